@@ -1,0 +1,254 @@
+package org.tare.graph;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.tare.TareException;
+import org.tare.graph.proto.Onnx.GraphProto;
+import org.tare.graph.proto.Onnx.TensorProto;
+import org.tare.graph.proto.Onnx.ValueInfoProto;
+
+/**
+ * An ONNX graph that can be edited: nodes in topological order, constants by name, and who produces
+ * and who consumes each tensor. Not thread-safe.
+ */
+public final class Graph {
+  private final GraphProto source;
+  private List<Node> nodes;
+  private final Map<String, TensorProto> initializers = new LinkedHashMap<>();
+  private final List<ValueInfoProto> inputs = new ArrayList<>();
+  private List<ValueInfoProto> outputs;
+  private final Set<String> names = new HashSet<>();
+
+  Graph(GraphProto source) {
+    this.source = source;
+    for (TensorProto tensor : source.getInitializerList()) {
+      initializers.put(tensor.getName(), tensor);
+      names.add(tensor.getName());
+    }
+    // Before IR version 4, constants are listed among the inputs too.
+    for (ValueInfoProto input : source.getInputList()) {
+      names.add(input.getName());
+      if (!initializers.containsKey(input.getName())) {
+        inputs.add(input);
+      }
+    }
+    outputs = List.copyOf(source.getOutputList());
+    List<Node> all = new ArrayList<>();
+    source.getNodeList().forEach(proto -> all.add(new Node(proto)));
+    for (Node node : all) {
+      names.addAll(node.outputs());
+      names.add(node.name());
+    }
+    nodes = sorted(all);
+  }
+
+  /** The nodes, each after those whose outputs it reads. */
+  public List<Node> nodes() {
+    return List.copyOf(nodes);
+  }
+
+  /** The names of the tensors that a caller gives, in order. */
+  public List<String> inputNames() {
+    return inputs.stream().map(ValueInfoProto::getName).toList();
+  }
+
+  /** The names of the tensors that a caller gets, in order. */
+  public List<String> outputNames() {
+    return outputs.stream().map(ValueInfoProto::getName).toList();
+  }
+
+  public boolean isInput(String tensor) {
+    return inputNames().contains(tensor);
+  }
+
+  public boolean isOutput(String tensor) {
+    return outputNames().contains(tensor);
+  }
+
+  public boolean isConstant(String tensor) {
+    return initializers.containsKey(tensor);
+  }
+
+  Optional<TensorProto> constant(String tensor) {
+    return Optional.ofNullable(initializers.get(tensor));
+  }
+
+  /** The values of a float32 constant, if the tensor is one. */
+  Optional<float[]> floatConstant(String tensor) {
+    return constant(tensor).filter(Tensors::isFloat).map(Tensors::floats);
+  }
+
+  void addConstant(TensorProto tensor) {
+    initializers.put(tensor.getName(), tensor);
+    names.add(tensor.getName());
+  }
+
+  /** The node that writes each tensor. */
+  public Map<String, Node> producers() {
+    Map<String, Node> producers = new HashMap<>();
+    for (Node node : nodes) {
+      node.outputs().forEach(output -> producers.put(output, node));
+    }
+    producers.remove("");
+    return producers;
+  }
+
+  /**
+   * The nodes that read each tensor, a node once for each input that reads it; a subgraph's use of an
+   * outer tensor counts as its node's.
+   */
+  public Map<String, List<Node>> consumers() {
+    Map<String, List<Node>> consumers = new HashMap<>();
+    for (Node node : nodes) {
+      node.inputs().forEach(in -> consumers.computeIfAbsent(in, k -> new ArrayList<>()).add(node));
+      node.captured().forEach(in -> consumers.computeIfAbsent(in, k -> new ArrayList<>()).add(node));
+    }
+    consumers.remove("");
+    return consumers;
+  }
+
+  /** A name that nothing in the graph has yet; it is taken by this call. */
+  String freshName(String wanted) {
+    String name = wanted;
+    for (int i = 1; !names.add(name); i++) {
+      name = wanted + "_" + i;
+    }
+    return name;
+  }
+
+  void setNodes(List<Node> newNodes) {
+    nodes = sorted(newNodes);
+  }
+
+  /** Leaves out what nothing needs: nodes whose outputs nobody reads, and then constants. */
+  void removeUnused() {
+    Map<String, Node> producers = producers();
+    Set<Node> needed = new HashSet<>();
+    Set<String> used = new HashSet<>();
+    Deque<String> open = new ArrayDeque<>(outputNames());
+    while (!open.isEmpty()) {
+      String tensor = open.pop();
+      if (used.add(tensor)) {
+        Node node = producers.get(tensor);
+        if (node != null && needed.add(node)) {
+          open.addAll(node.inputs());
+          open.addAll(node.captured());
+        }
+      }
+    }
+    nodes = nodes.stream().filter(needed::contains).toList();
+    initializers.keySet().retainAll(used);
+  }
+
+  /** Replaces the graph's outputs by tensors of unknown type, which ONNX Runtime infers. */
+  void setOutputs(List<String> tensors) {
+    Map<String, ValueInfoProto> known = new HashMap<>();
+    outputs.forEach(output -> known.put(output.getName(), output));
+    List<ValueInfoProto> all = new ArrayList<>();
+    for (String tensor : tensors) {
+      all.add(
+          known.getOrDefault(tensor, ValueInfoProto.newBuilder().setName(tensor).build()));
+    }
+    outputs = all;
+  }
+
+  private List<Node> sorted(List<Node> unsorted) {
+    Map<String, Node> producers = new HashMap<>();
+    for (Node node : unsorted) {
+      for (String output : node.outputs()) {
+        if (!output.isEmpty() && producers.put(output, node) != null) {
+          throw TareException.badInput("Not a valid model: two nodes write tensor \"%s\"", output);
+        }
+      }
+    }
+    Map<Node, Set<Node>> before = new LinkedHashMap<>();
+    for (Node node : unsorted) {
+      Set<Node> needs = new LinkedHashSet<>();
+      for (String input : node.inputs()) {
+        addProducer(producers, input, needs);
+      }
+      for (String input : node.captured()) {
+        addProducer(producers, input, needs);
+      }
+      before.put(node, needs);
+    }
+    // Depth first in the given order, so that a sorted graph stays as it is.
+    Set<Node> done = new LinkedHashSet<>();
+    Set<Node> entered = new HashSet<>();
+    for (Node root : unsorted) {
+      Deque<Node> stack = new ArrayDeque<>();
+      stack.push(root);
+      while (!stack.isEmpty()) {
+        Node node = stack.peek();
+        if (done.contains(node)) {
+          stack.pop();
+        } else if (entered.add(node)) {
+          for (Node need : before.get(node)) {
+            if (!done.contains(need)) {
+              if (entered.contains(need)) {
+                throw TareException.badInput(
+                    "Not a valid model: node %s depends on its own output", need);
+              }
+              stack.push(need);
+            }
+          }
+        } else {
+          stack.pop();
+          done.add(node);
+        }
+      }
+    }
+    return List.copyOf(done);
+  }
+
+  private static void addProducer(Map<String, Node> producers, String tensor, Set<Node> needs) {
+    Node producer = producers.get(tensor);
+    if (producer != null) {
+      needs.add(producer);
+    }
+  }
+
+  /** Throws if a node reads what nothing writes. */
+  void checkComplete() {
+    Set<String> known = new HashSet<>(initializers.keySet());
+    known.addAll(inputNames());
+    known.add("");
+    for (Node node : nodes) {
+      for (String input : node.inputs()) {
+        if (!known.contains(input)) {
+          throw TareException.badInput(
+              "Not a valid model: node %s reads tensor \"%s\", which nothing writes", node, input);
+        }
+      }
+      known.addAll(node.outputs());
+    }
+    for (String output : outputNames()) {
+      if (!known.contains(output)) {
+        throw TareException.badInput(
+            "Not a valid model: nothing writes its output \"%s\"", output);
+      }
+    }
+  }
+
+  GraphProto toProto() {
+    Set<String> live = new HashSet<>();
+    nodes.forEach(node -> live.addAll(node.outputs()));
+    GraphProto.Builder builder =
+        source.toBuilder().clearNode().clearInitializer().clearInput().clearOutput().clearValueInfo();
+    nodes.forEach(node -> builder.addNode(node.toProto()));
+    builder.addAllInitializer(initializers.values()).addAllInput(inputs).addAllOutput(outputs);
+    source.getValueInfoList().stream()
+        .filter(info -> live.contains(info.getName()) && !isOutput(info.getName()))
+        .forEach(builder::addValueInfo);
+    return builder.build();
+  }
+}

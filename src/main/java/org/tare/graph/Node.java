@@ -1,0 +1,214 @@
+package org.tare.graph;
+
+import com.google.protobuf.ByteString;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import org.tare.graph.proto.Onnx.AttributeProto;
+import org.tare.graph.proto.Onnx.GraphProto;
+import org.tare.graph.proto.Onnx.NodeProto;
+
+/** One operator of a {@link Graph}: editable inputs, outputs and attributes. */
+public final class Node {
+  private final NodeProto source;
+  private final String opType;
+  private String name;
+  private final List<String> inputs;
+  private final List<String> outputs;
+  private final Map<String, AttributeProto> attributes = new LinkedHashMap<>();
+
+  Node(NodeProto source) {
+    this.source = source;
+    this.opType = source.getOpType();
+    this.name = source.getName();
+    this.inputs = new ArrayList<>(source.getInputList());
+    this.outputs = new ArrayList<>(source.getOutputList());
+    for (AttributeProto attribute : source.getAttributeList()) {
+      attributes.put(attribute.getName(), attribute);
+    }
+  }
+
+  /** A node of the ONNX domain. */
+  static Node of(String opType, String name, List<String> inputs, List<String> outputs) {
+    return new Node(
+        NodeProto.newBuilder()
+            .setOpType(opType)
+            .setName(name)
+            .addAllInput(inputs)
+            .addAllOutput(outputs)
+            .build());
+  }
+
+  public String opType() {
+    return opType;
+  }
+
+  public String name() {
+    return name;
+  }
+
+  /** The name, or that of the first output where the model gives the node none. */
+  public String label() {
+    return name.isEmpty() && !outputs.isEmpty() ? outputs.get(0) : name;
+  }
+
+  /** Whether it is one of ONNX's own operators. */
+  public boolean isStandard() {
+    return source.getDomain().isEmpty() || source.getDomain().equals("ai.onnx");
+  }
+
+  /** Names of the tensors it reads; an empty name is an optional input that is not given. */
+  public List<String> inputs() {
+    return List.copyOf(inputs);
+  }
+
+  public List<String> outputs() {
+    return List.copyOf(outputs);
+  }
+
+  /** The name of an input, or empty if it is not given. */
+  public String input(int index) {
+    return index < inputs.size() ? inputs.get(index) : "";
+  }
+
+  public String output(int index) {
+    return outputs.get(index);
+  }
+
+  void setName(String newName) {
+    name = newName;
+  }
+
+  void setInput(int index, String tensor) {
+    while (inputs.size() <= index) {
+      inputs.add("");
+    }
+    inputs.set(index, tensor);
+  }
+
+  void truncateInputs(int size) {
+    while (inputs.size() > size) {
+      inputs.remove(inputs.size() - 1);
+    }
+  }
+
+  void setOutput(int index, String tensor) {
+    outputs.set(index, tensor);
+  }
+
+  void truncateOutputs(int size) {
+    while (outputs.size() > size) {
+      outputs.remove(outputs.size() - 1);
+    }
+  }
+
+  Optional<AttributeProto> attribute(String key) {
+    return Optional.ofNullable(attributes.get(key));
+  }
+
+  long intAttribute(String key, long absent) {
+    AttributeProto attribute = attributes.get(key);
+    return attribute == null ? absent : attribute.getI();
+  }
+
+  float floatAttribute(String key, float absent) {
+    AttributeProto attribute = attributes.get(key);
+    return attribute == null ? absent : attribute.getF();
+  }
+
+  String stringAttribute(String key, String absent) {
+    AttributeProto attribute = attributes.get(key);
+    return attribute == null ? absent : attribute.getS().toStringUtf8();
+  }
+
+  List<Long> intsAttribute(String key) {
+    AttributeProto attribute = attributes.get(key);
+    return attribute == null ? List.of() : attribute.getIntsList();
+  }
+
+  void setInt(String key, long value) {
+    attributes.put(
+        key,
+        AttributeProto.newBuilder()
+            .setName(key)
+            .setType(AttributeProto.AttributeType.INT)
+            .setI(value)
+            .build());
+  }
+
+  void setFloat(String key, float value) {
+    attributes.put(
+        key,
+        AttributeProto.newBuilder()
+            .setName(key)
+            .setType(AttributeProto.AttributeType.FLOAT)
+            .setF(value)
+            .build());
+  }
+
+  void setString(String key, String value) {
+    attributes.put(
+        key,
+        AttributeProto.newBuilder()
+            .setName(key)
+            .setType(AttributeProto.AttributeType.STRING)
+            .setS(ByteString.copyFromUtf8(value))
+            .build());
+  }
+
+  void removeAttribute(String key) {
+    attributes.remove(key);
+  }
+
+  /** The names that the node's subgraphs (of If, Loop, Scan) take from outside of themselves. */
+  Set<String> captured() {
+    Set<String> names = new TreeSet<>();
+    for (AttributeProto attribute : attributes.values()) {
+      if (attribute.hasG()) {
+        capturedBy(attribute.getG(), names);
+      }
+      for (GraphProto graph : attribute.getGraphsList()) {
+        capturedBy(graph, names);
+      }
+    }
+    return names;
+  }
+
+  private static void capturedBy(GraphProto graph, Set<String> names) {
+    Set<String> own = new TreeSet<>();
+    graph.getInputList().forEach(input -> own.add(input.getName()));
+    graph.getInitializerList().forEach(tensor -> own.add(tensor.getName()));
+    Set<String> used = new TreeSet<>();
+    for (NodeProto proto : graph.getNodeList()) {
+      Node node = new Node(proto);
+      used.addAll(node.inputs);
+      used.addAll(node.captured());
+      own.addAll(node.outputs);
+    }
+    graph.getOutputList().forEach(output -> used.add(output.getName()));
+    used.removeAll(own);
+    used.remove("");
+    names.addAll(used);
+  }
+
+  NodeProto toProto() {
+    return source.toBuilder()
+        .setName(name)
+        .clearInput()
+        .addAllInput(inputs)
+        .clearOutput()
+        .addAllOutput(outputs)
+        .clearAttribute()
+        .addAllAttribute(attributes.values())
+        .build();
+  }
+
+  @Override
+  public String toString() {
+    return opType + "(" + label() + ")";
+  }
+}

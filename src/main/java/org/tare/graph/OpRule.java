@@ -1,0 +1,52 @@
+package org.tare.graph;
+
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * How an operator takes part in static QDQ quantization. An operator without a rule stays float32.
+ * The rules follow what ONNX Runtime's CPU kernels fuse.
+ */
+enum OpRule {
+  /** Data in input 0, weight in input 1, bias in input 2: integer products, int32 sums. */
+  WEIGHTED,
+  /** The outputs hold values of input 0 (and perhaps zeros), so they share its qparams. */
+  SAME_VALUES,
+  /** Every float input and output has qparams of its own. */
+  ELEMENTWISE,
+  /** Removed where saturation does its work, otherwise as {@link #ELEMENTWISE}. */
+  ACTIVATION,
+  /** Like {@link #ELEMENTWISE}; its output is a probability, in [0, 1] whatever the data. */
+  PROBABILITY;
+
+  private static final Map<String, OpRule> RULES =
+      Map.ofEntries(
+          Map.entry("Conv", WEIGHTED),
+          Map.entry("ConvTranspose", WEIGHTED),
+          Map.entry("Gemm", WEIGHTED),
+          Map.entry("MatMul", WEIGHTED),
+          Map.entry("Add", ELEMENTWISE),
+          Map.entry("Mul", ELEMENTWISE),
+          Map.entry("Concat", ELEMENTWISE),
+          Map.entry("AveragePool", ELEMENTWISE),
+          Map.entry("GlobalAveragePool", ELEMENTWISE),
+          Map.entry("Sigmoid", ELEMENTWISE),
+          Map.entry("Softmax", PROBABILITY),
+          Map.entry("Relu", ACTIVATION),
+          Map.entry("Clip", ACTIVATION),
+          Map.entry("MaxPool", SAME_VALUES),
+          Map.entry("Resize", SAME_VALUES),
+          Map.entry("Reshape", SAME_VALUES),
+          Map.entry("Flatten", SAME_VALUES),
+          Map.entry("Transpose", SAME_VALUES),
+          Map.entry("Squeeze", SAME_VALUES),
+          Map.entry("Unsqueeze", SAME_VALUES),
+          Map.entry("Slice", SAME_VALUES),
+          Map.entry("Split", SAME_VALUES),
+          Map.entry("Pad", SAME_VALUES),
+          Map.entry("Gather", SAME_VALUES));
+
+  static Optional<OpRule> of(Node node) {
+    return node.isStandard() ? Optional.ofNullable(RULES.get(node.opType())) : Optional.empty();
+  }
+}

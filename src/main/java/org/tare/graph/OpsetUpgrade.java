@@ -1,0 +1,202 @@
+package org.tare.graph;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.tare.TareException;
+
+/**
+ * Raises ONNX's operator set to {@value OnnxModel#MINIMUM_OPSET}, from 7 on: per-axis
+ * DequantizeLinear needs it. Only operators whose form or meaning changed on the way are touched:
+ *
+ * <ul>
+ *   <li>attributes that became inputs: Squeeze, Unsqueeze, ReduceSum (axes), Split (split), Clip (min,
+ *       max), Pad (pads, value), Slice (starts, ends, axes), TopK (k), Dropout (ratio)
+ *   <li>Upsample and Resize of set 10 become Resize of set 11 with asymmetric coordinates
+ *   <li>Softmax, LogSoftmax and Hardmax flattened all axes from the given one on; where that is not
+ *       the last axis, reshaping around the new form keeps it
+ *   <li>BatchNormalization without its old "spatial" attribute
+ * </ul>
+ */
+final class OpsetUpgrade {
+  private static final int OLDEST = 7;
+  private static final Set<String> COERCED = Set.of("Softmax", "LogSoftmax", "Hardmax");
+
+  private final Graph graph;
+  private final int from;
+  private final List<Node> nodes = new ArrayList<>();
+
+  private OpsetUpgrade(Graph graph, int from) {
+    this.graph = graph;
+    this.from = from;
+  }
+
+  static void apply(OnnxModel model) {
+    int opset = model.opset();
+    if (opset >= OnnxModel.MINIMUM_OPSET) {
+      return;
+    }
+    if (opset < OLDEST) {
+      throw TareException.badInput(
+          "Cannot use a model of operator set %d: Tare reads %d and newer; export it again, or convert"
+              + " it with ONNX's version converter",
+          opset, OLDEST);
+    }
+    OpsetUpgrade upgrade = new OpsetUpgrade(model.graph(), opset);
+    for (Node node : model.graph().nodes()) {
+      if (node.isStandard()) {
+        upgrade.convert(node);
+      } else {
+        upgrade.nodes.add(node);
+      }
+    }
+    model.graph().setNodes(upgrade.nodes);
+    model.setOpset(OnnxModel.MINIMUM_OPSET);
+  }
+
+  private void convert(Node node) {
+    if (!node.captured().isEmpty() || Set.of("If", "Loop", "Scan").contains(node.opType())) {
+      throw TareException.badInput(
+          "Cannot raise operator set %d to %d: node %s has subgraphs; export the model with set %d or newer",
+          from, OnnxModel.MINIMUM_OPSET, node, OnnxModel.MINIMUM_OPSET);
+    }
+    switch (node.opType()) {
+      case "Squeeze", "Unsqueeze", "ReduceSum" -> intsToInput(node, "axes", 1);
+      case "Split" -> intsToInput(node, "split", 1);
+      case "Slice" -> convertSlice(node);
+      case "Clip" -> convertClip(node);
+      case "Pad" -> convertPad(node);
+      case "TopK" -> convertTopK(node);
+      case "Dropout" -> convertDropout(node);
+      case "BatchNormalization" -> node.removeAttribute("spatial");
+      case "Upsample", "Resize" -> {
+        if (from < 11) {
+          nodes.add(asResize(node));
+          return;
+        }
+      }
+      default -> {
+        if (COERCED.contains(node.opType())) {
+          convertSoftmax(node);
+          return;
+        }
+      }
+    }
+    nodes.add(node);
+  }
+
+  private void intsToInput(Node node, String attribute, int index) {
+    List<Long> values = node.intsAttribute(attribute);
+    if (!values.isEmpty()) {
+      node.setInput(index, constant(node, attribute, values));
+    }
+    node.removeAttribute(attribute);
+  }
+
+  private String constant(Node node, String what, List<Long> values) {
+    String name = graph.freshName(node.label() + "_" + what);
+    long[] array = values.stream().mapToLong(Long::longValue).toArray();
+    graph.addConstant(Tensors.ofLongs(name, new long[] {array.length}, array));
+    return name;
+  }
+
+  private String constant(Node node, String what, float value) {
+    String name = graph.freshName(node.label() + "_" + what);
+    graph.addConstant(Tensors.ofFloats(name, new long[0], value));
+    return name;
+  }
+
+  private void convertSlice(Node node) {
+    if (from < 10) {
+      intsToInput(node, "starts", 1);
+      intsToInput(node, "ends", 2);
+      intsToInput(node, "axes", 3);
+    }
+  }
+
+  private void convertClip(Node node) {
+    if (from < 11) {
+      node.attribute("min").ifPresent(min -> node.setInput(1, constant(node, "min", min.getF())));
+      node.attribute("max").ifPresent(max -> node.setInput(2, constant(node, "max", max.getF())));
+      node.removeAttribute("min");
+      node.removeAttribute("max");
+    }
+  }
+
+  private void convertPad(Node node) {
+    if (from < 11) {
+      float value = node.floatAttribute("value", 0f);
+      intsToInput(node, "pads", 1);
+      if (value != 0f) {
+        node.setInput(2, constant(node, "value", value));
+      }
+      node.removeAttribute("value");
+    }
+  }
+
+  private void convertTopK(Node node) {
+    if (from < 10) {
+      node.setInput(1, constant(node, "k", List.of(node.intAttribute("k", 1))));
+      node.removeAttribute("k");
+    }
+  }
+
+  private void convertDropout(Node node) {
+    if (from < 12) {
+      node.attribute("ratio").ifPresent(r -> node.setInput(1, constant(node, "ratio", r.getF())));
+      node.removeAttribute("ratio");
+    }
+  }
+
+  /** Upsample and the Resize of set 10 sample at {@code x / scale}: "asymmetric" with "floor". */
+  private Node asResize(Node node) {
+    String scales = node.input(1);
+    if (node.opType().equals("Upsample") && scales.isEmpty()) {
+      List<Float> values = node.attribute("scales").orElseThrow().getFloatsList();
+      float[] array = new float[values.size()];
+      for (int i = 0; i < array.length; i++) {
+        array[i] = values.get(i);
+      }
+      scales = graph.freshName(node.label() + "_scales");
+      graph.addConstant(Tensors.ofFloats(scales, new long[] {array.length}, array));
+    }
+    Node resize =
+        Node.of("Resize", node.name(), List.of(node.input(0), "", scales), node.outputs());
+    resize.setString("mode", node.stringAttribute("mode", "nearest"));
+    resize.setString("coordinate_transformation_mode", "asymmetric");
+    resize.setString("nearest_mode", "floor");
+    return resize;
+  }
+
+  /**
+   * softmax over axes [axis..] of the input as a matrix. With {@code axis = -1} that is the new form;
+   * otherwise: flatten, softmax over the last axis, reshape back.
+   */
+  private void convertSoftmax(Node node) {
+    long axis = node.intAttribute("axis", 1);
+    node.setInt("axis", -1);
+    if (axis == -1) {
+      nodes.add(node);
+      return;
+    }
+    String input = node.input(0);
+    String output = node.output(0);
+    String shape = graph.freshName(node.label() + "_shape");
+    String flat = graph.freshName(node.label() + "_flat");
+    String flatOutput = graph.freshName(node.label() + "_flat_output");
+    Node flatten = Node.of("Flatten", graph.freshName(node.label() + "_flatten"), List.of(input), List.of(flat));
+    flatten.setInt("axis", axis);
+    node.setInput(0, flat);
+    node.setOutput(0, flatOutput);
+    nodes.addAll(
+        List.of(
+            Node.of("Shape", graph.freshName(node.label() + "_shape_of"), List.of(input), List.of(shape)),
+            flatten,
+            node,
+            Node.of(
+                "Reshape",
+                graph.freshName(node.label() + "_unflatten"),
+                List.of(flatOutput, shape),
+                List.of(output))));
+  }
+}

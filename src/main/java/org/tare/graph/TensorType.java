@@ -1,0 +1,52 @@
+package org.tare.graph;
+
+import java.util.Arrays;
+import java.util.stream.Collectors;
+
+/**
+ * Element type and shape of a tensor.
+ *
+ * @param shape sizes, -1 where one is not known before the model runs
+ */
+public record TensorType(ElementType elementType, long[] shape) {
+  public TensorType {
+    shape = shape.clone();
+  }
+
+  @Override
+  public long[] shape() {
+    return shape.clone();
+  }
+
+  public int rank() {
+    return shape.length;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof TensorType that
+        && elementType == that.elementType
+        && Arrays.equals(shape, that.shape);
+  }
+
+  @Override
+  public int hashCode() {
+    return 31 * elementType.hashCode() + Arrays.hashCode(shape);
+  }
+
+  /** As in {@code float32 [N,1,28,28]}. */
+  @Override
+  public String toString() {
+    String sizes =
+        Arrays.stream(shape)
+            .mapToObj(size -> size < 0 ? "N" : Long.toString(size))
+            .collect(Collectors.joining(",", "[", "]"));
+    String name =
+        switch (elementType) {
+          case FLOAT -> "float32";
+          case DOUBLE -> "float64";
+          default -> elementType.name().toLowerCase(java.util.Locale.ROOT);
+        };
+    return name + " " + sizes;
+  }
+}
