@@ -19,8 +19,8 @@ final class ExternalData {
   /**
    * The tensor with its bytes read in.
    *
-   * @throws TareException if the file is missing, too short, or not inside the model's folder: a model
-   *     from elsewhere must not read other files of the machine
+   * @throws TareException if the file is missing, too short, or not inside the model's folder: a
+   *     model from elsewhere must not read other files of the machine
    */
   static TensorProto read(Path model, TensorProto tensor) {
     Map<String, String> entries = new HashMap<>();

@@ -1,9 +1,9 @@
 package org.tare.graph;
 
 /**
- * What is done to the float model before it is calibrated. The result computes the same function, up
- * to float32 rounding; calibration and quantization both start from it, so that the names of tensors
- * in a state are those of the quantized model's rewriting.
+ * What is done to the float model before it is calibrated. The result computes the same function,
+ * up to float32 rounding; calibration and quantization both start from it, so that the names of
+ * tensors in a state are those of the quantized model's rewriting.
  */
 public final class FloatPasses {
   private FloatPasses() {}

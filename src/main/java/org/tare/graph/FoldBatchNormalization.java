@@ -63,7 +63,11 @@ final class FoldBatchNormalization {
     Optional<float[]> mean = graph.floatConstant(norm.input(3));
     Optional<float[]> variance = graph.floatConstant(norm.input(4));
     Optional<TensorProto> weight = graph.constant(linear.input(1)).filter(Tensors::isFloat);
-    if (gamma.isEmpty() || beta.isEmpty() || mean.isEmpty() || variance.isEmpty() || weight.isEmpty()) {
+    if (gamma.isEmpty()
+        || beta.isEmpty()
+        || mean.isEmpty()
+        || variance.isEmpty()
+        || weight.isEmpty()) {
       return false;
     }
     double epsilon = norm.floatAttribute("epsilon", 1e-5f);
@@ -119,7 +123,9 @@ final class FoldBatchNormalization {
     return Optional.of(bias);
   }
 
-  /** For each weight, row-major, the output channel it belongs to; empty if the shapes do not fit. */
+  /**
+   * For each weight, row-major, the output channel it belongs to; empty if the shapes do not fit.
+   */
   private static Optional<int[]> channelOf(Node linear, long[] shape, int channels) {
     int size = 1;
     for (long dim : shape) {

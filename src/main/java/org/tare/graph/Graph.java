@@ -103,14 +103,15 @@ public final class Graph {
   }
 
   /**
-   * The nodes that read each tensor, a node once for each input that reads it; a subgraph's use of an
-   * outer tensor counts as its node's.
+   * The nodes that read each tensor, a node once for each input that reads it; a subgraph's use of
+   * an outer tensor counts as its node's.
    */
   public Map<String, List<Node>> consumers() {
     Map<String, List<Node>> consumers = new HashMap<>();
     for (Node node : nodes) {
       node.inputs().forEach(in -> consumers.computeIfAbsent(in, k -> new ArrayList<>()).add(node));
-      node.captured().forEach(in -> consumers.computeIfAbsent(in, k -> new ArrayList<>()).add(node));
+      node.captured()
+          .forEach(in -> consumers.computeIfAbsent(in, k -> new ArrayList<>()).add(node));
     }
     consumers.remove("");
     return consumers;
@@ -155,8 +156,7 @@ public final class Graph {
     outputs.forEach(output -> known.put(output.getName(), output));
     List<ValueInfoProto> all = new ArrayList<>();
     for (String tensor : tensors) {
-      all.add(
-          known.getOrDefault(tensor, ValueInfoProto.newBuilder().setName(tensor).build()));
+      all.add(known.getOrDefault(tensor, ValueInfoProto.newBuilder().setName(tensor).build()));
     }
     outputs = all;
   }
@@ -233,8 +233,7 @@ public final class Graph {
     }
     for (String output : outputNames()) {
       if (!known.contains(output)) {
-        throw TareException.badInput(
-            "Not a valid model: nothing writes its output \"%s\"", output);
+        throw TareException.badInput("Not a valid model: nothing writes its output \"%s\"", output);
       }
     }
   }
@@ -243,7 +242,12 @@ public final class Graph {
     Set<String> live = new HashSet<>();
     nodes.forEach(node -> live.addAll(node.outputs()));
     GraphProto.Builder builder =
-        source.toBuilder().clearNode().clearInitializer().clearInput().clearOutput().clearValueInfo();
+        source.toBuilder()
+            .clearNode()
+            .clearInitializer()
+            .clearInput()
+            .clearOutput()
+            .clearValueInfo();
     nodes.forEach(node -> builder.addNode(node.toProto()));
     builder.addAllInitializer(initializers.values()).addAllInput(inputs).addAllOutput(outputs);
     source.getValueInfoList().stream()

@@ -201,7 +201,8 @@ public final class OnnxModel {
       }
       if (size > Integer.MAX_VALUE - (64L << 20)) {
         throw TareException.cannotWrite(
-            "Cannot write model %s: %d bytes of weights are more than one ONNX file holds", file, size);
+            "Cannot write model %s: %d bytes of weights are more than one ONNX file holds",
+            file, size);
       }
       try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file), 1 << 20)) {
         proto.writeTo(out);
@@ -224,8 +225,7 @@ public final class OnnxModel {
 
   /** Everything but the graph. */
   private ModelProto toProto() {
-    ModelProto.Builder builder =
-        source.toBuilder().clearOpsetImport().clearMetadataProps();
+    ModelProto.Builder builder = source.toBuilder().clearOpsetImport().clearMetadataProps();
     builder.setIrVersion(Math.max(source.getIrVersion(), MINIMUM_IR_VERSION));
     builder.addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(opset));
     source.getOpsetImportList().stream()

@@ -10,8 +10,8 @@ import org.tare.TareException;
  * DequantizeLinear needs it. Only operators whose form or meaning changed on the way are touched:
  *
  * <ul>
- *   <li>attributes that became inputs: Squeeze, Unsqueeze, ReduceSum (axes), Split (split), Clip (min,
- *       max), Pad (pads, value), Slice (starts, ends, axes), TopK (k), Dropout (ratio)
+ *   <li>attributes that became inputs: Squeeze, Unsqueeze, ReduceSum (axes), Split (split), Clip
+ *       (min, max), Pad (pads, value), Slice (starts, ends, axes), TopK (k), Dropout (ratio)
  *   <li>Upsample and Resize of set 10 become Resize of set 11 with asymmetric coordinates
  *   <li>Softmax, LogSoftmax and Hardmax flattened all axes from the given one on; where that is not
  *       the last axis, reshaping around the new form keeps it
@@ -169,8 +169,8 @@ final class OpsetUpgrade {
   }
 
   /**
-   * softmax over axes [axis..] of the input as a matrix. With {@code axis = -1} that is the new form;
-   * otherwise: flatten, softmax over the last axis, reshape back.
+   * softmax over axes [axis..] of the input as a matrix. With {@code axis = -1} that is the new
+   * form; otherwise: flatten, softmax over the last axis, reshape back.
    */
   private void convertSoftmax(Node node) {
     long axis = node.intAttribute("axis", 1);
@@ -184,13 +184,19 @@ final class OpsetUpgrade {
     String shape = graph.freshName(node.label() + "_shape");
     String flat = graph.freshName(node.label() + "_flat");
     String flatOutput = graph.freshName(node.label() + "_flat_output");
-    Node flatten = Node.of("Flatten", graph.freshName(node.label() + "_flatten"), List.of(input), List.of(flat));
+    Node flatten =
+        Node.of(
+            "Flatten", graph.freshName(node.label() + "_flatten"), List.of(input), List.of(flat));
     flatten.setInt("axis", axis);
     node.setInput(0, flat);
     node.setOutput(0, flatOutput);
     nodes.addAll(
         List.of(
-            Node.of("Shape", graph.freshName(node.label() + "_shape_of"), List.of(input), List.of(shape)),
+            Node.of(
+                "Shape",
+                graph.freshName(node.label() + "_shape_of"),
+                List.of(input),
+                List.of(shape)),
             flatten,
             node,
             Node.of(

@@ -106,8 +106,7 @@ final class Tensors {
   }
 
   private static TensorProto tensor(String name, ElementType type, long[] shape, ByteBuffer raw) {
-    TensorProto.Builder builder =
-        TensorProto.newBuilder().setName(name).setDataType(type.code());
+    TensorProto.Builder builder = TensorProto.newBuilder().setName(name).setDataType(type.code());
     for (long dim : shape) {
       builder.addDims(dim);
     }

@@ -37,7 +37,9 @@ public record QConfig(
     }
   }
 
-  /** Least expected squared error for uint8 affine activations, int8 symmetric weights per channel. */
+  /**
+   * Least expected squared error for uint8 affine activations, int8 symmetric weights per channel.
+   */
   public static QConfig standard() {
     return new QConfig(
         true,

@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.regex.Pattern;
 
 /**
- * Which {@link QConfig} applies where: a default, then overrides by operator type or by name; of those
- * that match, the last wins.
+ * Which {@link QConfig} applies where: a default, then overrides by operator type or by name; of
+ * those that match, the last wins.
  */
 public record QConfigMapping(QConfig standard, List<Override> overrides) {
   public QConfigMapping {
@@ -15,8 +15,8 @@ public record QConfigMapping(QConfig standard, List<Override> overrides) {
   /**
    * One override.
    *
-   * @param pattern of a node's or tensor's name, or an operator type, as {@code byName} says; {@code *} stands for
-   *     any characters, {@code ?} for one
+   * @param pattern of a node's or tensor's name, or an operator type, as {@code byName} says;
+   *     {@code *} stands for any characters, {@code ?} for one
    */
   public record Override(boolean byName, String pattern, QConfig config) {
     boolean matches(String name) {
@@ -28,7 +28,9 @@ public record QConfigMapping(QConfig standard, List<Override> overrides) {
     }
   }
 
-  /** The configuration of a node, which its operator type, its name and its output's name select. */
+  /**
+   * The configuration of a node, which its operator type, its name and its output's name select.
+   */
   public QConfig of(String opType, String nodeName, String outputName) {
     QConfig config = standard;
     for (Override override : overrides) {

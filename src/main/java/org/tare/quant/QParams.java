@@ -21,7 +21,8 @@ public record QParams(float scale, int zeroPoint, DType dtype, int quantMin, int
       throw new IllegalArgumentException("scale must be finite and above zero: " + scale);
     }
     if (zeroPoint < dtype.min() || zeroPoint > dtype.max()) {
-      throw new IllegalArgumentException("zero point " + zeroPoint + " is outside of " + dtype.id());
+      throw new IllegalArgumentException(
+          "zero point " + zeroPoint + " is outside of " + dtype.id());
     }
     if (quantMin < dtype.min() || quantMax > dtype.max() || quantMin >= quantMax) {
       throw new IllegalArgumentException(

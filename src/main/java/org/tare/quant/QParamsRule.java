@@ -17,7 +17,8 @@ public enum QParamsRule {
    */
   ONNXRUNTIME {
     @Override
-    public QParams qparams(float min, float max, DType dtype, boolean symmetric, boolean reduceRange) {
+    public QParams qparams(
+        float min, float max, DType dtype, boolean symmetric, boolean reduceRange) {
       checkRange(min, max);
       int quantMin = quantMin(dtype, symmetric, reduceRange);
       int quantMax = quantMax(dtype, reduceRange);
@@ -29,12 +30,12 @@ public enum QParamsRule {
       }
       float width = high - low;
       // A range wider than float32 holds: halves are exact, the sum is not.
-      double scale = (Float.isInfinite(width) ? (double) high - low : width) / ((double) quantMax - quantMin);
+      double scale =
+          (Float.isInfinite(width) ? (double) high - low : width) / ((double) quantMax - quantMin);
       if (scale < Float.MIN_NORMAL) {
         return new QParams(1f, 0, dtype, quantMin, quantMax);
       }
-      double zeroPoint =
-          symmetric ? ((double) quantMin + quantMax) / 2 : quantMin - low / scale;
+      double zeroPoint = symmetric ? ((double) quantMin + quantMax) / 2 : quantMin - low / scale;
       return new QParams((float) scale, (int) Math.rint(zeroPoint), dtype, quantMin, quantMax);
     }
   },
@@ -46,7 +47,8 @@ public enum QParamsRule {
    */
   PYTORCH {
     @Override
-    public QParams qparams(float min, float max, DType dtype, boolean symmetric, boolean reduceRange) {
+    public QParams qparams(
+        float min, float max, DType dtype, boolean symmetric, boolean reduceRange) {
       checkRange(min, max);
       int quantMin = reduceRange ? (dtype.isSigned() ? dtype.min() / 2 : 0) : dtype.min();
       int quantMax = dtype.max() / (reduceRange ? 2 : 1);

@@ -5,7 +5,10 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import org.tare.TareException;
 
-/** How a tensor maps to integers: one pair of qparams or one per channel, with or without a free zero point. */
+/**
+ * How a tensor maps to integers: one pair of qparams or one per channel, with or without a free
+ * zero point.
+ */
 public enum QScheme {
   PER_TENSOR_AFFINE(false, false),
   PER_TENSOR_SYMMETRIC(false, true),

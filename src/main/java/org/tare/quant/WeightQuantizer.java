@@ -36,7 +36,8 @@ public final class WeightQuantizer {
     int inner = inner(shape, axis);
     List<QParams> all = new ArrayList<>(channels);
     for (int c = 0; c < channels; c++) {
-      all.add(qparams(values, c * inner, inner, values.length / inner / channels, channels * inner));
+      all.add(
+          qparams(values, c * inner, inner, values.length / inner / channels, channels * inner));
     }
     return new ChannelQParams(axis, all);
   }
@@ -77,7 +78,8 @@ public final class WeightQuantizer {
 
   /**
    * The weight's qparams, with scales raised where {@code bias / (inputScale * weightScale)} would
-   * leave int32. The guard is ONNX Runtime's: the least bias scale is 1.0001 * 2 |bias| / (2^32 - 2).
+   * leave int32. The guard is ONNX Runtime's: the least bias scale is 1.0001 * 2 |bias| / (2^32 -
+   * 2).
    *
    * @param bias one value per channel
    */
@@ -104,7 +106,10 @@ public final class WeightQuantizer {
     return changed ? new ChannelQParams(weight.axis(), guarded) : weight;
   }
 
-  /** The bias as int32 with zero point 0 and scale {@code inputScale * weightScale}, ties to even, saturated. */
+  /**
+   * The bias as int32 with zero point 0 and scale {@code inputScale * weightScale}, ties to even,
+   * saturated.
+   */
   public static int[] quantizeBias(float[] bias, float[] biasScales) {
     int[] quantized = new int[bias.length];
     for (int i = 0; i < bias.length; i++) {

@@ -9,11 +9,11 @@ import java.util.Arrays;
  *
  * <p>No range is chosen beforehand and none ever grows, so the histogram of a union is the sum of
  * the histograms: merging is exact, associative and commutative, and any split of the values gives
- * the same counts. Counts are 64-bit and kept by page, one page of {@value #PAGE_SIZE} buckets for each sign
- * and exponent that occurs.
+ * the same counts. Counts are 64-bit and kept by page, one page of {@value #PAGE_SIZE} buckets for
+ * each sign and exponent that occurs.
  *
- * <p>Zeros, NaN and infinities are not in the pages; {@link TensorStats} counts them. Subnormals are
- * in the pages of exponent 0. Not thread-safe.
+ * <p>Zeros, NaN and infinities are not in the pages; {@link TensorStats} counts them. Subnormals
+ * are in the pages of exponent 0. Not thread-safe.
  */
 public final class FloatHistogram {
   /** p: how many bits of the mantissa select the bucket. */

@@ -4,9 +4,9 @@ import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 
 /**
- * The hot loop: adds blocks of float32 values to {@link TensorStats}. One observer serves any number
- * of tensors, one after the other; it owns scratch counters of 1 MB, so a task makes one and keeps
- * it. Not thread-safe.
+ * The hot loop: adds blocks of float32 values to {@link TensorStats}. One observer serves any
+ * number of tensors, one after the other; it owns scratch counters of 1 MB, so a task makes one and
+ * keeps it. Not thread-safe.
  *
  * <p>Values go through a block that stays in the L1 cache, twice. The first pass is branch-free and
  * vectorised by the JIT: the bits of a float, with those of negative ones mirrored, order like the
@@ -122,7 +122,8 @@ public final class StatsObserver {
 
   private void drainPage(FloatHistogram histogram, int page, Summary summary) {
     int start = page * FloatHistogram.PAGE_SIZE;
-    if (page == FloatHistogram.POSITIVE_SPECIAL_PAGE || page == FloatHistogram.NEGATIVE_SPECIAL_PAGE) {
+    if (page == FloatHistogram.POSITIVE_SPECIAL_PAGE
+        || page == FloatHistogram.NEGATIVE_SPECIAL_PAGE) {
       for (int i = start; i < start + FloatHistogram.PAGE_SIZE; i++) {
         clear(i);
       }

@@ -11,8 +11,8 @@ import java.util.Objects;
  * sums, a minimum and a maximum.
  *
  * <p>Non-finite values: NaN and infinities are counted apart and are in neither min, max nor the
- * histogram. -0.0 is a zero and min and max never are -0.0. Subnormals are values like any other. Of
- * a tensor without finite values, min is +infinity and max -infinity.
+ * histogram. -0.0 is a zero and min and max never are -0.0. Subnormals are values like any other.
+ * Of a tensor without finite values, min is +infinity and max -infinity.
  *
  * <p>Not thread-safe. Filled through {@link StatsObserver}.
  */
@@ -109,8 +109,7 @@ public final class TensorStats {
 
   @Override
   public int hashCode() {
-    return Objects.hash(
-        min, max, zeros, nans, positiveInfinities, negativeInfinities, histogram);
+    return Objects.hash(min, max, zeros, nans, positiveInfinities, negativeInfinities, histogram);
   }
 
   @Override
