@@ -7,39 +7,41 @@ import java.util.regex.Pattern;
  * Which {@link QConfig} applies where: a default, then overrides by operator type or by name; of
  * those that match, the last wins.
  */
-public record QConfigMapping(QConfig standard, List<Override> overrides) {
+public record QConfigMapping(QConfig standard, List<Rule> overrides) {
   public QConfigMapping {
     overrides = List.copyOf(overrides);
+  }
+
+  /** What an override selects by. */
+  public enum By {
+    OPERATOR,
+    NAME
   }
 
   /**
    * One override.
    *
-   * @param pattern of a node's or tensor's name, or an operator type, as {@code byName} says;
-   *     {@code *} stands for any characters, {@code ?} for one
+   * @param pattern an operator type, or the name of a node or of the tensor it writes; {@code *}
+   *     stands for any characters, {@code ?} for one
    */
-  public record Override(boolean byName, String pattern, QConfig config) {
+  public record Rule(By by, String pattern, QConfig config) {
     boolean matches(String name) {
-      StringBuilder regex = new StringBuilder();
-      for (char c : pattern.toCharArray()) {
-        regex.append(c == '*' ? ".*" : c == '?' ? "." : Pattern.quote(String.valueOf(c)));
-      }
-      return Pattern.matches(regex.toString(), name);
+      String quoted = Pattern.quote(pattern).replace("*", "\\E.*\\Q").replace("?", "\\E.\\Q");
+      return Pattern.matches(quoted, name);
     }
   }
 
-  /**
-   * The configuration of a node, which its operator type, its name and its output's name select.
-   */
+  /** The configuration of a node, which its operator type, its name and its output select. */
   public QConfig of(String opType, String nodeName, String outputName) {
     QConfig config = standard;
-    for (Override override : overrides) {
+    for (Rule rule : overrides) {
       boolean matches =
-          override.byName()
-              ? override.matches(nodeName) || override.matches(outputName)
-              : override.pattern().equals(opType);
+          switch (rule.by()) {
+            case OPERATOR -> rule.matches(opType);
+            case NAME -> rule.matches(nodeName) || rule.matches(outputName);
+          };
       if (matches) {
-        config = override.config();
+        config = rule.config();
       }
     }
     return config;
