@@ -40,6 +40,7 @@ public final class TensorStats {
   }
 
   /** Adds what another tensor's stats hold; the other is not changed. */
+  @SuppressWarnings("ReferenceEquality") // merging an object with itself would count twice
   public TensorStats merge(TensorStats other) {
     if (other == this) {
       throw new IllegalArgumentException("Cannot merge stats with themselves");
