@@ -15,8 +15,8 @@ public sealed interface RangeMethod {
   }
 
   /**
-   * From the (100 - p)th percentile to the pth of the finite values, interpolated within a bucket
-   * of the histogram; symmetric targets take the pth percentile of the magnitudes.
+   * All but (100 - p) percent of the finite values, half of them cut on each side, interpolated
+   * within a bucket of the histogram; symmetric targets take the pth percentile of the magnitudes.
    *
    * @param percentile above 50, at most 100, in percent
    */

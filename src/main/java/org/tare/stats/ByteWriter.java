@@ -1,0 +1,47 @@
+package org.tare.stats;
+
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+
+/** Writes little-endian numbers, LEB128 varints and bit strings. */
+final class ByteWriter {
+  private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+
+  void u8(int value) {
+    out.write(value);
+  }
+
+  void i32(int value) {
+    for (int shift = 0; shift < 32; shift += 8) {
+      out.write(value >>> shift);
+    }
+  }
+
+  /** An unsigned number in groups of seven bits, the low ones first. */
+  void varint(long value) {
+    long rest = value;
+    while ((rest & ~0x7fL) != 0) {
+      out.write((int) (rest & 0x7f) | 0x80);
+      rest >>>= 7;
+    }
+    out.write((int) rest);
+  }
+
+  static int varintLength(long value) {
+    return Math.max(1, (70 - Long.numberOfLeadingZeros(value)) / 7);
+  }
+
+  void string(String value) {
+    byte[] utf8 = value.getBytes(StandardCharsets.UTF_8);
+    varint(utf8.length);
+    bytes(utf8);
+  }
+
+  void bytes(byte[] bytes) {
+    out.writeBytes(bytes);
+  }
+
+  byte[] toByteArray() {
+    return out.toByteArray();
+  }
+}
