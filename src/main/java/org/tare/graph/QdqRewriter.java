@@ -1,0 +1,416 @@
+package org.tare.graph;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import org.tare.graph.QuantizationPlan.Activation;
+import org.tare.graph.QuantizedModel.ActivationQParams;
+import org.tare.graph.proto.Onnx.TensorProto;
+import org.tare.qconfig.QConfig;
+import org.tare.qconfig.QConfigMapping;
+import org.tare.quant.ChannelQParams;
+import org.tare.quant.DType;
+import org.tare.quant.QParams;
+import org.tare.quant.QParamsRule;
+import org.tare.quant.WeightQuantizer;
+import org.tare.range.Range;
+import org.tare.range.RangeSearch;
+import org.tare.stats.CalibrationState;
+
+/**
+ * Writes a {@link QuantizationPlan} into the graph: a QuantizeLinear and DequantizeLinear pair on
+ * each quantized activation, integers and a DequantizeLinear for each constant. Runtimes fuse the
+ * pairs around an operator into its integer kernel.
+ */
+public final class QdqRewriter {
+  /** How far past a bound, in steps, an integer type's end may lie and still do its work. */
+  private static final double BOUND_TOLERANCE = 1e-4;
+
+  private final Graph graph;
+  private final QuantizationPlan plan;
+  private final Map<String, Node> producers;
+  private final Set<String> outputs;
+  private final SortedMap<String, ActivationQParams> chosen;
+
+  private final List<Node> written = new ArrayList<>();
+  private final Map<String, ChannelQParams> weights = new LinkedHashMap<>();
+  private final Map<String, String> dequantized = new HashMap<>();
+  private final Map<String, String> constants = new HashMap<>();
+  private final Map<String, String[]> qparamsNames = new HashMap<>();
+  private final Set<Node> removed = new HashSet<>();
+
+  /**
+   * Quantizes a copy of the model.
+   *
+   * @param prepared the float model that the plan was made for; it is not changed
+   * @param metadata goes into the model's metadata_props
+   * @throws org.tare.TareException if the state lacks a tensor of the plan, or holds no finite
+   *     value of one
+   */
+  public static QuantizedModel quantize(
+      OnnxModel prepared,
+      Map<String, TensorType> types,
+      QConfigMapping mapping,
+      CalibrationState state,
+      Map<String, String> metadata) {
+    OnnxModel copy = prepared.copy();
+    QuantizationPlan plan = QuantizationPlan.of(copy, types, mapping);
+    QdqRewriter rewriter = new QdqRewriter(copy.graph(), plan, choose(plan, state));
+    rewriter.rewrite();
+    copy.metadata().putAll(metadata);
+    return new QuantizedModel(
+        copy, rewriter.chosen, rewriter.weights, plan.floatNodes(), rewriter.removed.size());
+  }
+
+  private QdqRewriter(
+      Graph graph, QuantizationPlan plan, SortedMap<String, ActivationQParams> chosen) {
+    this.graph = graph;
+    this.plan = plan;
+    this.producers = graph.producers();
+    this.outputs = new HashSet<>(graph.outputNames());
+    this.chosen = chosen;
+  }
+
+  private static SortedMap<String, ActivationQParams> choose(
+      QuantizationPlan plan, CalibrationState state) {
+    Map<String, List<String>> sharedBy = new TreeMap<>();
+    Map<String, Activation> roots = new HashMap<>();
+    for (Map.Entry<String, Activation> entry : new TreeMap<>(plan.activations()).entrySet()) {
+      Activation activation = entry.getValue();
+      roots.put(activation.root(), activation);
+      sharedBy.computeIfAbsent(activation.root(), r -> new ArrayList<>()).add(entry.getKey());
+    }
+    SortedMap<String, ActivationQParams> chosen = new TreeMap<>();
+    sharedBy.forEach(
+        (root, tensors) -> {
+          Activation activation = roots.get(root);
+          Range range =
+              activation
+                  .fixedRange()
+                  .orElseGet(
+                      () ->
+                          RangeSearch.range(
+                              root,
+                              state.tensor(root),
+                              activation.config().method(),
+                              activation.target()));
+          String method =
+              activation.fixedRange().isPresent() ? "fixed" : activation.config().method().id();
+          chosen.put(
+              root,
+              new ActivationQParams(activation.target().qparams(range), range, method, tensors));
+        });
+    return chosen;
+  }
+
+  private QParams qparams(String tensor) {
+    return chosen.get(plan.activation(tensor).orElseThrow().root()).qparams();
+  }
+
+  private void rewrite() {
+    graph.inputNames().forEach(this::quantizeActivation);
+    for (Node node : graph.nodes()) {
+      if (removed.contains(node)) {
+        continue;
+      }
+      List<String> tensors = node.outputs();
+      Optional<QConfig> config = plan.config(node);
+      if (config.isPresent()) {
+        rewriteInputs(node, config.get());
+      } else {
+        readFloats(node);
+      }
+      write(node, tensors);
+    }
+    graph.setNodes(written);
+    graph.removeUnused();
+  }
+
+  /** Adds the node and the pairs after it. */
+  private void write(Node node, List<String> tensors) {
+    written.add(node);
+    for (int i = 0; i < tensors.size(); i++) {
+      if (tensors.get(i).isEmpty()) {
+        continue;
+      }
+      String tensor = plan.config(node).isPresent() ? afterRemoved(tensors.get(i)) : tensors.get(i);
+      if (plan.activation(tensor).isPresent() && outputs.contains(tensor) && roundsOutput(node)) {
+        // The model's output keeps its name on the dequantized side.
+        String raw = graph.freshName(tensor + "_f");
+        node.setOutput(i, raw);
+        writePair(raw, tensor, tensor);
+        dequantized.put(tensor, tensor);
+      } else {
+        node.setOutput(i, tensor);
+        quantizeActivation(tensor);
+      }
+    }
+  }
+
+  /** Whether an output of the model that this node computes is quantized too. */
+  private boolean roundsOutput(Node node) {
+    return plan.config(node).isPresent()
+        && !node.opType().equals("Gemm")
+        && !node.opType().equals("MatMul");
+  }
+
+  /** The tensor that takes this one's place once the activation functions after it are gone. */
+  private String afterRemoved(String tensor) {
+    String current = tensor;
+    Optional<Node> function = removable(current);
+    while (function.isPresent()) {
+      removed.add(function.get());
+      current = function.get().output(0);
+      function = removable(current);
+    }
+    return current;
+  }
+
+  private Optional<Node> removable(String tensor) {
+    if (plan.activation(tensor).isEmpty()) {
+      return Optional.empty();
+    }
+    return plan.soleFusedFunction(tensor)
+        .filter(
+            node -> {
+              QParams q = qparams(tensor);
+              double slack = BOUND_TOLERANCE * q.scale();
+              return q.lowest() >= lowerBound(node) - slack
+                  && q.highest() <= upperBound(node) + slack;
+            });
+  }
+
+  private double lowerBound(Node node) {
+    return node.opType().equals("Relu") ? 0 : bound(node, 1, Double.NEGATIVE_INFINITY);
+  }
+
+  private double upperBound(Node node) {
+    return node.opType().equals("Relu")
+        ? Double.POSITIVE_INFINITY
+        : bound(node, 2, Double.POSITIVE_INFINITY);
+  }
+
+  private double bound(Node clip, int input, double absent) {
+    return graph.floatConstant(clip.input(input)).map(v -> (double) v[0]).orElse(absent);
+  }
+
+  /** Adds the pair for a tensor that keeps its name, if the plan quantizes it. */
+  private void quantizeActivation(String tensor) {
+    if (plan.activation(tensor).isPresent()) {
+      String output = graph.freshName(tensor + "_dq");
+      writePair(tensor, tensor, output);
+      dequantized.put(tensor, output);
+    }
+  }
+
+  private void writePair(String from, String tensor, String to) {
+    String root = plan.activation(tensor).orElseThrow().root();
+    String[] names = qparamsNames.computeIfAbsent(root, this::addQParams);
+    String quantized = graph.freshName(tensor + "_q");
+    written.add(
+        Node.of("QuantizeLinear", "", List.of(from, names[0], names[1]), List.of(quantized)));
+    written.add(
+        Node.of("DequantizeLinear", "", List.of(quantized, names[0], names[1]), List.of(to)));
+  }
+
+  private String[] addQParams(String root) {
+    QParams q = chosen.get(root).qparams();
+    String scale = graph.freshName(root + "_s");
+    String zeroPoint = graph.freshName(root + "_z");
+    graph.addConstant(Tensors.ofFloats(scale, new long[0], q.scale()));
+    graph.addConstant(Tensors.ofQuantized(zeroPoint, q.dtype(), new long[0], q.zeroPoint()));
+    return new String[] {scale, zeroPoint};
+  }
+
+  /** A float node reads what a quantized one computed after its pair, anything else as it was. */
+  private void readFloats(Node node) {
+    for (int i = 0; i < node.inputs().size(); i++) {
+      Node producer = producers.get(node.input(i));
+      if (producer != null && plan.config(producer).isPresent()) {
+        node.setInput(i, dequantized.getOrDefault(node.input(i), node.input(i)));
+      }
+    }
+  }
+
+  private void rewriteInputs(Node node, QConfig config) {
+    OpRule rule = OpRule.of(node).orElseThrow();
+    boolean isWeighted =
+        rule == OpRule.WEIGHTED
+            && !graph.isConstant(node.input(0))
+            && graph.isConstant(node.input(1));
+    if (isWeighted) {
+      quantizeWeights(node, config);
+    } else if (rule == OpRule.ELEMENTWISE || rule == OpRule.WEIGHTED) {
+      for (int i = 0; i < node.inputs().size(); i++) {
+        if (graph.floatConstant(node.input(i)).isPresent()) {
+          node.setInput(i, quantizeConstant(node.input(i), config));
+        }
+      }
+    }
+    for (int i = 0; i < node.inputs().size(); i++) {
+      String input = node.input(i);
+      if (dequantized.containsKey(input)) {
+        node.setInput(i, dequantized.get(input));
+      }
+    }
+  }
+
+  /** A constant operand of an elementwise operator, in the activations' type. */
+  private String quantizeConstant(String tensor, QConfig config) {
+    String key = tensor + "/" + config.activation();
+    return constants.computeIfAbsent(
+        key,
+        k -> {
+          TensorProto constant = graph.constant(tensor).orElseThrow();
+          float[] values = Tensors.floats(constant);
+          ChannelQParams qparams =
+              new WeightQuantizer(
+                      QParamsRule.ONNXRUNTIME,
+                      config.activation().dtype(),
+                      config.activation().scheme().isSymmetric(),
+                      config.reduceRange())
+                  .perTensor(values);
+          return writeConstant(tensor, values, Tensors.shape(constant), qparams, true);
+        });
+  }
+
+  private void quantizeWeights(Node node, QConfig config) {
+    foldGemmFactors(node);
+    String name = node.input(1);
+    TensorProto tensor = graph.constant(name).orElseThrow();
+    float[] values = Tensors.floats(tensor);
+    long[] shape = Tensors.shape(tensor);
+    WeightQuantizer quantizer =
+        new WeightQuantizer(
+            QParamsRule.ONNXRUNTIME, config.weight().dtype(), true, config.reduceRange());
+    int axis = config.weight().scheme().isPerChannel() ? channelAxis(node, shape) : -1;
+    ChannelQParams qparams =
+        axis < 0 ? quantizer.perTensor(values) : quantizer.perChannel(values, shape, axis);
+    float inputScale = qparams(node.input(0)).scale();
+    String bias = node.input(2);
+    if (!bias.isEmpty()) {
+      float[] biasValues = graph.floatConstant(bias).orElseThrow();
+      qparams =
+          WeightQuantizer.guardBias(
+              qparams, inputScale, largestByChannel(biasValues, qparams.channels().size()));
+      node.setInput(2, writeBias(bias, biasValues, inputScale, qparams));
+    }
+    ChannelQParams guarded = qparams;
+    node.setInput(
+        1,
+        constants.computeIfAbsent(
+            name + "/" + guarded,
+            k -> writeConstant(name, values, shape, guarded, config.weight().dtype().min() == 0)));
+  }
+
+  /** Gemm's alpha and beta go into its constants. */
+  private void foldGemmFactors(Node node) {
+    if (!node.opType().equals("Gemm")) {
+      return;
+    }
+    foldFactor(node, "alpha", 1);
+    if (!node.input(2).isEmpty()) {
+      foldFactor(node, "beta", 2);
+    }
+  }
+
+  private void foldFactor(Node node, String attribute, int input) {
+    float factor = node.floatAttribute(attribute, 1f);
+    if (factor != 1f) {
+      TensorProto tensor = graph.constant(node.input(input)).orElseThrow();
+      float[] values = Tensors.floats(tensor);
+      for (int i = 0; i < values.length; i++) {
+        values[i] *= factor;
+      }
+      String name = graph.freshName(node.input(input) + "_" + attribute);
+      graph.addConstant(Tensors.ofFloats(name, Tensors.shape(tensor), values));
+      node.setInput(input, name);
+    }
+    node.removeAttribute(attribute);
+  }
+
+  /** The axis of a weight that counts the operator's output channels, or -1 if there is none. */
+  private static int channelAxis(Node node, long[] shape) {
+    return switch (node.opType()) {
+      case "Conv" -> 0;
+      case "ConvTranspose" -> 1;
+      case "Gemm" -> node.intAttribute("transB", 0) != 0 ? 0 : 1;
+      default -> shape.length == 2 ? 1 : -1;
+    };
+  }
+
+  /**
+   * The bias of greatest magnitude for each channel of the weight: the groups of a ConvTranspose
+   * share the weight's second axis.
+   */
+  private static float[] largestByChannel(float[] bias, int channels) {
+    if (channels == 1 || bias.length == channels) {
+      return bias;
+    }
+    float[] largest = new float[channels];
+    for (int i = 0; i < bias.length; i++) {
+      largest[i % channels] = Math.max(largest[i % channels], Math.abs(bias[i]));
+    }
+    return largest;
+  }
+
+  private String writeBias(
+      String name, float[] values, float inputScale, ChannelQParams weightQParams) {
+    float[] weightScales = WeightQuantizer.biasScales(inputScale, weightQParams);
+    float[] scales = weightScales;
+    if (weightScales.length > 1 && weightScales.length != values.length) {
+      scales = new float[values.length];
+      for (int i = 0; i < scales.length; i++) {
+        scales[i] = weightScales[i % weightScales.length];
+      }
+    }
+    int[] quantized = WeightQuantizer.quantizeBias(values, scales);
+    String integers = graph.freshName(name + "_q");
+    String scale = graph.freshName(name + "_s");
+    String output = graph.freshName(name + "_dq");
+    graph.addConstant(
+        Tensors.ofQuantized(integers, DType.INT32, new long[] {values.length}, quantized));
+    boolean perChannel = scales.length > 1;
+    graph.addConstant(
+        Tensors.ofFloats(scale, perChannel ? new long[] {scales.length} : new long[0], scales));
+    Node node = Node.of("DequantizeLinear", "", List.of(integers, scale), List.of(output));
+    if (perChannel) {
+      node.setInt("axis", 0);
+    }
+    written.add(node);
+    return output;
+  }
+
+  private String writeConstant(
+      String name, float[] values, long[] shape, ChannelQParams qparams, boolean withZeroPoint) {
+    weights.put(name, qparams);
+    int[] quantized = WeightQuantizer.quantize(values, shape, qparams);
+    String integers = graph.freshName(name + "_q");
+    String scale = graph.freshName(name + "_s");
+    String output = graph.freshName(name + "_dq");
+    graph.addConstant(Tensors.ofQuantized(integers, qparams.dtype(), shape, quantized));
+    long[] qparamsShape =
+        qparams.isPerChannel() ? new long[] {qparams.channels().size()} : new long[0];
+    graph.addConstant(Tensors.ofFloats(scale, qparamsShape, qparams.scales()));
+    List<String> inputs = new ArrayList<>(List.of(integers, scale));
+    if (withZeroPoint) {
+      String zeroPoint = graph.freshName(name + "_z");
+      int[] zeroPoints = qparams.channels().stream().mapToInt(QParams::zeroPoint).toArray();
+      graph.addConstant(Tensors.ofQuantized(zeroPoint, qparams.dtype(), qparamsShape, zeroPoints));
+      inputs.add(zeroPoint);
+    }
+    Node node = Node.of("DequantizeLinear", "", inputs, List.of(output));
+    if (qparams.isPerChannel()) {
+      node.setInt("axis", qparams.axis());
+    }
+    written.add(node);
+    return output;
+  }
+}

@@ -1,0 +1,33 @@
+package org.tare.graph;
+
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import org.tare.quant.ChannelQParams;
+import org.tare.quant.QParams;
+import org.tare.range.Range;
+
+/**
+ * A quantized model with the qparams it was written with.
+ *
+ * @param model in QDQ form
+ * @param activations what was chosen for each root tensor
+ * @param weights qparams of each weight and constant, by the name it had in the float model
+ * @param floatNodes what was not quantized, and why
+ * @param removedActivations how many Relu and Clip nodes saturation replaced
+ */
+public record QuantizedModel(
+    OnnxModel model,
+    SortedMap<String, ActivationQParams> activations,
+    Map<String, ChannelQParams> weights,
+    List<QuantizationPlan.FloatNode> floatNodes,
+    int removedActivations) {
+
+  /**
+   * @param range as the method chose it, before it was widened to hold zero
+   * @param method the range method's name, {@code fixed} where the operator gives the range
+   * @param sharedBy all tensors that take these qparams, the root included
+   */
+  public record ActivationQParams(
+      QParams qparams, Range range, String method, List<String> sharedBy) {}
+}
