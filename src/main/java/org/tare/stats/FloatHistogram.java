@@ -51,12 +51,16 @@ public final class FloatHistogram {
   }
 
   void add(FloatHistogram other) {
+    addTimes(other, 1);
+  }
+
+  void addTimes(FloatHistogram other, long times) {
     for (int p = 0; p < PAGES; p++) {
       long[] theirs = other.pages[p];
       if (theirs != null) {
         long[] ours = pageForUpdate(p);
         for (int i = 0; i < PAGE_SIZE; i++) {
-          ours[i] = Math.addExact(ours[i], theirs[i]);
+          ours[i] = Math.addExact(ours[i], Math.multiplyExact(theirs[i], times));
         }
       }
     }

@@ -55,6 +55,22 @@ public final class TensorStats {
     return this;
   }
 
+  /** Adds another tensor's stats the given number of times, as merging it that often would. */
+  public TensorStats mergeTimes(TensorStats other, long times) {
+    if (times == 0) {
+      return this;
+    }
+    TensorStats scaled = new TensorStats();
+    scaled.histogram.addTimes(other.histogram, times);
+    scaled.min = other.min;
+    scaled.max = other.max;
+    scaled.zeros = Math.multiplyExact(other.zeros, times);
+    scaled.nans = Math.multiplyExact(other.nans, times);
+    scaled.positiveInfinities = Math.multiplyExact(other.positiveInfinities, times);
+    scaled.negativeInfinities = Math.multiplyExact(other.negativeInfinities, times);
+    return merge(scaled);
+  }
+
   /** The least finite value; +infinity if there is none. */
   public float min() {
     return min;

@@ -1,0 +1,177 @@
+package org.tare.infer;
+
+import ai.onnxruntime.NodeInfo;
+import ai.onnxruntime.OnnxJavaType;
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OnnxValue;
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtLoggingLevel;
+import ai.onnxruntime.OrtSession;
+import ai.onnxruntime.TensorInfo;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import org.tare.TareException;
+import org.tare.graph.ElementType;
+import org.tare.graph.TensorType;
+
+/**
+ * An ONNX model loaded into ONNX Runtime on the CPU, with all graph optimisations on. Threads are
+ * as many as asked for and never spin: the machine belongs to Spark. Safe to use from several
+ * threads.
+ */
+public final class ModelSession implements AutoCloseable {
+  private static final OrtEnvironment ENVIRONMENT =
+      OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, "tare");
+
+  private final String name;
+  private final OrtSession session;
+  private final Map<String, TensorType> inputs;
+  private final Map<String, TensorType> outputs;
+
+  private ModelSession(String name, OrtSession session) throws OrtException {
+    this.name = name;
+    this.session = session;
+    this.inputs = types(session.getInputInfo());
+    this.outputs = types(session.getOutputInfo());
+  }
+
+  /**
+   * Loads a model.
+   *
+   * @param model the file
+   * @param name what to call the model in messages
+   * @param threads for the parallel parts of one operator
+   * @throws TareException if ONNX Runtime does not accept it
+   */
+  public static ModelSession open(Path model, String name, int threads) {
+    try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
+      options.setIntraOpNumThreads(threads);
+      options.setInterOpNumThreads(1);
+      options.setExecutionMode(OrtSession.SessionOptions.ExecutionMode.SEQUENTIAL);
+      options.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
+      options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
+      options.addConfigEntry("session.intra_op.allow_spinning", "0");
+      options.addConfigEntry("session.inter_op.allow_spinning", "0");
+      return new ModelSession(name, ENVIRONMENT.createSession(model.toString(), options));
+    } catch (OrtException e) {
+      throw TareException.badInput(
+              "Cannot load model %s: ONNX Runtime says: %s", name, firstLine(e))
+          .causedBy(e);
+    }
+  }
+
+  private static Map<String, TensorType> types(Map<String, NodeInfo> infos) {
+    Map<String, TensorType> types = new LinkedHashMap<>();
+    infos.forEach(
+        (tensor, info) -> {
+          if (info.getInfo() instanceof TensorInfo tensorInfo) {
+            types.put(tensor, new TensorType(elementType(tensorInfo), tensorInfo.getShape()));
+          }
+        });
+    return Collections.unmodifiableMap(types);
+  }
+
+  private static ElementType elementType(TensorInfo info) {
+    return switch (info.onnxType) {
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT -> ElementType.FLOAT;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE -> ElementType.DOUBLE;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16 -> ElementType.FLOAT16;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16 -> ElementType.BFLOAT16;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8 -> ElementType.UINT8;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8 -> ElementType.INT8;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT16 -> ElementType.UINT16;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16 -> ElementType.INT16;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32 -> ElementType.INT32;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 -> ElementType.INT64;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32 -> ElementType.UINT32;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64 -> ElementType.UINT64;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL -> ElementType.BOOL;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING -> ElementType.STRING;
+      default -> ElementType.OTHER;
+    };
+  }
+
+  /** The tensors the model reads, in its order. */
+  public Map<String, TensorType> inputs() {
+    return inputs;
+  }
+
+  /** The tensors the model gives, in its order; sequences and maps are left out. */
+  public Map<String, TensorType> outputs() {
+    return outputs;
+  }
+
+  /** What the model is given for one input: bytes in native order, between position and limit. */
+  public record InputTensor(ElementType elementType, long[] shape, ByteBuffer direct) {}
+
+  /** Gets each wanted output, in the model's order, while its memory is valid. */
+  @FunctionalInterface
+  public interface OutputReader {
+    void read(String name, OutputTensor tensor);
+  }
+
+  /**
+   * Runs the model once.
+   *
+   * @param given every input of the model
+   * @param wanted which outputs to compute
+   * @throws TareException if ONNX Runtime fails, with what it says
+   */
+  public void run(Map<String, InputTensor> given, Set<String> wanted, OutputReader reader) {
+    Map<String, OnnxTensor> tensors = new LinkedHashMap<>();
+    try {
+      for (Map.Entry<String, InputTensor> entry : given.entrySet()) {
+        tensors.put(entry.getKey(), tensor(entry.getKey(), entry.getValue()));
+      }
+      try (OrtSession.Result result = session.run(tensors, wanted)) {
+        for (Map.Entry<String, OnnxValue> output : result) {
+          if (output.getValue() instanceof OnnxTensor tensor) {
+            reader.read(output.getKey(), new OutputTensor(tensor));
+          }
+        }
+      }
+    } catch (OrtException e) {
+      throw TareException.badInput("Cannot run model %s: ONNX Runtime says: %s", name, firstLine(e))
+          .causedBy(e);
+    } finally {
+      tensors.values().forEach(OnnxTensor::close);
+    }
+  }
+
+  private OnnxTensor tensor(String input, InputTensor given) throws OrtException {
+    OnnxJavaType type =
+        switch (given.elementType()) {
+          case FLOAT -> OnnxJavaType.FLOAT;
+          case DOUBLE -> OnnxJavaType.DOUBLE;
+          case INT64 -> OnnxJavaType.INT64;
+          case INT32 -> OnnxJavaType.INT32;
+          case INT16 -> OnnxJavaType.INT16;
+          case INT8 -> OnnxJavaType.INT8;
+          case UINT8 -> OnnxJavaType.UINT8;
+          case BOOL -> OnnxJavaType.BOOL;
+          default ->
+              throw TareException.badInput(
+                  "Cannot run model %s: input \"%s\" is of a type that tables do not hold: %s",
+                  name, input, given.elementType());
+        };
+    return OnnxTensor.createTensor(ENVIRONMENT, given.direct(), given.shape(), type);
+  }
+
+  private static String firstLine(OrtException e) {
+    return String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+  }
+
+  @Override
+  public void close() {
+    try {
+      session.close();
+    } catch (OrtException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

@@ -1,0 +1,82 @@
+package org.tare.infer;
+
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OnnxTensorLike;
+import java.lang.reflect.Field;
+import java.lang.reflect.InaccessibleObjectException;
+import java.lang.reflect.Method;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+
+/** One result of a run. Valid only inside of {@link ModelSession.OutputReader#read}. */
+public final class OutputTensor {
+  private static final NativeMemory NATIVE = NativeMemory.find();
+
+  private final OnnxTensor tensor;
+
+  OutputTensor(OnnxTensor tensor) {
+    this.tensor = tensor;
+  }
+
+  public long[] shape() {
+    return tensor.getInfo().getShape();
+  }
+
+  public long size() {
+    return tensor.getInfo().getNumElements();
+  }
+
+  /**
+   * The bits of float32 values, in native memory without a copy where that is possible; ONNX
+   * Runtime's public way copies them to the heap.
+   */
+  public IntBuffer floatBits() {
+    ByteBuffer direct = NATIVE == null ? null : NATIVE.of(tensor);
+    return direct != null
+        ? direct.order(ByteOrder.nativeOrder()).asIntBuffer()
+        : tensor.getByteBuffer().order(ByteOrder.nativeOrder()).asIntBuffer();
+  }
+
+  /** The values of a float32 tensor. */
+  public FloatBuffer floats() {
+    ByteBuffer direct = NATIVE == null ? null : NATIVE.of(tensor);
+    return direct != null
+        ? direct.order(ByteOrder.nativeOrder()).asFloatBuffer()
+        : tensor.getFloatBuffer();
+  }
+
+  /** Whether results are read where ONNX Runtime keeps them. */
+  static boolean isZeroCopy() {
+    return NATIVE != null;
+  }
+
+  /**
+   * ONNX Runtime's own view of a tensor's memory. Its Java API keeps it private and offers only
+   * copies; a release without these members turns the copies on.
+   */
+  private record NativeMemory(Method getBuffer, Field handle, long api) {
+    static NativeMemory find() {
+      try {
+        Method getBuffer = OnnxTensor.class.getDeclaredMethod("getBuffer", long.class, long.class);
+        getBuffer.setAccessible(true);
+        Field handle = OnnxTensorLike.class.getDeclaredField("nativeHandle");
+        handle.setAccessible(true);
+        Field api = Class.forName("ai.onnxruntime.OnnxRuntime").getDeclaredField("ortApiHandle");
+        api.setAccessible(true);
+        return new NativeMemory(getBuffer, handle, api.getLong(null));
+      } catch (ReflectiveOperationException | InaccessibleObjectException e) {
+        return null;
+      }
+    }
+
+    ByteBuffer of(OnnxTensor tensor) {
+      try {
+        return (ByteBuffer) getBuffer.invoke(tensor, api, handle.getLong(tensor));
+      } catch (ReflectiveOperationException e) {
+        return null;
+      }
+    }
+  }
+}
