@@ -66,11 +66,12 @@ public record DataSource(
    * The sampled rows, by a hash of the key column, or of the given columns where there is no key:
    * the same rows whatever the partitions and their order.
    *
-   * @param needed columns to keep, the key among them if it names rows
+   * @param needed columns to keep
+   * @param inputs columns to hash where there is no key
    */
-  Dataset<Row> select(Dataset<Row> table, List<String> needed) {
+  Dataset<Row> select(Dataset<Row> table, List<String> needed, List<String> inputs) {
     List<Column> hashed = new ArrayList<>();
-    key.map(List::of).orElse(needed).forEach(name -> hashed.add(table.col(quoted(name))));
+    key.map(List::of).orElse(inputs).forEach(name -> hashed.add(table.col(quoted(name))));
     Column[] columns =
         needed.stream().map(name -> table.col(quoted(name))).toArray(Column[]::new);
     if (sample.isEmpty()) {

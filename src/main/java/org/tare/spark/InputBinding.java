@@ -88,7 +88,8 @@ record InputBinding(
     return bindings;
   }
 
-  private InputBinding at(int newIndex) {
+  /** The same binding for a column at another place. */
+  InputBinding at(int newIndex) {
     return new InputBinding(
         input, expects, column, newIndex, source, elementType, shape, transform);
   }

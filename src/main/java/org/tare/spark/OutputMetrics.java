@@ -1,0 +1,150 @@
+package org.tare.spark;
+
+import java.io.Serializable;
+
+/**
+ * Sums over rows that say how close one output of the quantized model is to the float model's. They
+ * merge by addition.
+ */
+public final class OutputMetrics implements Serializable {
+  private static final long serialVersionUID = 1L;
+
+  long rows;
+  long values;
+  long nonFinite;
+  double signal;
+  double noise;
+  double product;
+  double quantizedSignal;
+  long agree;
+  long labelled;
+  long floatTop1;
+  long quantizedTop1;
+  long floatTop5;
+  long quantizedTop5;
+  boolean classes;
+
+  void merge(OutputMetrics other) {
+    rows += other.rows;
+    values += other.values;
+    nonFinite += other.nonFinite;
+    signal += other.signal;
+    noise += other.noise;
+    product += other.product;
+    quantizedSignal += other.quantizedSignal;
+    agree += other.agree;
+    labelled += other.labelled;
+    floatTop1 += other.floatTop1;
+    quantizedTop1 += other.quantizedTop1;
+    floatTop5 += other.floatTop5;
+    quantizedTop5 += other.quantizedTop5;
+    classes |= other.classes;
+  }
+
+  /** Adds one row of an output: float and quantized values. */
+  void add(float[] x, float[] y, int from, int length) {
+    rows++;
+    for (int i = from; i < from + length; i++) {
+      double a = x[i];
+      double b = y[i];
+      if (!Double.isFinite(a) || !Double.isFinite(b)) {
+        nonFinite++;
+        continue;
+      }
+      values++;
+      signal += a * a;
+      quantizedSignal += b * b;
+      product += a * b;
+      noise += (a - b) * (a - b);
+    }
+  }
+
+  /** Adds the ranking of one row of class scores. */
+  void addRanking(float[] x, float[] y, int from, int length, long label) {
+    classes = true;
+    agree += argmax(x, from, length) == argmax(y, from, length) ? 1 : 0;
+    if (label >= 0) {
+      labelled++;
+      floatTop1 += rank(x, from, length, label) == 0 ? 1 : 0;
+      quantizedTop1 += rank(y, from, length, label) == 0 ? 1 : 0;
+      floatTop5 += rank(x, from, length, label) < 5 ? 1 : 0;
+      quantizedTop5 += rank(y, from, length, label) < 5 ? 1 : 0;
+    }
+  }
+
+  private static int argmax(float[] values, int from, int length) {
+    int best = 0;
+    for (int i = 1; i < length; i++) {
+      if (values[from + i] > values[from + best]) {
+        best = i;
+      }
+    }
+    return best;
+  }
+
+  /** How many classes score above the label, or as high with a lower number. */
+  private static int rank(float[] values, int from, int length, long label) {
+    float own = values[from + (int) label];
+    int rank = 0;
+    for (int i = 0; i < length; i++) {
+      float other = values[from + i];
+      rank += other > own || (other == own && i < label) ? 1 : 0;
+    }
+    return Float.isNaN(own) ? length : rank;
+  }
+
+  public long rows() {
+    return rows;
+  }
+
+  /** Values that are NaN or infinite in either model; they are in no other figure. */
+  public long nonFinite() {
+    return nonFinite;
+  }
+
+  /** Signal to quantization noise, in dB; infinite if there is no noise. */
+  public double sqnr() {
+    return 10 * Math.log10(signal / noise);
+  }
+
+  /** The mean squared difference. */
+  public double mse() {
+    return noise / values;
+  }
+
+  /** The cosine of the angle between all values of the one and of the other. */
+  public double cosine() {
+    return product / Math.sqrt(signal * quantizedSignal);
+  }
+
+  /** Whether the output ranks classes, so that the figures below mean something. */
+  public boolean hasClasses() {
+    return classes;
+  }
+
+  /** The share of rows whose first class is the same. */
+  public double agreement() {
+    return (double) agree / rows;
+  }
+
+  /** Whether there were labels. */
+  public boolean isLabelled() {
+    return labelled > 0;
+  }
+
+  public double floatTop1() {
+    return (double) floatTop1 / labelled;
+  }
+
+  public double quantizedTop1() {
+    return (double) quantizedTop1 / labelled;
+  }
+
+  public double floatTop5() {
+    return (double) floatTop5 / labelled;
+  }
+
+  public double quantizedTop5() {
+    return (double) quantizedTop5 / labelled;
+  }
+}

@@ -1,0 +1,83 @@
+package org.tare.store;
+
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.util.function.Function;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocalFileSystem;
+import org.apache.hadoop.fs.Path;
+import org.tare.TareException;
+
+/** Files by their path, on any file system that Hadoop reaches. */
+public final class HadoopFiles {
+  private final Configuration configuration;
+
+  public HadoopFiles(Configuration configuration) {
+    this.configuration = configuration;
+  }
+
+  /** The file system of the path; the local one without checksum files beside its files. */
+  FileSystem fileSystem(Path path) throws IOException {
+    FileSystem fileSystem = path.getFileSystem(configuration);
+    return fileSystem instanceof LocalFileSystem local ? local.getRawFileSystem() : fileSystem;
+  }
+
+  /**
+   * The bytes of a small file.
+   *
+   * @param what it is, for messages
+   */
+  public byte[] read(String what, String file) {
+    try {
+      Path path = new Path(file);
+      try (InputStream in = fileSystem(path).open(path)) {
+        return in.readAllBytes();
+      }
+    } catch (FileNotFoundException e) {
+      throw TareException.missing("Cannot read %s %s: there is no such file", what, file)
+          .causedBy(e);
+    } catch (IOException | IllegalArgumentException e) {
+      throw TareException.badInput("Cannot read %s %s: %s", what, file, e.getMessage())
+          .causedBy(e);
+    }
+  }
+
+  /**
+   * Gives a local file to the function: the file itself, or a copy of one that is elsewhere, which
+   * is deleted afterwards.
+   */
+  public <T> T withLocal(String what, String file, Function<java.nio.file.Path, T> use) {
+    Path path = new Path(file);
+    String scheme = path.toUri().getScheme();
+    if (scheme == null || scheme.equals("file")) {
+      return use.apply(java.nio.file.Path.of(path.toUri().getPath()));
+    }
+    java.nio.file.Path folder = null;
+    try {
+      folder = Files.createTempDirectory("tare-");
+      java.nio.file.Path local = folder.resolve(path.getName());
+      try (InputStream in = fileSystem(path).open(path)) {
+        Files.copy(in, local);
+      }
+      return use.apply(local);
+    } catch (FileNotFoundException e) {
+      throw TareException.missing("Cannot read %s %s: there is no such file", what, file)
+          .causedBy(e);
+    } catch (IOException e) {
+      throw TareException.badInput("Cannot read %s %s: %s", what, file, e.getMessage())
+          .causedBy(e);
+    } finally {
+      delete(folder, path.getName());
+    }
+  }
+
+  private static void delete(java.nio.file.Path folder, String name) {
+    if (folder != null) {
+      folder.resolve(name).toFile().delete();
+      folder.toFile().delete();
+    }
+  }
+}
