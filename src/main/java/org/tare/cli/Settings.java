@@ -156,8 +156,7 @@ public final class Settings {
       }
       return root;
     } catch (JsonProcessingException e) {
-      String where =
-          e.getLocation() == null ? "" : " in line " + e.getLocation().getLineNr();
+      String where = e.getLocation() == null ? "" : " in line " + e.getLocation().getLineNr();
       throw TareException.usage(
               "Cannot read job file %s: not valid YAML%s: %s",
               file, where, e.getOriginalMessage().lines().findFirst().orElse(""))
@@ -168,8 +167,8 @@ public final class Settings {
   }
 
   private void flatten(String prefix, JsonNode node, String origin) {
-    node.fields()
-        .forEachRemaining(
+    node.properties()
+        .forEach(
             entry -> {
               String key = prefix + entry.getKey();
               if (entry.getValue().isObject()) {
@@ -333,8 +332,7 @@ public final class Settings {
             options.put(key.substring(optionPrefix.length()), value.text());
           }
         });
-    Optional<Double> sample =
-        find(prefix + ".sample").map(value -> number(prefix + ".sample"));
+    Optional<Double> sample = find(prefix + ".sample").map(value -> number(prefix + ".sample"));
     sample.ifPresent(
         amount -> {
           boolean isFraction = amount > 0 && amount < 1;

@@ -27,10 +27,23 @@ public final class TensorTypes {
             .flatMap(List::stream)
             .filter(output -> !output.isEmpty())
             .toList();
+    return typesOf(model.withOutputs(tensors), name);
+  }
+
+  /**
+   * Does nothing if ONNX Runtime accepts the model.
+   *
+   * @throws TareException if it does not
+   */
+  public static void check(OnnxModel model, String name) {
+    typesOf(model, name);
+  }
+
+  private static Map<String, TensorType> typesOf(OnnxModel model, String name) {
     Path file = null;
     try {
       file = Files.createTempFile("tare-types-", ".onnx");
-      model.withOutputs(tensors).write(file);
+      model.write(file);
       try (ModelSession session = ModelSession.open(file, name, 1)) {
         Map<String, TensorType> types = new LinkedHashMap<>(session.inputs());
         types.putAll(session.outputs());

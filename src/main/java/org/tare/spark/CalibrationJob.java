@@ -1,10 +1,10 @@
 package org.tare.spark;
 
+import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -114,8 +114,9 @@ public final class CalibrationJob {
     List<String> computed =
         request.observed().stream().filter(tensor -> !inputs.containsKey(tensor)).toList();
     OnnxModel exposed =
-        request.prepared().withOutputs(
-            computed.isEmpty() ? request.prepared().graph().outputNames() : computed);
+        request
+            .prepared()
+            .withOutputs(computed.isEmpty() ? request.prepared().graph().outputNames() : computed);
     Map<String, TensorLayout> layouts = layouts(table, exposed, request, inputs.keySet());
     ShippedModel model = ShippedModel.ship(spark, exposed, request.label());
     if (spark.conf().get(FALLBACK_THRESHOLD, "128").equals("128")) {
@@ -138,8 +139,7 @@ public final class CalibrationJob {
                 functions.sum("skipped").as("skipped"),
                 functions.min("reason").as("reason"));
     List<Row> rows;
-    try (Progress display =
-        new Progress(spark, "Calibrating", table.source().seen(), progress)) {
+    try (Progress display = new Progress(spark, "Calibrating", table.source().seen(), progress)) {
       rows = merged.collectAsList();
     } catch (RuntimeException e) {
       throw SparkFailures.translate("Cannot calibrate " + request.label(), e);
@@ -147,8 +147,7 @@ public final class CalibrationJob {
     return result(request, table, rows, started);
   }
 
-  private static Result result(
-      Request request, BoundTable table, List<Row> merged, long started) {
+  private static Result result(Request request, BoundTable table, List<Row> merged, long started) {
     SortedMap<String, TensorStats> tensors = new TreeMap<>();
     long rows = 0;
     long skipped = 0;

@@ -72,8 +72,7 @@ public record DataSource(
   Dataset<Row> select(Dataset<Row> table, List<String> needed, List<String> inputs) {
     List<Column> hashed = new ArrayList<>();
     key.map(List::of).orElse(inputs).forEach(name -> hashed.add(table.col(quoted(name))));
-    Column[] columns =
-        needed.stream().map(name -> table.col(quoted(name))).toArray(Column[]::new);
+    Column[] columns = needed.stream().map(name -> table.col(quoted(name))).toArray(Column[]::new);
     if (sample.isEmpty()) {
       return table.select(columns);
     }

@@ -109,11 +109,7 @@ public final class EvaluationJob {
   }
 
   private record Partial(
-      int partition,
-      long rows,
-      long skipped,
-      String reason,
-      HashMap<String, OutputMetrics> metrics)
+      int partition, long rows, long skipped, String reason, HashMap<String, OutputMetrics> metrics)
       implements Serializable {}
 
   private record Compare(
@@ -142,7 +138,12 @@ public final class EvaluationJob {
       TaskContext.get().addTaskCompletionListener(release);
       Comparison comparison =
           new Comparison(
-              source, first.session(), second.session(), new ArrayList<>(outputs), isFixed, metrics);
+              source,
+              first.session(),
+              second.session(),
+              new ArrayList<>(outputs),
+              isFixed,
+              metrics);
       RowSource.Tally tally = source.run(rows, comparison::compare);
       return List.of(
               new Partial(

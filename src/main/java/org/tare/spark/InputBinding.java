@@ -82,8 +82,8 @@ record InputBinding(
       InputSpec spec = specs.getOrDefault(input.getKey(), InputSpec.derived());
       String where = "Cannot " + action + " " + model + ": input \"" + input.getKey() + "\"";
       String column = column(where, input.getKey(), inputs.size(), spec, table);
-      bindings.add(bind(where, input.getKey(), input.getValue(), spec, table, column)
-          .at(bindings.size()));
+      bindings.add(
+          bind(where, input.getKey(), input.getValue(), spec, table, column).at(bindings.size()));
     }
     return bindings;
   }

@@ -55,12 +55,7 @@ public record InputSpec(
 
   /** What travels to the executors: Optional does not. */
   record Transform(
-      double scale,
-      double[] mean,
-      double[] std,
-      boolean channelsLast,
-      int[] resize,
-      int[] crop)
+      double scale, double[] mean, double[] std, boolean channelsLast, int[] resize, int[] crop)
       implements Serializable {}
 
   Transform transform() {

@@ -1,5 +1,8 @@
 package org.tare.spark;
 
+import java.awt.Graphics2D;
+import java.awt.RenderingHints;
+import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -7,9 +10,6 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import javax.imageio.ImageIO;
-import java.awt.RenderingHints;
-import java.awt.Graphics2D;
-import java.awt.image.BufferedImage;
 import org.apache.spark.sql.Row;
 import org.tare.graph.ElementType;
 

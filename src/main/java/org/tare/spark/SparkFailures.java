@@ -27,8 +27,7 @@ final class SparkFailures {
     boolean isInput =
         message.contains("is not a Parquet file") || message.contains("CANNOT_READ_FILE");
     String text = what + ": " + innermost.getClass().getSimpleName() + ": " + message;
-    TareException.Kind kind =
-        isInput ? TareException.Kind.BAD_INPUT : TareException.Kind.TRY_AGAIN;
+    TareException.Kind kind = isInput ? TareException.Kind.BAD_INPUT : TareException.Kind.TRY_AGAIN;
     return TareException.of(kind, text).causedBy(failure);
   }
 }

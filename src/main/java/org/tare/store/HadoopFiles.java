@@ -40,8 +40,7 @@ public final class HadoopFiles {
       throw TareException.missing("Cannot read %s %s: there is no such file", what, file)
           .causedBy(e);
     } catch (IOException | IllegalArgumentException e) {
-      throw TareException.badInput("Cannot read %s %s: %s", what, file, e.getMessage())
-          .causedBy(e);
+      throw TareException.badInput("Cannot read %s %s: %s", what, file, e.getMessage()).causedBy(e);
     }
   }
 
@@ -67,8 +66,7 @@ public final class HadoopFiles {
       throw TareException.missing("Cannot read %s %s: there is no such file", what, file)
           .causedBy(e);
     } catch (IOException e) {
-      throw TareException.badInput("Cannot read %s %s: %s", what, file, e.getMessage())
-          .causedBy(e);
+      throw TareException.badInput("Cannot read %s %s: %s", what, file, e.getMessage()).causedBy(e);
     } finally {
       delete(folder, path.getName());
     }

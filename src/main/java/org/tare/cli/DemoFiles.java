@@ -1,0 +1,48 @@
+package org.tare.cli;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.tare.TareException;
+
+/** The demo's model and data, copied out of the jar so that Spark can read them. */
+record DemoFiles(Path folder) {
+  private static final String MODEL = "digits-mobilenet.onnx";
+  private static final String DATA = "digits-train.parquet";
+  private static final String VALIDATION = "digits-validation.parquet";
+
+  static DemoFiles extract() {
+    try {
+      Path folder = Files.createTempDirectory("tare-demo-");
+      for (String name : List.of(MODEL, DATA, VALIDATION)) {
+        try (InputStream in = DemoFiles.class.getResourceAsStream("/org/tare/demo/" + name)) {
+          Files.copy(in, folder.resolve(name));
+        }
+      }
+      return new DemoFiles(folder);
+    } catch (IOException e) {
+      throw TareException.cannotWrite("Cannot unpack the demo: %s", e).causedBy(e);
+    }
+  }
+
+  String model() {
+    return folder.resolve(MODEL).toString();
+  }
+
+  String data() {
+    return folder.resolve(DATA).toString();
+  }
+
+  String validation() {
+    return folder.resolve(VALIDATION).toString();
+  }
+
+  void delete() {
+    for (String name : List.of(MODEL, DATA, VALIDATION)) {
+      folder.resolve(name).toFile().delete();
+    }
+    folder.toFile().delete();
+  }
+}

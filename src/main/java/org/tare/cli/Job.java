@@ -1,0 +1,390 @@
+package org.tare.cli;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
+import org.tare.TareException;
+import org.tare.graph.FloatPasses;
+import org.tare.graph.OnnxModel;
+import org.tare.graph.QdqRewriter;
+import org.tare.graph.QuantizationPlan;
+import org.tare.graph.QuantizedModel;
+import org.tare.graph.TensorType;
+import org.tare.infer.TensorTypes;
+import org.tare.qconfig.QConfigMapping;
+import org.tare.report.HtmlReport;
+import org.tare.report.ReportData;
+import org.tare.spark.CalibrationJob;
+import org.tare.spark.DataSource;
+import org.tare.spark.EvaluationJob;
+import org.tare.spark.OutputMetrics;
+import org.tare.stats.CalibrationState;
+import org.tare.stats.TensorStats;
+import org.tare.store.HadoopFiles;
+import org.tare.store.OutputFolder;
+
+/**
+ * Carries out one command: reads, runs the jobs, writes the output folder and tells about it.
+ * Progress goes to standard error, the summary to standard output.
+ */
+final class Job implements AutoCloseable {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final Settings settings;
+  private final PrintStream out = System.out;
+  private final PrintStream err = System.err;
+  private final Map<String, Double> seconds = new LinkedHashMap<>();
+  private final List<String> warnings = new ArrayList<>();
+  private final long started = System.nanoTime();
+  private SparkSession spark;
+
+  Job(Settings settings) {
+    this.settings = settings;
+  }
+
+  /** A float model with all that is derived from it alone. */
+  private record FloatModel(
+      String name,
+      OnnxModel original,
+      OnnxModel prepared,
+      Map<String, TensorType> types,
+      QConfigMapping mapping,
+      QuantizationPlan plan) {}
+
+  /** Calibrates, quantizes, evaluates. */
+  void run() {
+    FloatModel model = readModel();
+    DataSource data = data();
+    Optional<DataSource> validation = settings.source("validation");
+    if (settings.flag("dry-run")) {
+      dryRun(model);
+      return;
+    }
+    OutputFolder output = output();
+    CalibrationJob.Result calibration = calibrate(model, data);
+    QuantizedModel quantized = quantize(model, calibration.state());
+    Optional<EvaluationJob.Result> evaluation =
+        validation.map(table -> evaluate(model, quantized.model(), table));
+    Map<String, byte[]> files = new LinkedHashMap<>();
+    byte[] onnx = quantized.model().toBytes();
+    files.put("model.onnx", onnx);
+    files.put("qparams.json", json(Results.qparams(quantized)));
+    files.put(CalibrationState.FILE_NAME, calibration.state().encode());
+    ObjectNode result = result("run", model);
+    Results.addCalibration(result, calibration);
+    Results.addQuantized(result, quantized, onnx.length);
+    evaluation.ifPresent(found -> Results.addEvaluation(result, found));
+    List<ReportData.Fact> summary = Results.summary(result);
+    files.put("report.html", report(model, quantized, calibration.state(), summary));
+    publish(output, files, result);
+    print(summary, output.toString());
+  }
+
+  /** Writes the state alone. */
+  void calibrateOnly() {
+    FloatModel model = readModel();
+    DataSource data = data();
+    if (settings.flag("dry-run")) {
+      dryRun(model);
+      return;
+    }
+    OutputFolder output = output();
+    CalibrationJob.Result calibration = calibrate(model, data);
+    ObjectNode result = result("calibrate", model);
+    Results.addCalibration(result, calibration);
+    Map<String, byte[]> files = new LinkedHashMap<>();
+    files.put(CalibrationState.FILE_NAME, calibration.state().encode());
+    publish(output, files, result);
+    print(Results.summary(result), output.toString());
+  }
+
+  /** Writes the model of a state; Spark is not started. */
+  void quantizeOnly() {
+    FloatModel model = readModel();
+    String file = settings.require("state");
+    if (settings.flag("dry-run")) {
+      dryRun(model);
+      return;
+    }
+    CalibrationState state = CalibrationState.decode(files().read("calibration state", file), file);
+    if (!state.modelDigest().equals(model.original().digest())) {
+      throw TareException.badInput(
+          "Cannot quantize %s: the state %s was made with another model (SHA-256 %s, this one has"
+              + " %s)",
+          model.name(), file, state.modelDigest(), model.original().digest());
+    }
+    OutputFolder output = output();
+    warnOfNonFinite(state);
+    QuantizedModel quantized = quantize(model, state);
+    byte[] onnx = quantized.model().toBytes();
+    ObjectNode result = result("quantize", model);
+    Results.addQuantized(result, quantized, onnx.length);
+    List<ReportData.Fact> summary = Results.summary(result);
+    Map<String, byte[]> files = new LinkedHashMap<>();
+    files.put("model.onnx", onnx);
+    files.put("qparams.json", json(Results.qparams(quantized)));
+    files.put("report.html", report(model, quantized, state, summary));
+    publish(output, files, result);
+    print(summary, output.toString());
+  }
+
+  /** Compares two models; writes an output folder if one is given. */
+  void evaluateOnly() {
+    String name = settings.require("model");
+    OnnxModel model = files().withLocal("model", name, OnnxModel::read);
+    OnnxModel quantized =
+        files().withLocal("model", settings.require("quantized"), OnnxModel::read);
+    Map<String, TensorType> types = TensorTypes.of(model, fileName(name));
+    DataSource table =
+        settings
+            .source("validation")
+            .or(() -> settings.source("data"))
+            .orElseThrow(
+                () ->
+                    TareException.usage("Missing the rows to evaluate on: give --validation PATH"));
+    Optional<OutputFolder> output = settings.find("output").map(folder -> output());
+    FloatModel floatModel = new FloatModel(fileName(name), model, model, types, null, null);
+    if (settings.flag("dry-run")) {
+      printSettings();
+      return;
+    }
+    EvaluationJob.Result evaluation = evaluate(floatModel, quantized, table);
+    ObjectNode result = result("evaluate", floatModel);
+    Results.addEvaluation(result, evaluation);
+    output.ifPresent(folder -> publish(folder, new LinkedHashMap<>(), result));
+    print(Results.summary(result), output.map(OutputFolder::toString).orElse(""));
+  }
+
+  private FloatModel readModel() {
+    String file = settings.require("model");
+    String name = fileName(file);
+    OnnxModel original = files().withLocal("model", file, OnnxModel::read);
+    OnnxModel prepared = FloatPasses.prepare(original);
+    Map<String, TensorType> types = TensorTypes.of(prepared, name);
+    QConfigMapping mapping = settings.qconfig();
+    return new FloatModel(
+        name, original, prepared, types, mapping, QuantizationPlan.of(prepared, types, mapping));
+  }
+
+  private static String fileName(String file) {
+    return file.substring(file.lastIndexOf('/') + 1);
+  }
+
+  private DataSource data() {
+    return settings
+        .source("data")
+        .orElseThrow(
+            () ->
+                TareException.usage(
+                    "Missing the rows to calibrate on: give --data PATH, --table or --query"));
+  }
+
+  private HadoopFiles files() {
+    return new HadoopFiles(
+        spark == null ? new Configuration() : spark.sparkContext().hadoopConfiguration());
+  }
+
+  private OutputFolder output() {
+    return OutputFolder.check(files(), settings.require("output"), settings.flag("overwrite"));
+  }
+
+  private SparkSession spark() {
+    if (spark == null) {
+      spark = Sessions.start(settings.flag("verbose"));
+    }
+    return spark;
+  }
+
+  private CalibrationJob.Result calibrate(FloatModel model, DataSource data) {
+    CalibrationJob.Result result =
+        CalibrationJob.run(
+            spark(),
+            new CalibrationJob.Request(
+                model.name(),
+                model.prepared(),
+                model.types(),
+                model.plan().observed(),
+                data,
+                settings.inputs(),
+                settings.batch(),
+                settings.badRows()),
+            err::println);
+    seconds.put("calibrate", result.seconds());
+    warnOfNonFinite(result.state());
+    return result;
+  }
+
+  private void warnOfNonFinite(CalibrationState state) {
+    for (Map.Entry<String, TensorStats> entry : state.tensors().entrySet()) {
+      TensorStats stats = entry.getValue();
+      long infinite = stats.positiveInfinities() + stats.negativeInfinities();
+      if (stats.nans() + infinite > 0) {
+        warnings.add(
+            String.format(
+                Locale.ROOT,
+                "Tensor \"%s\": %d NaN and %d infinite of %d values took no part in its range",
+                entry.getKey(),
+                stats.nans(),
+                infinite,
+                stats.count()));
+      }
+    }
+  }
+
+  private QuantizedModel quantize(FloatModel model, CalibrationState state) {
+    long begun = System.nanoTime();
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put("tare.version", Tare.version());
+    metadata.put("tare.float_model.sha256", model.original().digest());
+    metadata.put("tare.state.sha256", state.digest());
+    QuantizedModel quantized =
+        QdqRewriter.quantize(model.prepared(), model.types(), model.mapping(), state, metadata);
+    // What the runtime does not load is not published.
+    TensorTypes.check(quantized.model(), "quantized " + model.name());
+    seconds.put("quantize", (System.nanoTime() - begun) / 1e9);
+    return quantized;
+  }
+
+  private EvaluationJob.Result evaluate(
+      FloatModel model, OnnxModel quantized, DataSource validation) {
+    EvaluationJob.Result result =
+        EvaluationJob.run(
+            spark(),
+            new EvaluationJob.Request(
+                model.name(),
+                model.original(),
+                quantized,
+                model.types(),
+                validation,
+                settings.find("validation.label"),
+                settings.inputs(),
+                settings.batch(),
+                settings.badRows()),
+            err::println);
+    seconds.put("evaluate", result.seconds());
+    for (Map.Entry<String, OutputMetrics> output : result.outputs().entrySet()) {
+      if (output.getValue().nonFinite() > 0) {
+        warnings.add(
+            String.format(
+                Locale.ROOT,
+                "Output \"%s\": %d values are NaN or infinite in one of the models",
+                output.getKey(),
+                output.getValue().nonFinite()));
+      }
+    }
+    return result;
+  }
+
+  private ObjectNode result(String command, FloatModel model) {
+    ObjectNode result = JSON.createObjectNode();
+    result.put("schema", 1);
+    result.put("command", command);
+    result.put("tare", Tare.version());
+    if (spark != null) {
+      result.put("spark", spark.version());
+    }
+    result.put("java", Runtime.version().toString());
+    ObjectNode node = result.putObject("model");
+    node.put("name", model.name());
+    node.put("sha256", model.original().digest());
+    node.put("bytes", model.original().toBytes().length);
+    return result;
+  }
+
+  private void publish(OutputFolder output, Map<String, byte[]> files, ObjectNode result) {
+    ObjectNode timings = result.putObject("seconds");
+    seconds.forEach(timings::put);
+    timings.put("total", (System.nanoTime() - started) / 1e9);
+    ArrayNode list = result.putArray("warnings");
+    warnings.forEach(list::add);
+    files.put("result.json", json(result));
+    output.publish(files);
+  }
+
+  private byte[] report(
+      FloatModel model,
+      QuantizedModel quantized,
+      CalibrationState state,
+      List<ReportData.Fact> summary) {
+    List<ReportData.Tensor> tensors = new ArrayList<>();
+    for (String tensor : model.plan().observed()) {
+      tensors.add(
+          new ReportData.Tensor(tensor, state.tensor(tensor), quantized.activations().get(tensor)));
+    }
+    List<List<String>> floatNodes =
+        quantized.floatNodes().stream()
+            .map(node -> List.of(node.opType(), node.name(), node.reason()))
+            .toList();
+    return HtmlReport.render(
+            new ReportData(
+                "Quantization of " + model.name(), summary, tensors, floatNodes, warnings))
+        .getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static byte[] json(ObjectNode node) {
+    return (node.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8);
+  }
+
+  private void print(List<ReportData.Fact> summary, String output) {
+    for (ReportData.Fact fact : summary) {
+      out.printf(Locale.ROOT, "%-26s %s%n", fact.name(), fact.value());
+    }
+    warnings.forEach(warning -> err.println("warning: " + warning));
+    if (!output.isEmpty()) {
+      out.printf(Locale.ROOT, "%-26s %s%n", "Output", output);
+    }
+  }
+
+  private void printSettings() {
+    out.println("Settings:");
+    for (Settings.Effective setting : settings.effective()) {
+      out.printf(
+          Locale.ROOT, "  %-32s %-28s %s%n", setting.key(), setting.value(), setting.origin());
+    }
+  }
+
+  private void dryRun(FloatModel model) {
+    printSettings();
+    List<String> observed = model.plan().observed();
+    out.printf(Locale.ROOT, "%nTensors to observe: %d%n", observed.size());
+    long batchBytes = 0;
+    for (String tensor : observed) {
+      TensorType type = model.types().get(tensor);
+      out.printf(Locale.ROOT, "  %-32s %s%n", tensor, type);
+      long values = settings.batch();
+      for (int i = 1; i < type.rank(); i++) {
+        values *= Math.max(1, type.shape()[i]);
+      }
+      batchBytes += 4 * values;
+    }
+    out.printf(Locale.ROOT, "%nNodes quantized: %d%n", model.plan().quantizedNodeCount());
+    for (QuantizationPlan.FloatNode node : model.plan().floatNodes()) {
+      out.printf(
+          Locale.ROOT, "  stays float32: %s %s: %s%n", node.opType(), node.name(), node.reason());
+    }
+    // A tensor's stats take a page of 1 kB for each power of two that occurs, about 40.
+    double megabytes = (batchBytes + observed.size() * 40 * 1024.0 + (1 << 20)) / (1 << 20);
+    out.printf(
+        Locale.ROOT,
+        "%nMemory per task, about: %.1f MB for observed tensors and their stats, besides the"
+            + " model's own%nNothing was written.%n",
+        megabytes);
+  }
+
+  @Override
+  public void close() {
+    if (spark != null) {
+      spark.stop();
+    }
+  }
+}

@@ -1,0 +1,218 @@
+package org.tare.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.tare.graph.QuantizationPlan;
+import org.tare.graph.QuantizedModel;
+import org.tare.quant.ChannelQParams;
+import org.tare.quant.QParams;
+import org.tare.report.ReportData.Fact;
+import org.tare.spark.CalibrationJob;
+import org.tare.spark.EvaluationJob;
+import org.tare.spark.OutputMetrics;
+
+/** The machine-readable results, and the summary that is read off them. */
+final class Results {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private Results() {}
+
+  static void addCalibration(ObjectNode result, CalibrationJob.Result calibration) {
+    ObjectNode node = result.putObject("calibration");
+    node.put("rows", calibration.state().rows());
+    node.put("skipped_rows", calibration.skipped());
+    if (calibration.skipped() > 0) {
+      node.put("skipped_reason", calibration.reason());
+    }
+    node.put("partitions", calibration.partitions());
+    node.put("tensors", calibration.state().tensors().size());
+    node.put("state_bytes", calibration.state().encode().length);
+    node.put("state_sha256", calibration.state().digest());
+  }
+
+  static void addQuantized(ObjectNode result, QuantizedModel quantized, int bytes) {
+    ObjectNode node = result.putObject("quantized");
+    node.put("bytes", bytes);
+    node.put("activations", quantized.activations().size());
+    node.put("weights", quantized.weights().size());
+    node.put("removed_activation_functions", quantized.removedActivations());
+    ArrayNode floats = node.putArray("float_nodes");
+    for (QuantizationPlan.FloatNode left : quantized.floatNodes()) {
+      ObjectNode one = floats.addObject();
+      one.put("op", left.opType());
+      one.put("name", left.name());
+      one.put("reason", left.reason());
+    }
+  }
+
+  static void addEvaluation(ObjectNode result, EvaluationJob.Result evaluation) {
+    ObjectNode node = result.putObject("evaluation");
+    node.put("rows", evaluation.rows());
+    node.put("skipped_rows", evaluation.skipped());
+    if (evaluation.skipped() > 0) {
+      node.put("skipped_reason", evaluation.reason());
+    }
+    ObjectNode outputs = node.putObject("outputs");
+    for (Map.Entry<String, OutputMetrics> entry : evaluation.outputs().entrySet()) {
+      OutputMetrics metrics = entry.getValue();
+      ObjectNode one = outputs.putObject(entry.getKey());
+      put(one, "sqnr_db", metrics.sqnr());
+      put(one, "mse", metrics.mse());
+      put(one, "cosine", metrics.cosine());
+      one.put("non_finite", metrics.nonFinite());
+      if (metrics.hasClasses()) {
+        put(one, "top1_agreement", metrics.agreement());
+      }
+      if (metrics.isLabelled()) {
+        put(one, "float_top1", metrics.floatTop1());
+        put(one, "quantized_top1", metrics.quantizedTop1());
+        put(one, "float_top5", metrics.floatTop5());
+        put(one, "quantized_top5", metrics.quantizedTop5());
+      }
+    }
+  }
+
+  /** JSON has no infinities: a value that is not finite becomes null. */
+  private static void put(ObjectNode node, String key, double value) {
+    if (Double.isFinite(value)) {
+      node.put(key, value);
+    } else {
+      node.putNull(key);
+    }
+  }
+
+  static ObjectNode qparams(QuantizedModel quantized) {
+    ObjectNode root = JSON.createObjectNode();
+    ObjectNode activations = root.putObject("activations");
+    quantized
+        .activations()
+        .forEach(
+            (tensor, chosen) -> {
+              QParams q = chosen.qparams();
+              ObjectNode node = activations.putObject(tensor);
+              node.put("dtype", q.dtype().id());
+              node.put("scale", q.scale());
+              node.put("zero_point", q.zeroPoint());
+              node.put("min", chosen.range().min());
+              node.put("max", chosen.range().max());
+              node.put("method", chosen.method());
+              ArrayNode shared = node.putArray("shared_by");
+              chosen.sharedBy().forEach(shared::add);
+            });
+    ObjectNode weights = root.putObject("weights");
+    for (Map.Entry<String, ChannelQParams> entry : quantized.weights().entrySet()) {
+      ObjectNode node = weights.putObject(entry.getKey());
+      node.put("dtype", entry.getValue().dtype().id());
+      if (entry.getValue().isPerChannel()) {
+        node.put("axis", entry.getValue().axis());
+      }
+      ArrayNode scales = node.putArray("scale");
+      ArrayNode zeroPoints = node.putArray("zero_point");
+      for (QParams q : entry.getValue().channels()) {
+        scales.add(q.scale());
+        zeroPoints.add(q.zeroPoint());
+      }
+    }
+    return root;
+  }
+
+  /** The lines for people, from the results for machines. */
+  static List<Fact> summary(ObjectNode result) {
+    List<Fact> facts = new ArrayList<>();
+    JsonNode calibration = result.path("calibration");
+    if (!calibration.isMissingNode()) {
+      facts.add(
+          new Fact(
+              "Calibrated",
+              String.format(
+                      Locale.ROOT,
+                      "%,d rows in %d partitions, %d tensors",
+                      calibration.path("rows").asLong(),
+                      calibration.path("partitions").asInt(),
+                      calibration.path("tensors").asInt())
+                  + skipped(calibration)));
+    }
+    JsonNode quantized = result.path("quantized");
+    if (!quantized.isMissingNode()) {
+      facts.add(
+          new Fact(
+              "Model",
+              String.format(
+                  Locale.ROOT,
+                  "%,d bytes, of %,d in float32",
+                  quantized.path("bytes").asLong(),
+                  result.path("model").path("bytes").asLong())));
+      facts.add(
+          new Fact(
+              "Quantized",
+              String.format(
+                  Locale.ROOT,
+                  "%d activations, %d weights; %d nodes stay float32",
+                  quantized.path("activations").asInt(),
+                  quantized.path("weights").asInt(),
+                  quantized.path("float_nodes").size())));
+    }
+    JsonNode evaluation = result.path("evaluation");
+    if (!evaluation.isMissingNode()) {
+      facts.add(
+          new Fact(
+              "Evaluated",
+              String.format(Locale.ROOT, "%,d rows", evaluation.path("rows").asLong())
+                  + skipped(evaluation)));
+      evaluation
+          .path("outputs")
+          .properties()
+          .forEach(output -> addOutput(facts, output.getKey(), output.getValue()));
+    }
+    return facts;
+  }
+
+  private static void addOutput(List<Fact> facts, String name, JsonNode metrics) {
+    facts.add(
+        new Fact(
+            name,
+            metrics.path("sqnr_db").isNull()
+                ? "equal to the float model's"
+                : String.format(
+                    Locale.ROOT,
+                    "SQNR %.2f dB, MSE %.4g, cosine %.6f",
+                    metrics.path("sqnr_db").asDouble(),
+                    metrics.path("mse").asDouble(),
+                    metrics.path("cosine").asDouble())));
+    if (metrics.has("float_top1")) {
+      for (String top : List.of("top1", "top5")) {
+        facts.add(
+            new Fact(
+                "  " + top,
+                String.format(
+                    Locale.ROOT,
+                    "float32 %.4f, quantized %.4f",
+                    metrics.path("float_" + top).asDouble(),
+                    metrics.path("quantized_" + top).asDouble())));
+      }
+    }
+    if (metrics.has("top1_agreement")) {
+      facts.add(
+          new Fact(
+              "  same first class",
+              String.format(Locale.ROOT, "%.4f", metrics.path("top1_agreement").asDouble())));
+    }
+  }
+
+  private static String skipped(JsonNode node) {
+    long skipped = node.path("skipped_rows").asLong();
+    return skipped == 0
+        ? ""
+        : String.format(
+            Locale.ROOT,
+            "; %,d rows skipped, one of them: %s",
+            skipped,
+            node.path("skipped_reason").asText());
+  }
+}
