@@ -297,7 +297,7 @@ final class Job implements AutoCloseable {
     ObjectNode node = result.putObject("model");
     node.put("name", model.name());
     node.put("sha256", model.original().digest());
-    node.put("bytes", model.original().toBytes().length);
+    node.put("bytes", model.original().sizeBytes());
     return result;
   }
 

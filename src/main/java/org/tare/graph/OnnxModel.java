@@ -37,14 +37,16 @@ public final class OnnxModel {
 
   private final ModelProto source;
   private final String digest;
+  private final long sizeBytes;
   private final Graph graph;
   private final Map<String, String> metadata = new TreeMap<>();
   private int opset;
 
-  private OnnxModel(ModelProto source, GraphProto graph, String digest) {
+  private OnnxModel(ModelProto source, GraphProto graph, String digest, long sizeBytes) {
     this.source = source.toBuilder().clearGraph().build();
     this.graph = new Graph(graph);
     this.digest = digest;
+    this.sizeBytes = sizeBytes;
     for (OperatorSetIdProto id : source.getOpsetImportList()) {
       if (id.getDomain().isEmpty() || id.getDomain().equals("ai.onnx")) {
         opset = (int) id.getVersion();
@@ -72,10 +74,13 @@ public final class OnnxModel {
     GraphProto graph = readTensors(file, proto.getGraph(), sha);
     OnnxModel model;
     try {
-      model = new OnnxModel(proto, graph, HexFormat.of().formatHex(sha.digest()));
+      long size = Files.size(file) + externalBytes(proto.getGraph(), graph);
+      model = new OnnxModel(proto, graph, HexFormat.of().formatHex(sha.digest()), size);
       model.graph.checkComplete();
     } catch (TareException e) {
       throw TareException.badInput("Cannot read model %s: %s", file, e.getMessage()).causedBy(e);
+    } catch (IOException e) {
+      throw TareException.badInput("Cannot read model %s: %s", file, e).causedBy(e);
     }
     if (model.opset == 0) {
       throw TareException.badInput("Cannot read model %s: it imports no ONNX operators", file);
@@ -107,6 +112,16 @@ public final class OnnxModel {
     } catch (IOException e) {
       throw TareException.badInput("Cannot read model %s: %s", file, e).causedBy(e);
     }
+  }
+
+  private static long externalBytes(GraphProto stored, GraphProto read) {
+    long bytes = 0;
+    for (int i = 0; i < stored.getInitializerCount(); i++) {
+      if (stored.getInitializer(i).getDataLocation() == TensorProto.DataLocation.EXTERNAL) {
+        bytes += read.getInitializer(i).getRawData().size();
+      }
+    }
+    return bytes;
   }
 
   private static GraphProto readTensors(Path file, GraphProto graph, MessageDigest sha) {
@@ -173,9 +188,14 @@ public final class OnnxModel {
     return metadata;
   }
 
+  /** The size of the file this was read from and of the external data it uses, in bytes. */
+  public long sizeBytes() {
+    return sizeBytes;
+  }
+
   /** A copy that can be edited without changing this model. */
   public OnnxModel copy() {
-    return new OnnxModel(toProto(), graph.toProto(), digest);
+    return new OnnxModel(toProto(), graph.toProto(), digest, sizeBytes);
   }
 
   /** A copy whose outputs are the given tensors; ONNX Runtime finds their types. */

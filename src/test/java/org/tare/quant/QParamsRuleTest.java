@@ -1,0 +1,114 @@
+package org.tare.quant;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class QParamsRuleTest {
+  /** The table of ONNX Runtime's own test of compute_scale_zp, run with 1.30. */
+  @ParameterizedTest
+  @CsvSource({
+    "0, 0, int8, true, false, 0, 1.0",
+    "1, -1, int8, true, false, 0, 1.0",
+    "-1, 2, int8, true, false, 0, 0.0157480314",
+    "-1, 2, uint8, true, false, 128, 0.0156862754",
+    "-1, 2, uint8, false, false, 85, 0.0117647061",
+    "-1, 2, int8, false, false, -43, 0.0117647061",
+    "-1, 2, int8, true, true, 0, 0.03125",
+    "0.5, 2, uint8, false, false, 0, 0.0078431377",
+    "-3, -1, uint8, false, false, 255, 0.0117647061",
+    "-3, -1, int8, false, false, 127, 0.0117647061",
+    "0, 1, int8, false, false, -128, 0.0039215689",
+    "-1.18e-39, 1.18e-39, uint8, true, false, 0, 1.0"
+  })
+  void agreesWithOnnxRuntime(
+      float min,
+      float max,
+      String dtype,
+      boolean symmetric,
+      boolean reduceRange,
+      int zeroPoint,
+      float scale) {
+    QParams q = QParamsRule.ONNXRUNTIME.qparams(min, max, DType.of(dtype), symmetric, reduceRange);
+    assertEquals(zeroPoint, q.zeroPoint());
+    assertEquals(scale, q.scale());
+  }
+
+  /** PyTorch's tutorial figures: seed tensors' min-max, affine and symmetric. */
+  @Test
+  void agreesWithPyTorchsPrintedFigures() {
+    QParams affine = QParamsRule.PYTORCH.qparams(-2.1246f, 1.5558f, DType.UINT8, false, false);
+    assertEquals(0.0144, affine.scale(), 5e-5);
+    assertEquals(147, affine.zeroPoint());
+    QParams symmetric = QParamsRule.PYTORCH.qparams(-1.1975f, 1.0f, DType.UINT8, true, false);
+    assertEquals(0.0094, symmetric.scale(), 5e-5);
+    assertEquals(128, symmetric.zeroPoint());
+  }
+
+  @Test
+  void roundsHalfToEvenAndSaturates() {
+    QParams q = QParams.of(1f, 0, DType.INT8);
+    float[] given = {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 200f, -200f};
+    int[] expected = {0, 2, 2, 0, -2, 127, -128};
+    for (int i = 0; i < given.length; i++) {
+      assertEquals(expected[i], q.quantize(given[i]), "of " + given[i]);
+    }
+  }
+
+  @Test
+  void specialValuesHaveTheirAnswers() {
+    QParams q = QParams.of(0.5f, 10, DType.UINT8);
+    assertEquals(10, q.quantize(Float.NaN));
+    assertEquals(255, q.quantize(Float.POSITIVE_INFINITY));
+    assertEquals(0, q.quantize(Float.NEGATIVE_INFINITY));
+    assertEquals(10, q.quantize(-0.0f));
+    assertEquals(10, q.quantize(Float.MIN_VALUE));
+    assertEquals(255, q.quantize(Float.MAX_VALUE));
+  }
+
+  @Test
+  void rangesThatAreNotFiniteAreRefused() {
+    for (QParamsRule rule : QParamsRule.values()) {
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> rule.qparams(Float.NaN, 1, DType.UINT8, false, false));
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> rule.qparams(0, Float.POSITIVE_INFINITY, DType.UINT8, false, false));
+    }
+  }
+
+  @Test
+  void widestRangeOverflowsNothing() {
+    QParams q =
+        QParamsRule.ONNXRUNTIME.qparams(
+            -Float.MAX_VALUE, Float.MAX_VALUE, DType.UINT8, false, false);
+    assertEquals(2.0 * Float.MAX_VALUE / 255, q.scale(), 1e32);
+  }
+
+  /** ONNX Runtime's bias guard, with the numbers its quantizer wrote. */
+  @Test
+  void guardsBiasAgainstOverflow() {
+    float[] weights = {1e-7f, 5e-8f};
+    float[] bias = {5f, -4.5f};
+    WeightQuantizer quantizer =
+        new WeightQuantizer(QParamsRule.ONNXRUNTIME, DType.INT8, true, false);
+    ChannelQParams perTensor = WeightQuantizer.guardBias(quantizer.perTensor(weights), 0.5f, bias);
+    assertEquals(4.657079e-9f, perTensor.scales()[0], 1e-15f);
+    assertArrayEquals(
+        new int[] {2147268834, -1932541951},
+        WeightQuantizer.quantizeBias(bias, WeightQuantizer.biasScales(0.5f, perTensor)));
+    assertArrayEquals(
+        new int[] {21, 11}, WeightQuantizer.quantize(weights, new long[] {2, 1}, perTensor));
+    ChannelQParams perChannel =
+        WeightQuantizer.guardBias(quantizer.perChannel(weights, new long[] {2, 1}, 0), 0.5f, bias);
+    assertArrayEquals(new float[] {4.657079e-9f, 4.191371e-9f}, perChannel.scales(), 1e-15f);
+    assertArrayEquals(
+        new int[] {2147268834, -2147268857},
+        WeightQuantizer.quantizeBias(bias, WeightQuantizer.biasScales(0.5f, perChannel)));
+  }
+}

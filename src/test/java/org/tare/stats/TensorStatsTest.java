@@ -1,0 +1,175 @@
+package org.tare.stats;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+import java.util.Arrays;
+import java.util.Random;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import org.junit.jupiter.api.Test;
+import org.tare.TareException;
+
+class TensorStatsTest {
+  /** Counts one value after the other, as the definitions say. */
+  private static TensorStats oneByOne(float[] values) {
+    TensorStats stats = TensorStats.empty();
+    for (float value : values) {
+      if (Float.isNaN(value)) {
+        stats.nans++;
+      } else if (Float.isInfinite(value)) {
+        if (value > 0) {
+          stats.positiveInfinities++;
+        } else {
+          stats.negativeInfinities++;
+        }
+      } else {
+        stats.min = Math.min(stats.min, value + 0f);
+        stats.max = Math.max(stats.max, value + 0f);
+        if (value == 0) {
+          stats.zeros++;
+        } else {
+          int bucket = Float.floatToRawIntBits(value) >>> FloatHistogram.SHIFT;
+          stats.histogram()
+              .pageForUpdate(bucket / FloatHistogram.PAGE_SIZE)[
+              bucket % FloatHistogram.PAGE_SIZE]++;
+        }
+      }
+    }
+    return stats;
+  }
+
+  @Property(tries = 200)
+  void observingCountsWhatTheDefinitionSays(
+      @ForAll long seed, @ForAll @IntRange(max = 10000) int length) {
+    float[] values = Samples.wild(new Random(seed), length);
+    TensorStats expected = oneByOne(values);
+    assertEquals(expected, TensorStats.of(values));
+    assertEquals(length, expected.count());
+    TensorStats bits = TensorStats.empty();
+    int[] raw = new int[length];
+    for (int i = 0; i < length; i++) {
+      raw[i] = Float.floatToRawIntBits(values[i]);
+    }
+    new StatsObserver().observeBits(bits, IntBuffer.wrap(raw));
+    assertEquals(expected, bits);
+  }
+
+  @Property(tries = 200)
+  void mergeIsAssociativeAndCommutativeWithAnIdentity(@ForAll long seed) {
+    Random random = new Random(seed);
+    float[] a = Samples.wild(random, random.nextInt(500));
+    float[] b = Samples.wild(random, random.nextInt(500));
+    float[] c = Samples.wild(random, random.nextInt(500));
+    TensorStats left = TensorStats.of(a).merge(TensorStats.of(b)).merge(TensorStats.of(c));
+    TensorStats right = TensorStats.of(a).merge(TensorStats.of(b).merge(TensorStats.of(c)));
+    assertEquals(left, right);
+    assertEquals(
+        TensorStats.of(a).merge(TensorStats.of(b)), TensorStats.of(b).merge(TensorStats.of(a)));
+    assertEquals(TensorStats.of(a), TensorStats.of(a).merge(TensorStats.empty()));
+    assertEquals(TensorStats.of(a), TensorStats.empty().merge(TensorStats.of(a)));
+  }
+
+  @Property(tries = 200)
+  void observingPartsIsObservingTheWhole(@ForAll long seed) {
+    Random random = new Random(seed);
+    float[] values = Samples.wild(random, 1 + random.nextInt(20000));
+    StatsObserver observer = new StatsObserver();
+    TensorStats parts = TensorStats.empty();
+    int from = 0;
+    while (from < values.length) {
+      int length = Math.min(values.length - from, 1 + random.nextInt(6000));
+      TensorStats part = TensorStats.empty();
+      observer.observe(part, values, from, length);
+      parts.merge(part);
+      from += length;
+    }
+    assertEquals(TensorStats.of(values), parts);
+    assertArrayEquals(StatsCodec.encode(TensorStats.of(values)), StatsCodec.encode(parts));
+  }
+
+  @Property(tries = 100)
+  void mergingTimesIsMergingThatOften(@ForAll long seed, @ForAll @IntRange(max = 5) int times) {
+    float[] values = Samples.wild(new Random(seed), 300);
+    TensorStats often = TensorStats.empty();
+    for (int i = 0; i < times; i++) {
+      often.merge(TensorStats.of(values));
+    }
+    assertEquals(often, TensorStats.empty().mergeTimes(TensorStats.of(values), times));
+  }
+
+  @Property(tries = 300)
+  void decodingUndoesEncoding(@ForAll long seed) {
+    Random random = new Random(seed);
+    TensorStats stats =
+        TensorStats.of(
+            random.nextBoolean()
+                ? Samples.wild(random, random.nextInt(20000))
+                : Samples.normal(random, random.nextInt(20000)));
+    assertEquals(stats, StatsCodec.decode(StatsCodec.encode(stats)));
+  }
+
+  @Test
+  void hugeCountsSurviveTheCodec() {
+    TensorStats stats = TensorStats.empty().mergeTimes(TensorStats.of(1, 2, 3, 0), 1L << 60);
+    assertEquals(stats, StatsCodec.decode(StatsCodec.encode(stats)));
+    assertEquals(1L << 62, stats.count());
+    assertThrows(
+        ArithmeticException.class, () -> stats.mergeTimes(TensorStats.of(0), 1L << 63 - 1));
+  }
+
+  @Property(tries = 200)
+  void damageIsReportedAndNeverAnotherFailure(@ForAll long seed) {
+    Random random = new Random(seed);
+    byte[] bytes = StatsCodec.encode(TensorStats.of(Samples.wild(random, 1000)));
+    byte[] cut = Arrays.copyOf(bytes, random.nextInt(bytes.length));
+    assertThrows(TareException.class, () -> StatsCodec.decode(cut));
+    bytes[random.nextInt(bytes.length)] ^= (byte) (1 + random.nextInt(255));
+    try {
+      StatsCodec.decode(bytes);
+    } catch (TareException expected) {
+      assertTrue(expected.getMessage().startsWith("Cannot read calibration state"));
+    }
+  }
+
+  @Test
+  void nothingHasNoRange() {
+    TensorStats stats = TensorStats.of();
+    assertEquals(0, stats.count());
+    assertEquals(Float.POSITIVE_INFINITY, stats.min());
+    assertEquals(Float.NEGATIVE_INFINITY, stats.max());
+    TensorStats nans = TensorStats.of(Float.NaN, Float.NEGATIVE_INFINITY);
+    assertEquals(0, nans.finiteCount());
+    assertEquals(2, nans.count());
+    assertEquals(Float.POSITIVE_INFINITY, nans.min());
+  }
+
+  @Test
+  void negativeZeroIsZero() {
+    TensorStats stats = TensorStats.of(-0f, -0f);
+    assertEquals(2, stats.zeros());
+    assertEquals(0, Float.floatToRawIntBits(stats.min()));
+    assertEquals(0, Float.floatToRawIntBits(stats.max()));
+  }
+
+  @Test
+  void aViewOfABufferIsObservedWithinItsLimits() {
+    FloatBuffer buffer = FloatBuffer.wrap(new float[] {9, 1, 2, 9});
+    buffer.position(1).limit(3);
+    TensorStats stats = TensorStats.empty();
+    new StatsObserver().observe(stats, buffer);
+    assertEquals(TensorStats.of(1, 2), stats);
+    assertEquals(3, buffer.position());
+  }
+
+  @Test
+  void statsDoNotMergeWithThemselves() {
+    TensorStats stats = TensorStats.of(1);
+    assertThrows(IllegalArgumentException.class, () -> stats.merge(stats));
+  }
+}
