@@ -49,7 +49,7 @@ public final class RangeSearch {
   private static Range leastSquaredError(TensorStats stats, RangeTarget target) {
     float min = Math.min(stats.min(), 0f);
     float max = Math.max(stats.max(), 0f);
-    if (min == max) {
+    if (stats.min() == stats.max()) {
       return new Range(stats.min(), stats.max());
     }
     if (target.symmetric()) {

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
@@ -81,6 +83,11 @@ class CalibrationStateTest {
         assertThrows(TareException.class, () -> CalibrationState.decode(bytes, "s.tare"));
     assertTrue(e.getMessage().startsWith("Cannot read calibration state s.tare: "));
     assertTrue(e.getMessage().contains(part), e.getMessage());
+  }
+
+  /** Writes the golden file of the current version: once, when the version is new. */
+  public static void main(String[] args) throws IOException {
+    Files.write(Path.of(args[0]), state(20261124).encode());
   }
 
   /** Version 1 as it was first written: it stays readable, and is still what is written. */

@@ -1,0 +1,213 @@
+package org.tare.graph;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.tare.graph.proto.Onnx.AttributeProto;
+import org.tare.graph.proto.Onnx.GraphProto;
+import org.tare.graph.proto.Onnx.ModelProto;
+import org.tare.graph.proto.Onnx.NodeProto;
+import org.tare.graph.proto.Onnx.OperatorSetIdProto;
+import org.tare.graph.proto.Onnx.TensorProto;
+import org.tare.graph.proto.Onnx.TensorShapeProto;
+import org.tare.graph.proto.Onnx.TypeProto;
+import org.tare.graph.proto.Onnx.ValueInfoProto;
+import org.tare.infer.ModelSession;
+import org.tare.infer.TensorTypes;
+import org.tare.qconfig.QConfigMapping;
+import org.tare.stats.CalibrationState;
+import org.tare.stats.TensorStats;
+
+/** Builds small ONNX models, runs them, and quantizes them on given data. */
+public final class TestModel {
+  private final GraphProto.Builder graph = GraphProto.newBuilder().setName("test");
+  private final int opset;
+
+  private TestModel(int opset) {
+    this.opset = opset;
+  }
+
+  public static TestModel opset(int opset) {
+    return new TestModel(opset);
+  }
+
+  /** A float32 input; sizes of -1 are free. */
+  public TestModel input(String name, long... shape) {
+    graph.addInput(info(name, ElementType.FLOAT, shape));
+    return this;
+  }
+
+  public TestModel input(String name, ElementType type, long... shape) {
+    graph.addInput(info(name, type, shape));
+    return this;
+  }
+
+  public TestModel output(String name, long... shape) {
+    graph.addOutput(info(name, ElementType.FLOAT, shape));
+    return this;
+  }
+
+  public TestModel constant(String name, long[] shape, float... values) {
+    graph.addInitializer(Tensors.ofFloats(name, shape, values));
+    return this;
+  }
+
+  public TestModel longs(String name, long... values) {
+    graph.addInitializer(Tensors.ofLongs(name, new long[] {values.length}, values));
+    return this;
+  }
+
+  /** An initializer as the file format has it. */
+  public TestModel initializer(TensorProto tensor) {
+    graph.addInitializer(tensor);
+    return this;
+  }
+
+  /** A node; attributes are name and value in turn, of types Long, Float, String or long[]. */
+  public TestModel node(
+      String op, List<String> inputs, List<String> outputs, Object... attributes) {
+    NodeProto.Builder node =
+        NodeProto.newBuilder()
+            .setOpType(op)
+            .setName(op + "_" + graph.getNodeCount())
+            .addAllInput(inputs)
+            .addAllOutput(outputs);
+    for (int i = 0; i < attributes.length; i += 2) {
+      AttributeProto.Builder attribute =
+          AttributeProto.newBuilder().setName((String) attributes[i]);
+      Object value = attributes[i + 1];
+      if (value instanceof Long number) {
+        attribute.setType(AttributeProto.AttributeType.INT).setI(number);
+      } else if (value instanceof Float number) {
+        attribute.setType(AttributeProto.AttributeType.FLOAT).setF(number);
+      } else if (value instanceof TensorProto tensor) {
+        attribute.setType(AttributeProto.AttributeType.TENSOR).setT(tensor);
+      } else if (value instanceof long[] numbers) {
+        attribute.setType(AttributeProto.AttributeType.INTS);
+        for (long number : numbers) {
+          attribute.addInts(number);
+        }
+      } else {
+        attribute
+            .setType(AttributeProto.AttributeType.STRING)
+            .setS(com.google.protobuf.ByteString.copyFromUtf8((String) value));
+      }
+      node.addAttribute(attribute);
+    }
+    graph.addNode(node);
+    return this;
+  }
+
+  private static ValueInfoProto info(String name, ElementType type, long... shape) {
+    TensorShapeProto.Builder dims = TensorShapeProto.newBuilder();
+    for (long size : shape) {
+      TensorShapeProto.Dimension.Builder dim = TensorShapeProto.Dimension.newBuilder();
+      dims.addDim(size < 0 ? dim.setDimParam("N") : dim.setDimValue(size));
+    }
+    return ValueInfoProto.newBuilder()
+        .setName(name)
+        .setType(
+            TypeProto.newBuilder()
+                .setTensorType(
+                    TypeProto.Tensor.newBuilder().setElemType(type.code()).setShape(dims)))
+        .build();
+  }
+
+  public byte[] bytes() {
+    return ModelProto.newBuilder()
+        .setIrVersion(8)
+        .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(opset))
+        .setGraph(graph)
+        .build()
+        .toByteArray();
+  }
+
+  public void write(Path file) {
+    try {
+      Files.write(file, bytes());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  public OnnxModel read() {
+    try {
+      Path file = Files.createTempFile("tare-test-", ".onnx");
+      try {
+        write(file);
+        return OnnxModel.read(file);
+      } finally {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** A float32 tensor. */
+  public record Values(long[] shape, float[] floats) {}
+
+  /** Runs a model on float32 inputs; all its outputs. */
+  public static Map<String, Values> run(OnnxModel model, Map<String, Values> inputs) {
+    try {
+      Path file = Files.createTempFile("tare-test-", ".onnx");
+      try {
+        model.write(file);
+        try (ModelSession session = ModelSession.open(file, "test", 1)) {
+          Map<String, ModelSession.InputTensor> given = new LinkedHashMap<>();
+          inputs.forEach((name, values) -> given.put(name, tensor(values)));
+          Map<String, Values> outputs = new LinkedHashMap<>();
+          session.run(
+              given,
+              session.outputs().keySet(),
+              (name, tensor) -> {
+                float[] floats = new float[(int) tensor.size()];
+                tensor.floats().get(floats);
+                outputs.put(name, new Values(tensor.shape(), floats));
+              });
+          return outputs;
+        }
+      } finally {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static ModelSession.InputTensor tensor(Values values) {
+    ByteBuffer bytes =
+        ByteBuffer.allocateDirect(4 * values.floats().length).order(ByteOrder.nativeOrder());
+    bytes.asFloatBuffer().put(values.floats());
+    return new ModelSession.InputTensor(ElementType.FLOAT, values.shape(), bytes);
+  }
+
+  /** Calibrates on one batch and quantizes. */
+  public static QuantizedModel quantize(
+      OnnxModel model, Map<String, Values> inputs, QConfigMapping mapping) {
+    OnnxModel prepared = FloatPasses.prepare(model);
+    Map<String, TensorType> types = TensorTypes.of(prepared, "test");
+    QuantizationPlan plan = QuantizationPlan.of(prepared, types, mapping);
+    List<String> computed = new ArrayList<>(plan.observed());
+    computed.removeAll(inputs.keySet());
+    java.util.SortedMap<String, TensorStats> stats = new java.util.TreeMap<>();
+    inputs.forEach((name, values) -> stats.put(name, TensorStats.of(values.floats())));
+    if (!computed.isEmpty()) {
+      run(prepared.withOutputs(computed), inputs)
+          .forEach((name, values) -> stats.put(name, TensorStats.of(values.floats())));
+    }
+    return QdqRewriter.quantize(
+        prepared,
+        types,
+        mapping,
+        new CalibrationState(model.digest(), 1, stats),
+        Map.of("tare.version", "test"));
+  }
+}
