@@ -25,8 +25,7 @@ import org.tare.graph.TensorType;
  * threads.
  */
 public final class ModelSession implements AutoCloseable {
-  private static final OrtEnvironment ENVIRONMENT =
-      OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, "tare");
+  private static final OrtEnvironment ENVIRONMENT = RuntimeEnvironment.create();
 
   private final String name;
   private final OrtSession session;

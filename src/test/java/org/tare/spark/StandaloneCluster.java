@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /** Spark's standalone cluster on the loopback: a Master and Workers, each a process. */
 final class StandaloneCluster implements AutoCloseable {
@@ -97,13 +98,27 @@ final class StandaloneCluster implements AutoCloseable {
     boolean ended = driver.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS);
     driver.destroyForcibly();
     if (!ended || driver.exitValue() != 0) {
-      String log = Files.readString(folder.resolve("driver-" + processes.size() + ".log"));
-      throw new AssertionError(
-          "the driver "
-              + (ended ? "failed" : "did not end")
-              + ":\n"
-              + log.substring(Math.max(0, log.length() - 6000)));
+      throw new AssertionError("the driver " + (ended ? "failed" : "did not end") + logs());
     }
+  }
+
+  /** The ends of all logs, those of the executors too. */
+  private String logs() throws IOException {
+    StringBuilder logs = new StringBuilder();
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file :
+          files
+              .filter(f -> f.toString().endsWith(".log") || f.endsWith("stderr"))
+              .sorted()
+              .toList()) {
+        String log = Files.readString(file);
+        logs.append("\n== ")
+            .append(folder.relativize(file))
+            .append('\n')
+            .append(log.substring(Math.max(0, log.length() - 2000)));
+      }
+    }
+    return logs.toString();
   }
 
   private void daemon(String name, List<String> command) throws IOException {
