@@ -1,0 +1,62 @@
+package org.tare.store;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.hdfs.MiniDFSCluster;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.tare.TareException;
+
+/** Output folders and inputs on a real HDFS: a NameNode and a DataNode in this process. */
+class HdfsTest {
+  @TempDir java.nio.file.Path folder;
+
+  @Test
+  void outputAppearsWholeAndInputsAreRead() throws IOException {
+    Configuration configuration = new Configuration();
+    configuration.set(MiniDFSCluster.HDFS_MINIDFS_BASEDIR, folder.toString());
+    try (MiniDFSCluster cluster = new MiniDFSCluster.Builder(configuration).build()) {
+      HadoopFiles files = new HadoopFiles(configuration);
+      FileSystem hdfs = cluster.getFileSystem();
+      String out = cluster.getURI() + "/models/digits";
+      OutputFolder.check(files, out, false).publish(Map.of("a.txt", new byte[] {1}));
+      assertTrue(hdfs.exists(new Path(out, OutputFolder.SUCCESS)));
+      assertArrayEquals(new byte[] {1}, files.read("file", out + "/a.txt"));
+
+      TareException e =
+          assertThrows(TareException.class, () -> OutputFolder.check(files, out, false));
+      assertEquals(TareException.Kind.CANNOT_WRITE, e.kind());
+      assertTrue(e.getMessage().contains("it exists"), e.getMessage());
+
+      OutputFolder.check(files, out, true).publish(Map.of("b.txt", new byte[] {2}));
+      assertFalse(hdfs.exists(new Path(out, "a.txt")));
+      assertArrayEquals(new byte[] {2}, files.read("file", out + "/b.txt"));
+      // Nothing is left beside it.
+      assertEquals(1, hdfs.listStatus(new Path(out).getParent()).length);
+
+      long size = files.withLocal("model", out + "/b.txt", HdfsTest::size);
+      assertEquals(1, size);
+      TareException missing =
+          assertThrows(TareException.class, () -> files.read("state", out + "/no.tare"));
+      assertEquals(TareException.Kind.MISSING_INPUT, missing.kind());
+    }
+  }
+
+  private static long size(java.nio.file.Path file) {
+    try {
+      return Files.size(file);
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+}
