@@ -2,7 +2,6 @@ package org.tare.spark;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -181,21 +180,19 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head) {
     return batch;
   }
 
-  /** Up to two rows of equal shapes from the head, decoded, as batches of one and of two. */
-  Optional<Map<Integer, Batches.Batch>> probe() {
-    Map<Integer, Batches.Batch> probes = new HashMap<>();
-    for (int size : new int[] {1, 2}) {
-      Batches batches =
-          new Batches(source.bindings(), size, (batch, rows) -> probes.putIfAbsent(size, batch));
-      RowDecoder decoder = new RowDecoder(source.bindings());
-      for (Row row : head) {
-        if (!probes.containsKey(size)) {
-          addIfGood(batches, decoder, row);
-        }
+  /** Two rows of equal shapes from the head, or one of them twice if there are no two. */
+  Optional<Batches.Batch> probe() {
+    List<Batches.Batch> pairs = new ArrayList<>();
+    Batches batches = new Batches(source.bindings(), 2, (batch, rows) -> pairs.add(batch));
+    RowDecoder decoder = new RowDecoder(source.bindings());
+    for (Row row : head) {
+      // A batch that ran is used again by the rows that follow.
+      if (pairs.isEmpty()) {
+        addIfGood(batches, decoder, row);
       }
-      batches.finish();
     }
-    return probes.size() == 2 ? Optional.of(probes) : Optional.empty();
+    batches.finish();
+    return pairs.stream().findFirst();
   }
 
   private static void addIfGood(Batches batches, RowDecoder decoder, Row row) {

@@ -183,7 +183,7 @@ public final class CalibrationJob {
     boolean isFixed =
         request.prepared().graph().inputNames().stream()
             .anyMatch(input -> request.types().get(input).shape()[0] > 0);
-    Optional<Map<Integer, Batches.Batch>> probe = isFixed ? Optional.empty() : table.probe();
+    Optional<Batches.Batch> probe = isFixed ? Optional.empty() : table.probe();
     if (probe.isEmpty()) {
       return layouts;
     }
@@ -192,8 +192,8 @@ public final class CalibrationJob {
       file = Files.createTempFile("tare-probe-", ".onnx");
       exposed.write(file);
       try (ModelSession session = ModelSession.open(file, request.label(), 1)) {
-        Map<String, float[]> one = valuesOf(session, probe.get().get(1).inputs(1), inputs);
-        Map<String, float[]> two = valuesOf(session, probe.get().get(2).inputs(2), inputs);
+        Map<String, float[]> one = valuesOf(session, probe.get().inputs(1), inputs);
+        Map<String, float[]> two = valuesOf(session, probe.get().inputs(2), inputs);
         one.forEach((tensor, alone) -> layouts.replace(tensor, layout(alone, two.get(tensor))));
       }
     } catch (IOException e) {
