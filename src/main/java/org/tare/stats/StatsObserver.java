@@ -8,19 +8,20 @@ import java.nio.IntBuffer;
  * number of tensors, one after the other; it owns scratch counters of 1 MB, so a task makes one and
  * keeps it. Not thread-safe.
  *
- * <p>Values go through a block that stays in the L1 cache, twice. The first pass is branch-free and
- * vectorised by the JIT: the bits of a float, with those of negative ones mirrored, order like the
- * numbers, so least and greatest are integer reductions, and zeros are counted by arithmetic. The
- * second counts buckets, in four interleaved tables: in one, repeated values (a ReLU's zeros) would
- * wait for each other's store.
+ * <p>Values go through a block that stays in the L1 cache, several times. One loop counts buckets,
+ * in four interleaved tables: in one, repeated values (a ReLU's zeros) would wait for each other's
+ * store. Minimum and maximum are not reduced value by value, which the JIT does not vectorise;
+ * instead two branch-free sums, which it does, count the values beyond what was seen before. Only a
+ * block that has any, or a NaN or infinity, is scanned one by one, and these soon become rare.
+ * Zeros are counted only where the bucket that holds them grew.
  */
 public final class StatsObserver {
   private static final int BLOCK = 4096;
   private static final int BUCKETS = FloatHistogram.PAGES * FloatHistogram.PAGE_SIZE;
   private static final int SHIFT = FloatHistogram.SHIFT;
 
-  private static final int ORDERED_POSITIVE_INFINITY = 0x7f800000;
-  private static final int ORDERED_NEGATIVE_INFINITY = 0x807fffff;
+  private static final int NEGATIVE_ZERO = 0x80000000;
+  private static final int NEGATIVE_ZERO_BUCKET = NEGATIVE_ZERO >>> SHIFT;
 
   private final int[] block = new int[BLOCK];
   private final int[] table0 = new int[BUCKETS];
@@ -35,7 +36,7 @@ public final class StatsObserver {
 
   /** Adds the values between the buffer's position and limit; its position moves to the limit. */
   public void observe(TensorStats stats, FloatBuffer values) {
-    Summary summary = new Summary();
+    Summary summary = new Summary(stats);
     float[] floats = new float[Math.min(BLOCK, values.remaining())];
     while (values.hasRemaining()) {
       int n = Math.min(BLOCK, values.remaining());
@@ -55,7 +56,7 @@ public final class StatsObserver {
    * ints is copied block by block, which the JIT does at memory speed.
    */
   public void observeBits(TensorStats stats, IntBuffer values) {
-    Summary summary = new Summary();
+    Summary summary = new Summary(stats);
     while (values.hasRemaining()) {
       int n = Math.min(BLOCK, values.remaining());
       values.get(block, 0, n);
@@ -66,45 +67,69 @@ public final class StatsObserver {
   }
 
   private void countBlock(int n, Summary summary) {
-    summarise(block, n, summary);
+    if (!summary.covers(block, n)) {
+      summary.scan(block, n);
+    }
+    int tiny = inBucket(0);
+    int negativeTiny = inBucket(NEGATIVE_ZERO_BUCKET);
     count(block, n);
+    if (inBucket(0) != tiny) {
+      summary.positiveZeros += n - countOthers(block, n, 0);
+    }
+    if (inBucket(NEGATIVE_ZERO_BUCKET) != negativeTiny) {
+      summary.negativeZeros += n - countOthers(block, n, NEGATIVE_ZERO);
+    }
   }
 
-  private static void summarise(int[] block, int n, Summary summary) {
-    int min = Integer.MAX_VALUE;
-    int max = Integer.MIN_VALUE;
-    int notPositiveZero = 0;
-    int notNegativeZero = 0;
+  private int inBucket(int bucket) {
+    return table0[bucket] + table1[bucket] + table2[bucket] + table3[bucket];
+  }
+
+  private static int countOthers(int[] block, int n, int bits) {
+    int others = 0;
     for (int i = 0; i < n; i++) {
-      int bits = block[i];
-      int ordered = bits ^ ((bits >> 31) & 0x7fffffff);
-      min = Math.min(min, ordered);
-      max = Math.max(max, ordered);
       // (v | -v) has its top bit set for every v but 0.
-      int flipped = bits ^ 0x80000000;
-      notPositiveZero += (bits | -bits) >>> 31;
-      notNegativeZero += (flipped | -flipped) >>> 31;
+      int differs = block[i] ^ bits;
+      others += (differs | -differs) >>> 31;
     }
-    summary.positiveZeros += n - notPositiveZero;
-    summary.negativeZeros += n - notNegativeZero;
-    if (max >= ORDERED_POSITIVE_INFINITY || min <= ORDERED_NEGATIVE_INFINITY) {
-      summary.addBlockWithSpecials(block, n);
-    } else {
-      summary.min = Math.min(summary.min, min);
-      summary.max = Math.max(summary.max, max);
+    return others;
+  }
+
+  /** How many values have larger bits than the given ones, which are not below zero. */
+  private static int countAbove(int[] block, int n, int bits) {
+    int above = 0;
+    for (int i = 0; i < n; i++) {
+      int positive = block[i] & ~(block[i] >> 31);
+      above += (bits - positive) >>> 31;
     }
+    return above;
+  }
+
+  /** The same of the values below zero, by magnitude. */
+  private static int countBelow(int[] block, int n, int magnitude) {
+    int below = 0;
+    for (int i = 0; i < n; i++) {
+      int flipped = block[i] ^ NEGATIVE_ZERO;
+      int negative = flipped & ~(flipped >> 31);
+      below += (magnitude - negative) >>> 31;
+    }
+    return below;
   }
 
   private void count(int[] block, int n) {
+    int[] counts0 = table0;
+    int[] counts1 = table1;
+    int[] counts2 = table2;
+    int[] counts3 = table3;
     int i = 0;
     for (; i + 3 < n; i += 4) {
-      table0[block[i] >>> SHIFT]++;
-      table1[block[i + 1] >>> SHIFT]++;
-      table2[block[i + 2] >>> SHIFT]++;
-      table3[block[i + 3] >>> SHIFT]++;
+      counts0[block[i] >>> SHIFT]++;
+      counts1[block[i + 1] >>> SHIFT]++;
+      counts2[block[i + 2] >>> SHIFT]++;
+      counts3[block[i + 3] >>> SHIFT]++;
     }
     for (; i < n; i++) {
-      table0[block[i] >>> SHIFT]++;
+      counts0[block[i] >>> SHIFT]++;
     }
   }
 
@@ -163,23 +188,39 @@ public final class StatsObserver {
     table3[bucket] = 0;
   }
 
-  /** What one call saw besides the buckets. */
+  /** What is known besides the buckets: of the stats so far, and of this call. */
   private static final class Summary {
-    /** Least and greatest finite value as ordered bits. */
-    int min = Integer.MAX_VALUE;
+    private float min;
+    private float max;
+    private long positiveZeros;
+    private long negativeZeros;
+    private long nans;
+    private long positiveInfinities;
+    private long negativeInfinities;
+    private int largestPositiveBits;
+    private int mostNegativeBits;
+    private boolean anyNegative;
 
-    int max = Integer.MIN_VALUE;
-    long positiveZeros;
-    long negativeZeros;
-    long nans;
-    long positiveInfinities;
-    long negativeInfinities;
-    int largestPositiveBits;
-    int mostNegativeBits;
-    boolean anyNegative;
+    Summary(TensorStats stats) {
+      min = stats.min;
+      max = stats.max;
+    }
 
-    /** The slow way, for a block in which NaN or an infinity occurs. */
-    void addBlockWithSpecials(int[] block, int n) {
+    /** Whether all values of the block are finite and within [min, max], found without a branch. */
+    boolean covers(int[] block, int n) {
+      return min <= 0
+          && max >= 0
+          && countAbove(block, n, bitsOf(max)) == 0
+          && countBelow(block, n, bitsOf(-min)) == 0;
+    }
+
+    private static int bitsOf(float value) {
+      // "+ 0f" turns -0.0 into 0.0.
+      return Float.floatToRawIntBits(value + 0f);
+    }
+
+    /** Value by value. */
+    void scan(int[] block, int n) {
       for (int i = 0; i < n; i++) {
         int bits = block[i];
         if ((bits & 0x7f800000) == 0x7f800000) {
@@ -191,31 +232,25 @@ public final class StatsObserver {
             negativeInfinities++;
           }
         } else {
-          int ordered = bits ^ ((bits >> 31) & 0x7fffffff);
-          min = Math.min(min, ordered);
-          max = Math.max(max, ordered);
+          float value = Float.intBitsToFloat(bits);
+          min = Math.min(min, value);
+          max = Math.max(max, value);
         }
       }
     }
 
     void addTo(TensorStats stats) {
       // The greatest page in use, on each side of zero.
-      largestPositiveBits = nans + positiveInfinities > 0 ? 0x7fffffff : Math.max(max, 0);
-      anyNegative = min < 0 || nans + negativeInfinities > 0;
-      mostNegativeBits = nans + negativeInfinities > 0 ? -1 : min ^ 0x7fffffff;
+      largestPositiveBits = nans + positiveInfinities > 0 ? 0x7fffffff : bitsOf(Math.max(max, 0f));
+      anyNegative = min < 0 || negativeZeros > 0 || nans + negativeInfinities > 0;
+      mostNegativeBits =
+          nans + negativeInfinities > 0 ? -1 : NEGATIVE_ZERO | bitsOf(-Math.min(min, 0f));
       stats.zeros += positiveZeros + negativeZeros;
       stats.nans += nans;
       stats.positiveInfinities += positiveInfinities;
       stats.negativeInfinities += negativeInfinities;
-      if (min <= max) {
-        // "+ 0f" turns -0.0 into 0.0.
-        stats.min = Math.min(stats.min, fromOrdered(min) + 0f);
-        stats.max = Math.max(stats.max, fromOrdered(max) + 0f);
-      }
-    }
-
-    private static float fromOrdered(int ordered) {
-      return Float.intBitsToFloat(ordered ^ ((ordered >> 31) & 0x7fffffff));
+      stats.min = min + 0f;
+      stats.max = max + 0f;
     }
   }
 }
