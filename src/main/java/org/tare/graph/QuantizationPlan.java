@@ -235,6 +235,14 @@ public final class QuantizationPlan {
     if (outputs.contains(node.output(0))) {
       return Optional.of("it computes an output of the model");
     }
+    // Between float operators there is no integer kernel to feed, only precision to lose: the inner
+    // steps of a decomposed layer normalization, say. A product pays all the same.
+    boolean isIsland =
+        !node.opType().equals("MatMul")
+            && floats.stream().noneMatch(in -> graph.isInput(in) || isQuantizedResult(in));
+    if (isIsland) {
+      return Optional.of("all that it reads is float32");
+    }
     for (String input : floats) {
       if (graph.isConstant(input)) {
         float[] values = graph.floatConstant(input).orElseThrow();
@@ -255,6 +263,11 @@ public final class QuantizationPlan {
         config,
         rule == OpRule.PROBABILITY ? Optional.of(PROBABILITY) : Optional.empty());
     return Optional.empty();
+  }
+
+  private boolean isQuantizedResult(String tensor) {
+    Node producer = producers.get(tensor);
+    return producer != null && quantized.containsKey(producer) && activations.containsKey(tensor);
   }
 
   private Optional<String> activationFunction(Node node, QConfig config) {

@@ -444,6 +444,36 @@ class CommandTest {
     }
   }
 
+  /** Exporters often fix the batch: the model is run with as many rows as it takes. */
+  @Test
+  void modelsThatFixTheirBatchRun() throws IOException {
+    for (int batch : new int[] {1, 3}) {
+      TestModel.opset(17)
+          .input("x", batch, 2)
+          .constant("w", new long[] {2, 3}, 1, 2, 3, 4, 5, 6)
+          .node("MatMul", List.of("x", "w"), List.of("y"))
+          .output("y", batch, 3)
+          .write(folder.resolve("fixed.onnx"));
+      String output = at("fixed-" + batch);
+      Outcome outcome =
+          tare(
+              "run",
+              "--model",
+              at("fixed.onnx"),
+              "--data",
+              at("floats"),
+              "--validation",
+              at("floats"),
+              "--output",
+              output);
+      assertEquals(0, outcome.status(), outcome.err());
+      JsonNode result =
+          new ObjectMapper().readTree(Files.readAllBytes(Path.of(output, "result.json")));
+      assertEquals(2, result.path("calibration").path("rows").asLong());
+      assertEquals(2, result.path("evaluation").path("rows").asLong());
+    }
+  }
+
   @Test
   void imagesAreDecodedResizedAndCropped() {
     Outcome without =

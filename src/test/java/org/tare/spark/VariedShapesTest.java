@@ -51,7 +51,8 @@ class VariedShapesTest {
             .node("Slice", List.of("positions", "zero", "length", "axis1"), List.of("p"))
             .node("Relu", List.of("p"), List.of("pr"))
             .node("Gather", List.of("embedding", "ids"), List.of("e"), "axis", 0L)
-            .node("Add", List.of("e", "pr"), List.of("h"))
+            .node("MatMul", List.of("e", "w"), List.of("ew"))
+            .node("Add", List.of("ew", "pr"), List.of("h"))
             // Rows lie across: [length, batch, 8].
             .node("Transpose", List.of("h"), List.of("t"), "perm", new long[] {1, 0, 2})
             .node("MatMul", List.of("t", "w"), List.of("m"))
