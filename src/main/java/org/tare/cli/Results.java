@@ -132,7 +132,7 @@ final class Results {
               "Calibrated",
               String.format(
                       Locale.ROOT,
-                      "%,d rows in %d partitions, %d tensors",
+                      "%,d rows in %d partition(s), %d tensors",
                       calibration.path("rows").asLong(),
                       calibration.path("partitions").asInt(),
                       calibration.path("tensors").asInt())
