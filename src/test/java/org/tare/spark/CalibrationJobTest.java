@@ -2,6 +2,7 @@ package org.tare.spark;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
@@ -168,9 +169,25 @@ class CalibrationJobTest {
   @Test
   void clusterGivesTheSameState() throws Exception {
     try (StandaloneCluster cluster = StandaloneCluster.start(folder, 2)) {
-      assertEquals(1500 + " " + digest(), runOn(cluster, 7, Fault.NONE));
-      assertEquals(1500 + " " + digest(), runOn(cluster, 7, Fault.EXECUTOR));
+      assertEquals("1500 " + digest() + " 0", runOn(cluster, 7, Fault.NONE, Map.of()));
+      assertEquals("1500 " + digest() + " 0", runOn(cluster, 7, Fault.EXECUTOR, Map.of()));
       assertTrue(Files.exists(folder.resolve("executor-died")), "no executor died");
+      String speculated =
+          runOn(
+              cluster,
+              7,
+              Fault.SLOW,
+              Map.of(
+                  "spark.speculation",
+                  "true",
+                  "spark.speculation.quantile",
+                  "0.1",
+                  "spark.speculation.minTaskRuntime",
+                  "2s",
+                  "spark.speculation.interval",
+                  "200ms"));
+      assertTrue(speculated.startsWith("1500 " + digest() + " "), speculated);
+      assertFalse(speculated.endsWith(" 0"), "no task was speculative: " + speculated);
     }
   }
 
@@ -178,10 +195,11 @@ class CalibrationJobTest {
     return CalibrationState.decode(expected, "expected").digest();
   }
 
-  private static String runOn(StandaloneCluster cluster, int partitions, Fault fault)
+  private static String runOn(
+      StandaloneCluster cluster, int partitions, Fault fault, Map<String, String> extra)
       throws Exception {
     Path result = folder.resolve("result-" + fault);
-    Map<String, String> conf = new LinkedHashMap<>();
+    Map<String, String> conf = new LinkedHashMap<>(extra);
     conf.put("spark.task.maxFailures", "4");
     cluster.submit(
         conf,

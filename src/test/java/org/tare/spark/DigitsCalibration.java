@@ -10,8 +10,11 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerTaskStart;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
@@ -36,12 +39,14 @@ public final class DigitsCalibration {
     /** A task fails in its first attempt, after half of its rows. */
     TASK,
     /** An executor dies in the midst of a task, once. */
-    EXECUTOR
+    EXECUTOR,
+    /** A task hangs in its first attempt, so that speculation starts another. */
+    SLOW
   }
 
   private DigitsCalibration() {}
 
-  /** The state's digest goes to the file that the first argument names. */
+  /** Rows, digest and the number of speculative tasks go to the file of the first argument. */
   public static void main(String[] args) throws IOException {
     Path result = Path.of(args[0]);
     int partitions = Integer.parseInt(args[1]);
@@ -51,9 +56,19 @@ public final class DigitsCalibration {
             .appName("digits")
             .config("spark.sql.artifact.isolation.enabled", "false")
             .getOrCreate();
+    AtomicInteger speculative = new AtomicInteger();
+    spark
+        .sparkContext()
+        .addSparkListener(
+            new SparkListener() {
+              @Override
+              public void onTaskStart(SparkListenerTaskStart start) {
+                speculative.addAndGet(start.taskInfo().speculative() ? 1 : 0);
+              }
+            });
     try {
       CalibrationState state = calibrate(spark, Path.of(args[3]), partitions, fault).state();
-      Files.writeString(result, state.rows() + " " + state.digest());
+      Files.writeString(result, state.rows() + " " + state.digest() + " " + speculative.get());
     } finally {
       spark.stop();
     }
@@ -160,6 +175,13 @@ public final class DigitsCalibration {
     private void fail(TaskContext task) {
       if (fault == Fault.TASK && task.attemptNumber() == 0) {
         throw new IllegalStateException("injected");
+      }
+      if (fault == Fault.SLOW && task.attemptNumber() == 0) {
+        try {
+          Thread.sleep(20_000);
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+        }
       }
       if (fault == Fault.EXECUTOR) {
         try {

@@ -31,6 +31,7 @@ final class StandaloneCluster implements AutoCloseable {
     StandaloneCluster cluster = new StandaloneCluster(folder, freePort());
     cluster.daemon(
         "master",
+        "127.0.0.1",
         List.of(
             "org.apache.spark.deploy.master.Master",
             "--host",
@@ -41,12 +42,15 @@ final class StandaloneCluster implements AutoCloseable {
             "0"));
     cluster.awaitMaster();
     for (int i = 0; i < workers; i++) {
+      // Hosts of their own: Spark speculates on another host only.
+      String host = "127.0.0." + (1 + i);
       cluster.daemon(
           "worker-" + i,
+          host,
           List.of(
               "org.apache.spark.deploy.worker.Worker",
               "--host",
-              "127.0.0.1",
+              host,
               "--cores",
               "1",
               "--memory",
@@ -94,7 +98,7 @@ final class StandaloneCluster implements AutoCloseable {
     conf.forEach((key, value) -> command.add("-D" + key + "=" + value));
     command.add(program.getName());
     command.addAll(arguments);
-    Process driver = process("driver-" + processes.size(), command);
+    Process driver = process("driver-" + processes.size(), "127.0.0.1", command);
     boolean ended = driver.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS);
     driver.destroyForcibly();
     if (!ended || driver.exitValue() != 0) {
@@ -121,11 +125,11 @@ final class StandaloneCluster implements AutoCloseable {
     return logs.toString();
   }
 
-  private void daemon(String name, List<String> command) throws IOException {
-    processes.add(process(name, command));
+  private void daemon(String name, String host, List<String> command) throws IOException {
+    processes.add(process(name, host, command));
   }
 
-  private Process process(String name, List<String> command) throws IOException {
+  private Process process(String name, String host, List<String> command) throws IOException {
     List<String> full = new ArrayList<>();
     full.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     full.add("-Xmx1g");
@@ -135,7 +139,7 @@ final class StandaloneCluster implements AutoCloseable {
     full.addAll(command);
     ProcessBuilder builder = new ProcessBuilder(full);
     builder.environment().put("SPARK_HOME", folder.resolve("spark-home").toString());
-    builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
+    builder.environment().put("SPARK_LOCAL_IP", host);
     builder.environment().put("SPARK_SCALA_VERSION", "2.13");
     builder.redirectErrorStream(true);
     builder.redirectOutput(folder.resolve(name + ".log").toFile());
