@@ -40,7 +40,7 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head) {
       Optional<String> label,
       int batch,
       BadRows badRows) {
-    boolean choosesReaderBatch = !spark.conf().contains(READER_BATCH);
+    boolean choosesReaderBatch = !spark.sparkContext().getConf().contains(READER_BATCH);
     if (choosesReaderBatch) {
       // Wide rows do not fit Parquet's default of 4,096; how wide they are shows below.
       spark.conf().set(READER_BATCH, "32");
@@ -70,7 +70,7 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head) {
       long readerBatch = Math.max(16, Math.min(4096, READER_BATCH_BYTES / rowBytes));
       spark.conf().set(READER_BATCH, Long.toString(readerBatch));
     }
-    Dataset<Row> rows = data.select(table, needed, inputColumns);
+    Dataset<Row> rows = data.select(table, needed, key.map(List::of).orElse(inputColumns));
     RowSource source =
         new RowSource(
             action,

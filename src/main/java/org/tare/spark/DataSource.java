@@ -1,6 +1,5 @@
 package org.tare.spark;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -51,7 +50,7 @@ public record DataSource(
   }
 
   private TareException notReadable(Exception e) {
-    String message = String.valueOf(e.getMessage()).lines().findFirst().orElse("").strip();
+    String message = SparkFailures.firstLine(SparkFailures.innermost(e));
     boolean missing =
         message.contains("PATH_NOT_FOUND")
             || message.contains("does not exist")
@@ -63,20 +62,18 @@ public record DataSource(
   }
 
   /**
-   * The sampled rows, by a hash of the key column, or of the given columns where there is no key:
-   * the same rows whatever the partitions and their order.
+   * The sampled rows, by a hash of columns: the same rows whatever the partitions and their order.
    *
    * @param needed columns to keep
-   * @param inputs columns to hash where there is no key
+   * @param identity columns to hash: the key, or the inputs where there is none
    */
-  Dataset<Row> select(Dataset<Row> table, List<String> needed, List<String> inputs) {
-    List<Column> hashed = new ArrayList<>();
-    key.map(List::of).orElse(inputs).forEach(name -> hashed.add(table.col(quoted(name))));
+  Dataset<Row> select(Dataset<Row> table, List<String> needed, List<String> identity) {
+    Column[] hashed = identity.stream().map(name -> table.col(quoted(name))).toArray(Column[]::new);
     Column[] columns = needed.stream().map(name -> table.col(quoted(name))).toArray(Column[]::new);
     if (sample.isEmpty()) {
       return table.select(columns);
     }
-    Column hash = functions.xxhash64(hashed.toArray(Column[]::new));
+    Column hash = functions.xxhash64(hashed);
     double amount = sample.get();
     if (amount < 1) {
       Column share = functions.pmod(hash, functions.lit(FRACTION_STEPS));

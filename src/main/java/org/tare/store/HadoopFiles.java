@@ -21,7 +21,13 @@ public final class HadoopFiles {
 
   /** The file system of the path; the local one without checksum files beside its files. */
   FileSystem fileSystem(Path path) throws IOException {
-    FileSystem fileSystem = path.getFileSystem(configuration);
+    FileSystem fileSystem;
+    try {
+      fileSystem = path.getFileSystem(configuration);
+    } catch (IllegalArgumentException e) {
+      // An unknown host, among others.
+      throw new IOException(e.getMessage(), e);
+    }
     return fileSystem instanceof LocalFileSystem local ? local.getRawFileSystem() : fileSystem;
   }
 

@@ -277,6 +277,25 @@ class CommandTest {
             66,
             "Cannot read data " + at("nowhere") + ": there is no such path or table",
             digits("run", "nowhere", "o")),
+        Arguments.of(65, "is not a Parquet file", digits("run", "text.onnx", "o")),
+        Arguments.of(
+            65,
+            "[PARSE_SYNTAX_ERROR]",
+            new String[] {
+              "run", "--model", at("tiny.onnx"), "--query", "SELEC", "--output", at("o")
+            }),
+        Arguments.of(
+            65,
+            "Cannot read model hdfs://nowhere.invalid:9000/m.onnx: ",
+            new String[] {
+              "run",
+              "--model",
+              "hdfs://nowhere.invalid:9000/m.onnx",
+              "--data",
+              "d",
+              "--output",
+              at("o")
+            }),
         Arguments.of(
             65,
             "it has no input \"imag\"; its inputs are image",

@@ -51,7 +51,7 @@ class CalibrationJobTest {
       List<Row> rows =
           request
               .data()
-              .select(spark.table("digits"), List.of("image"), List.of("image"))
+              .select(spark.table("digits"), List.of("image"), List.of("id"))
               .collectAsList();
       assertEquals(1500, rows.size());
       List<String> computed =
