@@ -171,7 +171,7 @@ final class Job implements AutoCloseable {
     OnnxModel original = files().withLocal("model", file, OnnxModel::read);
     OnnxModel prepared = FloatPasses.prepare(original);
     Map<String, TensorType> types = TensorTypes.of(prepared, name);
-    QConfigMapping mapping = settings.qconfig();
+    QConfigMapping mapping = QuantizeSettings.of(settings);
     return new FloatModel(
         name, original, prepared, types, mapping, QuantizationPlan.of(prepared, types, mapping));
   }

@@ -12,17 +12,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.tare.TareException;
-import org.tare.qconfig.QConfig;
-import org.tare.qconfig.QConfigMapping;
-import org.tare.qconfig.TensorQConfig;
-import org.tare.quant.DType;
-import org.tare.quant.QScheme;
-import org.tare.range.RangeMethod;
 import org.tare.spark.BadRows;
 import org.tare.spark.DataSource;
 import org.tare.spark.InputSpec;
@@ -222,7 +215,7 @@ public final class Settings {
   }
 
   /** Levenshtein's distance. */
-  private static int distance(String a, String b) {
+  static int distance(String a, String b) {
     int[] row = new int[b.length() + 1];
     for (int j = 0; j <= b.length(); j++) {
       row[j] = j;
@@ -283,7 +276,7 @@ public final class Settings {
     return (int) batch;
   }
 
-  private double number(String key) {
+  double number(String key) {
     String value = find(key).orElse("");
     try {
       return Double.parseDouble(value);
@@ -292,7 +285,8 @@ public final class Settings {
     }
   }
 
-  private TareException wrong(String key, String value, String expected) {
+  /** The error of a value that its setting does not take. */
+  TareException wrong(String key, String value, String expected) {
     return TareException.usage(
         "%s (%s) cannot be \"%s\": it is %s",
         key, values.containsKey(key) ? values.get(key).origin() : "not set", value, expected);
@@ -419,98 +413,8 @@ public final class Settings {
     return numbers;
   }
 
-  /** Types, schemes and methods, with the overrides. */
-  public QConfigMapping qconfig() {
-    String mode = find("quantize.mode").orElse("");
-    if (!mode.equals("static")) {
-      throw wrong("quantize.mode", mode, "static; dynamic and weight-only are not there yet");
-    }
-    String backend = find("quantize.backend").orElse("");
-    if (!backend.equals("onnxruntime-cpu")) {
-      throw wrong("quantize.backend", backend, "onnxruntime-cpu; others are not there yet");
-    }
-    QConfig standard =
-        new QConfig(
-            true,
-            tensor("quantize.activation."),
-            tensor("quantize.weight."),
-            flag("quantize.reduce-range"));
-    List<QConfigMapping.Rule> overrides = new ArrayList<>();
-    Value list = values.get("quantize.overrides");
-    if (list != null) {
-      if (!list.node().isArray()) {
-        throw wrong("quantize.overrides", list.text(), "a list");
-      }
-      for (JsonNode override : list.node()) {
-        overrides.add(override(override, standard));
-      }
-    }
-    return new QConfigMapping(standard, overrides);
-  }
-
-  private TensorQConfig tensor(String prefix) {
-    Optional<String> percentile = find(prefix + "percentile");
-    return new TensorQConfig(
-        RangeMethod.parse(
-            find(prefix + "method").orElse(""),
-            percentile.isPresent()
-                ? OptionalDouble.of(number(prefix + "percentile"))
-                : OptionalDouble.empty()),
-        DType.of(find(prefix + "dtype").orElse("")),
-        QScheme.of(find(prefix + "scheme").orElse("")));
-  }
-
-  private static QConfigMapping.Rule override(JsonNode node, QConfig standard) {
-    checkFields(node, Set.of("op", "name", "float", "activation", "weight"), "quantize.overrides");
-    if (node.has("op") == node.has("name")) {
-      throw TareException.usage(
-          "quantize.overrides: each takes either op or name, as in {op: Softmax, float: true}: %s",
-          node);
-    }
-    QConfigMapping.By by = node.has("op") ? QConfigMapping.By.OPERATOR : QConfigMapping.By.NAME;
-    String pattern = node.path(node.has("op") ? "op" : "name").asText();
-    QConfig config =
-        new QConfig(
-            !node.path("float").asBoolean(false),
-            overridden(node.path("activation"), standard.activation()),
-            overridden(node.path("weight"), standard.weight()),
-            standard.reduceRange());
-    return new QConfigMapping.Rule(by, pattern, config);
-  }
-
-  private static TensorQConfig overridden(JsonNode node, TensorQConfig standard) {
-    if (node.isMissingNode()) {
-      return standard;
-    }
-    checkFields(
-        node, Set.of("method", "percentile", "dtype", "scheme"), "quantize.overrides.activation");
-    RangeMethod method = standard.method();
-    if (node.has("method") || node.has("percentile")) {
-      method =
-          RangeMethod.parse(
-              node.path("method").asText("percentile"),
-              node.has("percentile")
-                  ? OptionalDouble.of(node.path("percentile").asDouble())
-                  : OptionalDouble.empty());
-    }
-    return new TensorQConfig(
-        method,
-        node.has("dtype") ? DType.of(node.path("dtype").asText()) : standard.dtype(),
-        node.has("scheme") ? QScheme.of(node.path("scheme").asText()) : standard.scheme());
-  }
-
-  private static void checkFields(JsonNode node, Set<String> known, String where) {
-    node.fieldNames()
-        .forEachRemaining(
-            field -> {
-              if (!known.contains(field)) {
-                String best = known.iterator().next();
-                for (String candidate : new TreeSet<>(known)) {
-                  best = distance(field, candidate) < distance(field, best) ? candidate : best;
-                }
-                throw TareException.usage(
-                    "Unknown key \"%s\" (%s): did you mean \"%s\"?", field, where, best);
-              }
-            });
+  /** The value of a key as it was written, for keys that hold more than a text. */
+  Optional<JsonNode> node(String key) {
+    return Optional.ofNullable(values.get(key)).map(Value::node);
   }
 }

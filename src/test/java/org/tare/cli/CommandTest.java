@@ -175,6 +175,20 @@ class CommandTest {
     spark.createDataFrame(List.of(rows), schema).coalesce(1).write().parquet(at(name));
   }
 
+  private static String[] tiny(String setting) {
+    return new String[] {
+      "run",
+      "--model",
+      at("tiny.onnx"),
+      "--data",
+      at("floats"),
+      "--output",
+      at("o"),
+      "--set",
+      setting
+    };
+  }
+
   private static String[] digits(String command, String data, String output, String... more) {
     List<String> args =
         new ArrayList<>(
@@ -277,6 +291,12 @@ class CommandTest {
             66,
             "Cannot read data " + at("nowhere") + ": there is no such path or table",
             digits("run", "nowhere", "o")),
+        Arguments.of(
+            65,
+            "no operator of it can be quantized",
+            tiny("quantize.overrides=[{op: MatMul, float: true}]")),
+        Arguments.of(
+            64, "did you mean \"float\"?", tiny("quantize.overrides=[{op: MatMul, flaot: true}]")),
         Arguments.of(65, "is not a Parquet file", digits("run", "text.onnx", "o")),
         Arguments.of(
             65,
