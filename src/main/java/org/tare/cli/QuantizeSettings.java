@@ -3,9 +3,9 @@ package org.tare.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import java.util.OptionalDouble;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.tare.TareException;
 import org.tare.qconfig.QConfig;
@@ -51,13 +51,14 @@ final class QuantizeSettings {
   }
 
   private static TensorQConfig tensor(Settings settings, String prefix) {
-    Optional<String> percentile = settings.find(prefix + "percentile");
+    Map<String, Double> parameters = new TreeMap<>();
+    for (String parameter : RangeMethod.parameterNames()) {
+      if (settings.find(prefix + parameter).isPresent()) {
+        parameters.put(parameter, settings.number(prefix + parameter));
+      }
+    }
     return new TensorQConfig(
-        RangeMethod.parse(
-            settings.find(prefix + "method").orElse(""),
-            percentile.isPresent()
-                ? OptionalDouble.of(settings.number(prefix + "percentile"))
-                : OptionalDouble.empty()),
+        RangeMethod.parse(settings.find(prefix + "method").orElse(""), parameters),
         DType.of(settings.find(prefix + "dtype").orElse("")),
         QScheme.of(settings.find(prefix + "scheme").orElse("")));
   }
@@ -84,16 +85,19 @@ final class QuantizeSettings {
     if (node.isMissingNode()) {
       return standard;
     }
-    checkFields(
-        node, Set.of("method", "percentile", "dtype", "scheme"), "quantize.overrides.activation");
+    Set<String> fields = new TreeSet<>(Set.of("method", "dtype", "scheme"));
+    fields.addAll(RangeMethod.parameterNames());
+    checkFields(node, fields, "quantize.overrides.activation");
+    Map<String, Double> parameters = new TreeMap<>();
+    for (String parameter : RangeMethod.parameterNames()) {
+      if (node.has(parameter)) {
+        parameters.put(parameter, node.path(parameter).asDouble());
+      }
+    }
     RangeMethod method = standard.method();
-    if (node.has("method") || node.has("percentile")) {
-      method =
-          RangeMethod.parse(
-              node.path("method").asText("percentile"),
-              node.has("percentile")
-                  ? OptionalDouble.of(node.path("percentile").asDouble())
-                  : OptionalDouble.empty());
+    if (node.has("method") || !parameters.isEmpty()) {
+      String same = parameters.containsKey("percentile") ? "percentile" : method.id();
+      method = RangeMethod.parse(node.path("method").asText(same), parameters);
     }
     return new TensorQConfig(
         method,

@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.tare.TareException;
+import org.tare.range.RangeMethod;
 import org.tare.spark.BadRows;
 import org.tare.spark.DataSource;
 import org.tare.spark.InputSpec;
@@ -62,7 +63,9 @@ public final class Settings {
     keys.put("quantize.backend", "onnxruntime-cpu");
     keys.put("quantize.reduce-range", "false");
     keys.put("quantize.activation.method", "mse");
-    keys.put("quantize.activation.percentile", "");
+    for (String parameter : RangeMethod.parameterNames()) {
+      keys.put("quantize.activation." + parameter, "");
+    }
     keys.put("quantize.activation.dtype", "uint8");
     keys.put("quantize.activation.scheme", "per_tensor_affine");
     keys.put("quantize.weight.method", "minmax");

@@ -21,6 +21,7 @@ import org.tare.quant.QParams;
 import org.tare.quant.QParamsRule;
 import org.tare.quant.WeightQuantizer;
 import org.tare.range.Range;
+import org.tare.range.RangeChoice;
 import org.tare.range.RangeSearch;
 import org.tare.stats.CalibrationState;
 
@@ -91,21 +92,20 @@ public final class QdqRewriter {
     sharedBy.forEach(
         (root, tensors) -> {
           Activation activation = roots.get(root);
-          Range range =
+          RangeChoice choice =
               activation
                   .fixedRange()
+                  .map(range -> new RangeChoice(range, "fixed", 0, 0, 0))
                   .orElseGet(
                       () ->
-                          RangeSearch.range(
+                          RangeSearch.choose(
                               root,
                               state.tensor(root),
                               activation.config().method(),
-                              activation.target()));
-          String method =
-              activation.fixedRange().isPresent() ? "fixed" : activation.config().method().id();
-          chosen.put(
-              root,
-              new ActivationQParams(activation.target().qparams(range), range, method, tensors));
+                              activation.spec()));
+          Range range = choice.range();
+          QParams q = activation.spec().qparams(range.min(), range.max());
+          chosen.put(root, new ActivationQParams(q, choice, tensors));
         });
     return chosen;
   }
@@ -272,10 +272,10 @@ public final class QdqRewriter {
           float[] values = Tensors.floats(constant);
           ChannelQParams qparams =
               new WeightQuantizer(
-                      QParamsRule.ONNXRUNTIME,
-                      config.activation().dtype(),
-                      config.activation().scheme().isSymmetric(),
-                      config.reduceRange())
+                      QParamsRule.ONNXRUNTIME.spec(
+                          config.activation().dtype(),
+                          config.activation().scheme().isSymmetric(),
+                          config.reduceRange()))
                   .perTensor(values);
           return writeConstant(tensor, values, Tensors.shape(constant), qparams, true);
         });
@@ -289,7 +289,7 @@ public final class QdqRewriter {
     long[] shape = Tensors.shape(tensor);
     WeightQuantizer quantizer =
         new WeightQuantizer(
-            QParamsRule.ONNXRUNTIME, config.weight().dtype(), true, config.reduceRange());
+            QParamsRule.ONNXRUNTIME.spec(config.weight().dtype(), true, config.reduceRange()));
     int axis = config.weight().scheme().isPerChannel() ? channelAxis(node, shape) : -1;
     ChannelQParams qparams =
         axis < 0 ? quantizer.perTensor(values) : quantizer.perChannel(values, shape, axis);

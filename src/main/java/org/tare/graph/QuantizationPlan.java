@@ -14,8 +14,8 @@ import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.qconfig.TensorQConfig;
 import org.tare.quant.QParamsRule;
+import org.tare.quant.QuantSpec;
 import org.tare.range.Range;
-import org.tare.range.RangeTarget;
 
 /**
  * Which nodes of a float model are quantized and which tensors get qparams, decided before anything
@@ -35,9 +35,8 @@ public final class QuantizationPlan {
    */
   public record Activation(String root, TensorQConfig config, Optional<Range> fixedRange) {
     /** What the range is chosen for. */
-    public RangeTarget target() {
-      return new RangeTarget(
-          QParamsRule.ONNXRUNTIME, config.dtype(), config.scheme().isSymmetric());
+    public QuantSpec spec() {
+      return QParamsRule.ONNXRUNTIME.spec(config.dtype(), config.scheme().isSymmetric());
     }
   }
 

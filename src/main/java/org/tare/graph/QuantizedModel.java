@@ -6,6 +6,7 @@ import java.util.SortedMap;
 import org.tare.quant.ChannelQParams;
 import org.tare.quant.QParams;
 import org.tare.range.Range;
+import org.tare.range.RangeChoice;
 
 /**
  * A quantized model with the qparams it was written with.
@@ -24,10 +25,19 @@ public record QuantizedModel(
     int removedActivations) {
 
   /**
-   * @param range as the method chose it, before it was widened to hold zero
-   * @param method the range method's name, {@code fixed} where the operator gives the range
+   * @param choice the range and how it came about; the method is {@code fixed} where the operator
+   *     gives the range
    * @param sharedBy all tensors that take these qparams, the root included
    */
-  public record ActivationQParams(
-      QParams qparams, Range range, String method, List<String> sharedBy) {}
+  public record ActivationQParams(QParams qparams, RangeChoice choice, List<String> sharedBy) {
+    /** As the method chose it, before it was widened to hold zero. */
+    public Range range() {
+      return choice.range();
+    }
+
+    /** The range method's name. */
+    public String method() {
+      return choice.method();
+    }
+  }
 }

@@ -36,6 +36,11 @@ public enum DType {
     return max;
   }
 
+  /** How many bits a value takes. */
+  public int bits() {
+    return Long.numberOfTrailingZeros((long) max - min + 1);
+  }
+
   public boolean isSigned() {
     return min < 0;
   }

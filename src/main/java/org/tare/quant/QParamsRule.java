@@ -1,5 +1,11 @@
 package org.tare.quant;
 
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.OptionalInt;
+import java.util.stream.Collectors;
+import org.tare.TareException;
+
 /**
  * Turns a range of real numbers into qparams. Tools differ in details, so each rule is named after
  * the tool whose numbers it gives.
@@ -15,98 +21,172 @@ public enum QParamsRule {
    * types use all (uint8: zero point 128). A scale below the smallest normal float32 becomes 1 with
    * zero point 0.
    */
-  ONNXRUNTIME {
+  ONNXRUNTIME(0f) {
     @Override
-    public QParams qparams(
-        float min, float max, DType dtype, boolean symmetric, boolean reduceRange) {
-      checkRange(min, max);
-      int quantMin = quantMin(dtype, symmetric, reduceRange);
-      int quantMax = quantMax(dtype, reduceRange);
+    int defaultMin(DType dtype, boolean symmetric, boolean reduceRange) {
+      if (!dtype.isSigned()) {
+        return 0;
+      }
+      if (reduceRange) {
+        return dtype.min() / 2;
+      }
+      return symmetric ? dtype.min() + 1 : dtype.min();
+    }
+
+    @Override
+    int defaultMax(DType dtype, boolean symmetric, boolean reduceRange) {
+      if (!reduceRange) {
+        return dtype.max();
+      }
+      boolean isWide = dtype.isSigned() && dtype.bits() >= 8;
+      return isWide ? -(dtype.min() / 2) : dtype.max() / 2;
+    }
+
+    @Override
+    QParams qparams(float min, float max, QuantSpec spec) {
       float low = Math.min(min, 0f);
       float high = Math.max(max, 0f);
-      if (symmetric) {
+      if (spec.symmetric()) {
         high = Math.max(-low, high);
         low = -high;
       }
       float width = high - low;
       // A range wider than float32 holds: halves are exact, the sum is not.
-      double scale =
-          (Float.isInfinite(width) ? (double) high - low : width) / ((double) quantMax - quantMin);
-      if (scale < Float.MIN_NORMAL) {
-        return new QParams(1f, 0, dtype, quantMin, quantMax);
+      double scale = (Float.isInfinite(width) ? (double) high - low : width) / spec.steps();
+      if (scale < Math.max(Float.MIN_NORMAL, spec.eps())) {
+        int zeroPoint = Math.max(spec.quantMin(), Math.min(spec.quantMax(), 0));
+        return new QParams(1f, zeroPoint, spec.dtype(), spec.quantMin(), spec.quantMax());
       }
-      double zeroPoint = symmetric ? ((double) quantMin + quantMax) / 2 : quantMin - low / scale;
-      return new QParams((float) scale, (int) Math.rint(zeroPoint), dtype, quantMin, quantMax);
+      double zeroPoint =
+          spec.symmetric()
+              ? ((double) spec.quantMin() + spec.quantMax()) / 2
+              : spec.quantMin() - low / scale;
+      return new QParams(
+          (float) scale,
+          (int) Math.rint(zeroPoint),
+          spec.dtype(),
+          spec.quantMin(),
+          spec.quantMax());
     }
   },
 
   /**
-   * PyTorch's {@code UniformQuantizationObserverBase._calculate_qparams}, 1.13 to 2.13, in its
-   * float32 arithmetic: symmetric scales divide by half the number of steps (127.5 for 8 bits), and
-   * no scale is below float32's epsilon. A symmetric unsigned zero point is 128.
+   * PyTorch's {@code UniformQuantizationObserverBase._calculate_qparams}, 1.13 to 2.13: see {@link
+   * TorchQParams}. Symmetric scales divide by half the number of steps (127.5 for 8 bits), and no
+   * scale is below eps, float32's 2^-23 unless given. A symmetric unsigned zero point is 128.
    */
-  PYTORCH {
+  PYTORCH(TorchQParams.EPS) {
     @Override
-    public QParams qparams(
-        float min, float max, DType dtype, boolean symmetric, boolean reduceRange) {
-      checkRange(min, max);
-      int quantMin = reduceRange ? (dtype.isSigned() ? dtype.min() / 2 : 0) : dtype.min();
-      int quantMax = dtype.max() / (reduceRange ? 2 : 1);
-      return pytorch(min, max, dtype, symmetric, quantMin, quantMax, Math.ulp(1f));
+    int defaultMin(DType dtype, boolean symmetric, boolean reduceRange) {
+      return reduceRange && dtype.bits() == 8 ? Math.floorDiv(dtype.min(), 2) : dtype.min();
+    }
+
+    @Override
+    int defaultMax(DType dtype, boolean symmetric, boolean reduceRange) {
+      return reduceRange && dtype.bits() == 8 ? Math.floorDiv(dtype.max(), 2) : dtype.max();
+    }
+
+    @Override
+    QParams qparams(float min, float max, QuantSpec spec) {
+      TorchQParams found = TorchQParams.of(min, max, spec);
+      if (Float.isInfinite(found.scale())) {
+        throw TareException.badInput(
+            "Cannot compute qparams as PyTorch does: the range [%s, %s] is wider than float32 holds,"
+                + " and its scale would be infinite; use the rule onnxruntime",
+            min, max);
+      }
+      return new QParams(
+          found.scale(), (int) found.zeroPoint(), spec.dtype(), spec.quantMin(), spec.quantMax());
     }
   };
 
+  private final float eps;
+
+  QParamsRule(float eps) {
+    this.eps = eps;
+  }
+
+  /** The least integer that the tool uses unless told. */
+  abstract int defaultMin(DType dtype, boolean symmetric, boolean reduceRange);
+
+  /** The greatest integer that the tool uses unless told. */
+  abstract int defaultMax(DType dtype, boolean symmetric, boolean reduceRange);
+
+  abstract QParams qparams(float min, float max, QuantSpec spec);
+
+  /** The tool's own limits and floor. */
+  public QuantSpec spec(DType dtype, boolean symmetric) {
+    return spec(dtype, symmetric, false);
+  }
+
   /**
-   * Qparams for numbers in [min, max].
+   * The tool's own limits and floor.
    *
-   * @param min at most {@code max}, or both are clamped at zero as ONNX Runtime does
-   * @param max finite
    * @param reduceRange leave one bit unused: kernels that add pairs of products in 16 bits saturate
    *     otherwise
-   * @throws IllegalArgumentException if an end is NaN or infinite
    */
-  public abstract QParams qparams(
-      float min, float max, DType dtype, boolean symmetric, boolean reduceRange);
-
-  /** PyTorch's rule with explicit limits and eps. */
-  static QParams pytorch(
-      float min, float max, DType dtype, boolean symmetric, int quantMin, int quantMax, float eps) {
-    float low = Math.min(min, 0f);
-    float high = Math.max(max, 0f);
-    float scale;
-    int zeroPoint;
-    if (symmetric) {
-      high = Math.max(-low, high);
-      scale = Math.max(high / (((float) quantMax - (float) quantMin) / 2f), eps);
-      zeroPoint = dtype.isSigned() ? 0 : (quantMin + quantMax + 1) / 2;
-    } else {
-      scale = Math.max((high - low) / ((float) quantMax - (float) quantMin), eps);
-      double rounded = quantMin - Math.rint(low / scale);
-      zeroPoint = (int) Math.max(quantMin, Math.min(quantMax, rounded));
-    }
-    return new QParams(scale, zeroPoint, dtype, quantMin, quantMax);
+  public QuantSpec spec(DType dtype, boolean symmetric, boolean reduceRange) {
+    return spec(dtype, symmetric, reduceRange, OptionalInt.empty(), OptionalInt.empty(), eps);
   }
 
-  private static int quantMin(DType dtype, boolean symmetric, boolean reduceRange) {
-    if (!dtype.isSigned()) {
-      return 0;
+  /**
+   * Explicit limits. As in PyTorch, limits count only if both are given, and with reduceRange each
+   * is halved, rounded down.
+   *
+   * @param eps the least scale
+   * @throws TareException if the limits are not within the type, or not in order
+   */
+  public QuantSpec spec(
+      DType dtype,
+      boolean symmetric,
+      boolean reduceRange,
+      OptionalInt quantMin,
+      OptionalInt quantMax,
+      float eps) {
+    if (!QuantSpec.areGiven(quantMin, quantMax)) {
+      return new QuantSpec(
+          this,
+          dtype,
+          symmetric,
+          defaultMin(dtype, symmetric, reduceRange),
+          defaultMax(dtype, symmetric, reduceRange),
+          false,
+          eps);
     }
-    if (reduceRange) {
-      return dtype.min() / 2;
+    int low = quantMin.getAsInt();
+    int high = quantMax.getAsInt();
+    if (low > 0 || high < 0) {
+      throw TareException.usage(
+          "quant_min %d and quant_max %d cannot be used: 0 does not lie between them", low, high);
     }
-    return symmetric ? dtype.min() + 1 : dtype.min();
+    return new QuantSpec(
+        this,
+        dtype,
+        symmetric,
+        reduceRange ? Math.floorDiv(low, 2) : low,
+        reduceRange ? Math.floorDiv(high, 2) : high,
+        true,
+        eps);
   }
 
-  private static int quantMax(DType dtype, boolean reduceRange) {
-    if (!reduceRange) {
-      return dtype.max();
-    }
-    return dtype.isSigned() ? -(dtype.min() / 2) : dtype.max() / 2;
+  /** The name in settings. */
+  public String id() {
+    return name().toLowerCase(Locale.ROOT);
   }
 
-  private static void checkRange(float min, float max) {
-    if (!Float.isFinite(min) || !Float.isFinite(max)) {
-      throw new IllegalArgumentException("range [" + min + ", " + max + "] is not finite");
+  /**
+   * The rule of the given name.
+   *
+   * @throws TareException if there is none
+   */
+  public static QParamsRule of(String name) {
+    for (QParamsRule rule : values()) {
+      if (rule.id().equals(name.toLowerCase(Locale.ROOT))) {
+        return rule;
+      }
     }
+    throw TareException.usage(
+        "Unknown rule \"%s\": it is one of %s",
+        name, Arrays.stream(values()).map(QParamsRule::id).collect(Collectors.joining(", ")));
   }
 }

@@ -13,7 +13,11 @@ public enum QScheme {
   PER_TENSOR_AFFINE(false, false),
   PER_TENSOR_SYMMETRIC(false, true),
   PER_CHANNEL_AFFINE(true, false),
-  PER_CHANNEL_SYMMETRIC(true, true);
+  PER_CHANNEL_SYMMETRIC(true, true),
+  /**
+   * The zero point is a float32: PyTorch's scheme for embeddings. Zero need not be in the range.
+   */
+  PER_CHANNEL_AFFINE_FLOAT_QPARAMS(true, false);
 
   private final boolean perChannel;
   private final boolean symmetric;

@@ -13,16 +13,10 @@ public final class WeightQuantizer {
   /** ONNX Runtime keeps bias scales this much above the least that fits an int32. */
   private static final double BIAS_MARGIN = 1.0001;
 
-  private final QParamsRule rule;
-  private final DType dtype;
-  private final boolean symmetric;
-  private final boolean reduceRange;
+  private final QuantSpec spec;
 
-  public WeightQuantizer(QParamsRule rule, DType dtype, boolean symmetric, boolean reduceRange) {
-    this.rule = rule;
-    this.dtype = dtype;
-    this.symmetric = symmetric;
-    this.reduceRange = reduceRange;
+  public WeightQuantizer(QuantSpec spec) {
+    this.spec = spec;
   }
 
   /** Qparams of the least and greatest value, for the whole tensor. Values must be finite. */
@@ -52,7 +46,7 @@ public final class WeightQuantizer {
         max = Math.max(max, values[i]);
       }
     }
-    return rule.qparams(min, max, dtype, symmetric, reduceRange);
+    return spec.qparams(min, max);
   }
 
   /** The integers of a tensor, row-major like the values. */

@@ -43,6 +43,28 @@ final class BucketTable {
     count = Math.max(1, stats.finiteCount());
   }
 
+  /**
+   * The mean and k standard deviations on each side, cut to [min, max]. Both moments are exact for
+   * values that are uniform in their bucket.
+   */
+  Range sigma(double k, float min, float max) {
+    double mean = (positive.total(positive.sum1) - negative.total(negative.sum1)) / count;
+    double square = (positive.total(positive.sum2) + negative.total(negative.sum2)) / count;
+    double reach = k * Math.sqrt(Math.max(0, square - mean * mean));
+    double low = Math.min(max, Math.max(min, mean - reach));
+    double high = Math.min(max, Math.max(low, mean + reach));
+    return new Range((float) low, (float) high);
+  }
+
+  /** The expected error of qparams, by some measure. */
+  interface ErrorMeasure {
+    /** The mean of the measure over the finite values. */
+    double mean(QParams qparams);
+
+    /** At least this much is lost by clipping to [min, max], whatever the step. */
+    double clipping(double min, double max);
+  }
+
   /** The mean of (x - fakeQuantize(x))^2 over the finite values. */
   double meanSquaredError(QParams qparams) {
     double step = qparams.scale();
@@ -50,9 +72,48 @@ final class BucketTable {
         / count;
   }
 
-  /** At least this much is lost by clipping to [min, max], whatever the step. */
-  double clippingError(double min, double max) {
-    return (negative.clipped(-min) + positive.clipped(max)) / count;
+  /** The error |x - fakeQuantize(x)|^p. */
+  ErrorMeasure error(double p) {
+    return p == 2 ? new SquaredError() : new PowerError(p);
+  }
+
+  private final class SquaredError implements ErrorMeasure {
+    @Override
+    public double mean(QParams qparams) {
+      return meanSquaredError(qparams);
+    }
+
+    @Override
+    public double clipping(double min, double max) {
+      return (negative.clipped(-min) + positive.clipped(max)) / count;
+    }
+  }
+
+  private final class PowerError implements ErrorMeasure {
+    private final double p;
+    private final double[] negativeMoments;
+    private final double[] positiveMoments;
+
+    PowerError(double p) {
+      this.p = p;
+      negativeMoments = negative.moments(p);
+      positiveMoments = positive.moments(p);
+    }
+
+    @Override
+    public double mean(QParams qparams) {
+      double step = qparams.scale();
+      return (negative.powerError(p, negativeMoments, step, -qparams.lowest())
+              + positive.powerError(p, positiveMoments, step, qparams.highest()))
+          / count;
+    }
+
+    @Override
+    public double clipping(double min, double max) {
+      return (negative.powerClipped(p, negative.firstFrom(-min), -min)
+              + positive.powerClipped(p, positive.firstFrom(max), max))
+          / count;
+    }
   }
 
   private static final class Side {
@@ -99,6 +160,10 @@ final class BucketTable {
         sum1[i + 1] = sum1[i] + counts[i] * (a + b) / 2;
         sum2[i + 1] = sum2[i] + counts[i] * (a * a + a * b + b * b) / 3;
       }
+    }
+
+    double total(double[] sums) {
+      return sums[sums.length - 1];
     }
 
     /** The first bucket whose low end is at least x. */
@@ -156,6 +221,75 @@ final class BucketTable {
         atLastEdge = atHigh;
       }
       return error;
+    }
+
+    /** Sums over the buckets before the index of counts times the mean of x^p. */
+    double[] moments(double p) {
+      double[] sums = new double[low.length + 1];
+      for (int i = 0; i < low.length; i++) {
+        sums[i + 1] = sums[i] + counts[i] * meanPower(p, low[i], high[i]);
+      }
+      return sums;
+    }
+
+    /** The mean of x^p for x uniform in [a, b], a at least 0. */
+    private static double meanPower(double p, double a, double b) {
+      double middle = (a + b) / 2;
+      // For narrow buckets the difference of powers cancels: the middle is as good.
+      return b - a < 1e-6 * middle
+          ? Math.pow(middle, p)
+          : (Math.pow(b, p + 1) - Math.pow(a, p + 1)) / ((p + 1) * (b - a));
+    }
+
+    /** The sum of (x - limit)^p over the buckets from the given one on. */
+    double powerClipped(double p, int first, double limit) {
+      double sum = 0;
+      for (int i = first; i < low.length; i++) {
+        sum += counts[i] * meanPower(p, low[i] - limit, high[i] - limit);
+      }
+      return sum;
+    }
+
+    /** The sum of |error|^p with grid points 0, step, 2 step, … up to limit. */
+    double powerError(double p, double[] moments, double step, double limit) {
+      if (low.length == 0) {
+        return 0;
+      }
+      int clippedFrom = firstFrom(limit);
+      int i = Math.min(Math.max(firstFrom(step / 2) - 1, 0), clippedFrom);
+      double error = moments[i] + powerClipped(p, clippedFrom, limit);
+      double scale = Math.pow(step, p + 1) / (p + 1);
+      double wholeStep = 2 * Math.pow(0.5, p + 1);
+      double lastEdge = Double.NaN;
+      double atLastEdge = 0;
+      for (; i < clippedFrom; i++) {
+        double a = low[i];
+        double b = high[i];
+        if (a == b) {
+          double distance = a > limit ? a - limit : Math.abs(a - Math.rint(a / step) * step);
+          error += counts[i] * Math.pow(distance, p);
+          continue;
+        }
+        double atLow =
+            a == lastEdge ? atLastEdge : powerIntegral(p, a, step, limit, scale, wholeStep);
+        double atHigh = powerIntegral(p, b, step, limit, scale, wholeStep);
+        error += counts[i] * (atHigh - atLow) / (b - a);
+        lastEdge = b;
+        atLastEdge = atHigh;
+      }
+      return error;
+    }
+
+    private static double powerIntegral(
+        double p, double x, double step, double limit, double scale, double wholeStep) {
+      double inside = Math.min(x, limit);
+      double steps = inside / step;
+      double whole = Math.rint(steps);
+      double rest = steps - whole;
+      double integral =
+          scale * (whole * wholeStep + Math.copySign(Math.pow(Math.abs(rest), p + 1), rest));
+      double above = x - inside;
+      return above > 0 ? integral + Math.pow(above, p + 1) / (p + 1) : integral;
     }
 
     /** The integral of the squared error from 0 to x: a twelfth of step^3 for each whole step. */

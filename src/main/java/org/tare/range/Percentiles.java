@@ -10,17 +10,16 @@ final class Percentiles {
   private Percentiles() {}
 
   /**
-   * Affine: cuts half of (100 - percentile) percent on each side, as ONNX Runtime does. Symmetric:
-   * [-t, t] with t the percentile of the magnitudes.
+   * Affine: from the lower percentile to the upper. Symmetric: [-t, t] with t the percentile of the
+   * magnitudes that leaves as many outside.
    */
-  static Range range(TensorStats stats, double percentile, boolean symmetric) {
+  static Range range(TensorStats stats, RangeMethod.Percentile percentile, boolean symmetric) {
     if (symmetric) {
-      float threshold = (float) magnitudeAt(stats, percentile / 100);
+      float threshold = (float) magnitudeAt(stats, (percentile.upper() - percentile.lower()) / 100);
       return new Range(-threshold, threshold);
     }
-    double cut = (100 - percentile) / 200;
-    float low = (float) valueAt(stats, cut);
-    float high = (float) valueAt(stats, 1 - cut);
+    float low = (float) valueAt(stats, percentile.lower() / 100);
+    float high = (float) valueAt(stats, percentile.upper() / 100);
     return new Range(Math.min(low, high), high);
   }
 

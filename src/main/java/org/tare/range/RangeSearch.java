@@ -2,18 +2,23 @@ package org.tare.range;
 
 import org.tare.TareException;
 import org.tare.quant.QParams;
+import org.tare.quant.QuantSpec;
+import org.tare.range.onnxruntime.OnnxRuntimeRanges;
+import org.tare.stats.MovingAverage;
 import org.tare.stats.TensorStats;
 
 /**
- * Chooses the range of a tensor from its stats. Only finite values count; of a constant, single or
- * all-zero tensor the range is that one value.
+ * Chooses the range of a tensor from its stats.
+ *
+ * <p>Only finite values count. Of a constant, single or all-zero tensor the range is that one
+ * value. The values of an attention mask are set apart first, see {@link Mask}; not by the methods
+ * that stand for another tool's, nor by a fixed range.
  */
 public final class RangeSearch {
-  /** The outer search goes down by this factor on each side, as long as it can pay. */
-  private static final double COARSE_RATIO = Math.pow(2, -1.0 / 6);
+  /** Errors as close as this are equal to {@code auto}: the simpler method wins. */
+  static final double AUTO_TOLERANCE = 1.0005;
 
-  private static final int COARSE_STEPS = 120;
-  private static final double FINEST_STEP = Math.pow(2, -13);
+  static final String AUTO_TOLERANCE_TEXT = "0.05 %";
 
   private RangeSearch() {}
 
@@ -22,20 +27,113 @@ public final class RangeSearch {
    *
    * @throws TareException if no finite value was observed
    */
-  public static Range range(
-      String tensor, TensorStats stats, RangeMethod method, RangeTarget target) {
+  public static Range range(String tensor, TensorStats stats, RangeMethod method, QuantSpec spec) {
+    return choose(tensor, stats, method, spec).range();
+  }
+
+  /**
+   * The range of the method, with the error to be expected of it and of min-max.
+   *
+   * @throws TareException if no finite value was observed, or the state lacks what the method needs
+   */
+  public static RangeChoice choose(
+      String tensor, TensorStats stats, RangeMethod method, QuantSpec spec) {
+    if (method instanceof RangeMethod.Fixed fixed) {
+      return new RangeChoice(new Range(fixed.min(), fixed.max()), method.id(), 0, 0, 0);
+    }
     if (stats.finiteCount() == 0) {
       throw TareException.badInput(
           "Cannot choose a range for tensor \"%s\": no finite value was observed (%d NaN,"
               + " %d infinite)",
           tensor, stats.nans(), stats.positiveInfinities() + stats.negativeInfinities());
     }
+    Mask mask = isAnotherTools(method) ? null : Mask.of(stats);
+    TensorStats rest = mask == null ? stats : mask.rest();
+    BucketTable table = new BucketTable(rest);
+    Range minMax = new Range(rest.min(), rest.max());
+    double minMaxError = error(table, minMax, spec);
+    Range range = minMax;
+    RangeMethod chosen = method;
+    double error = minMaxError;
+    if (method instanceof RangeMethod.Auto) {
+      chosen = new RangeMethod.MinMax();
+      for (RangeMethod candidate : AUTO_CANDIDATES) {
+        Range found = rangeOf(tensor, rest, table, candidate, spec);
+        double foundError = error(table, found, spec);
+        if (foundError * AUTO_TOLERANCE < error) {
+          range = found;
+          chosen = candidate;
+          error = foundError;
+        }
+      }
+    } else {
+      range = rangeOf(tensor, rest, table, method, spec);
+      error = error(table, range, spec);
+    }
+    return new RangeChoice(
+        mask == null ? range : mask.extend(range),
+        chosen.id(),
+        error,
+        minMaxError,
+        mask == null ? 0 : mask.count());
+  }
+
+  private static final RangeMethod[] AUTO_CANDIDATES = {
+    RangeMethod.Percentile.of(99.999), new RangeMethod.Entropy(), new RangeMethod.Mse()
+  };
+
+  private static boolean isAnotherTools(RangeMethod method) {
+    return method instanceof RangeMethod.OnnxRuntimePercentile
+        || method instanceof RangeMethod.OnnxRuntimeEntropy
+        || method instanceof RangeMethod.MovingAverageMinMax;
+  }
+
+  private static double error(BucketTable table, Range range, QuantSpec spec) {
+    return table.meanSquaredError(spec.qparams(range.min(), range.max()));
+  }
+
+  private static Range rangeOf(
+      String tensor, TensorStats stats, BucketTable table, RangeMethod method, QuantSpec spec) {
     if (method instanceof RangeMethod.Percentile percentile) {
-      return Percentiles.range(stats, percentile.percentile(), target.symmetric());
+      return Percentiles.range(stats, percentile, spec.symmetric());
     } else if (method instanceof RangeMethod.Mse) {
-      return leastSquaredError(stats, target);
+      return LeastErrorSearch.search(table, stats, spec, 2);
+    } else if (method instanceof RangeMethod.Lp lp) {
+      return LeastErrorSearch.search(table, stats, spec, lp.p());
+    } else if (method instanceof RangeMethod.Entropy) {
+      return EntropySearch.search(stats, spec);
+    } else if (method instanceof RangeMethod.Sigma sigma) {
+      return table.sigma(sigma.k(), stats.min(), stats.max());
+    } else if (method instanceof RangeMethod.MovingAverageMinMax) {
+      return movingAverage(tensor, stats);
+    } else if (method instanceof RangeMethod.OnnxRuntimePercentile percentile) {
+      return OnnxRuntimeRanges.percentile(
+          stats, percentile.percentile(), percentile.bins(), spec.symmetric());
+    } else if (method instanceof RangeMethod.OnnxRuntimeEntropy entropy) {
+      return OnnxRuntimeRanges.entropy(stats, entropy.bins(), entropy.levels());
     }
     return new Range(stats.min(), stats.max());
+  }
+
+  private static Range movingAverage(String tensor, TensorStats stats) {
+    MovingAverage average =
+        stats
+            .average()
+            .filter(found -> found.batches() > 0)
+            .orElseThrow(
+                () ->
+                    TareException.badInput(
+                        "Cannot choose a range for tensor \"%s\": the state holds no moving average;"
+                            + " calibrate with the method moving-average",
+                        tensor));
+    if (average.channels() != 1) {
+      throw TareException.badInput(
+          "Cannot choose a range for tensor \"%s\": its moving average is one per channel", tensor);
+    }
+    float low = average.min(0);
+    float high = average.max(0);
+    // Both ends are averages of their own: rounding can cross those of a constant tensor.
+    return new Range(Math.min(low, high), Math.max(low, high));
   }
 
   /**
@@ -44,98 +142,5 @@ public final class RangeSearch {
    */
   public static double expectedSquaredError(TensorStats stats, QParams qparams) {
     return new BucketTable(stats).meanSquaredError(qparams);
-  }
-
-  private static Range leastSquaredError(TensorStats stats, RangeTarget target) {
-    float min = Math.min(stats.min(), 0f);
-    float max = Math.max(stats.max(), 0f);
-    if (stats.min() == stats.max()) {
-      return new Range(stats.min(), stats.max());
-    }
-    if (target.symmetric()) {
-      max = Math.max(-min, max);
-      min = -max;
-    }
-    Search search = new Search(new BucketTable(stats), target, min, max);
-    search.coarse();
-    search.refine();
-    return search.best;
-  }
-
-  /**
-   * Shrinks the ends of the full range by factors a (min) and b (max): first over a geometric grid
-   * whose rows and columns end where clipping alone costs more than the best found, then around the
-   * best by steps that halve.
-   */
-  private static final class Search {
-    private final BucketTable table;
-    private final RangeTarget target;
-    private final double min;
-    private final double max;
-    private final boolean oneSided;
-    private Range best;
-    private double bestError = Double.POSITIVE_INFINITY;
-    private double bestA = 1;
-    private double bestB = 1;
-
-    Search(BucketTable table, RangeTarget target, float min, float max) {
-      this.table = table;
-      this.target = target;
-      this.min = min;
-      this.max = max;
-      this.oneSided = target.symmetric() || min == 0 || max == 0;
-    }
-
-    void coarse() {
-      tryFactors(1, 1);
-      double a = 1;
-      for (int i = 0; i < COARSE_STEPS; i++, a *= COARSE_RATIO) {
-        if (table.clippingError(a * min, oneSided ? a * max : max) > bestError) {
-          break;
-        }
-        double b = oneSided ? a : 1;
-        for (int j = 0; j < COARSE_STEPS; j++, b *= COARSE_RATIO) {
-          if (table.clippingError(a * min, b * max) > bestError) {
-            break;
-          }
-          tryFactors(a, b);
-          if (oneSided) {
-            break;
-          }
-        }
-      }
-    }
-
-    void refine() {
-      for (double step = 1 / 12.0; step > FINEST_STEP; step /= 2) {
-        boolean improved = true;
-        for (int round = 0; improved && round < 16; round++) {
-          double a = bestA;
-          double b = bestB;
-          double before = bestError;
-          double up = Math.exp(step);
-          for (int da = -1; da <= 1; da++) {
-            for (int db = -1; db <= 1; db++) {
-              if (oneSided ? da == db : (da != 0 || db != 0)) {
-                tryFactors(Math.min(1, a * Math.pow(up, da)), Math.min(1, b * Math.pow(up, db)));
-              }
-            }
-          }
-          improved = bestError < before;
-        }
-      }
-    }
-
-    private void tryFactors(double a, double b) {
-      Range range = new Range((float) (min * a), (float) (max * b));
-      double error = table.meanSquaredError(target.qparams(range));
-      // Of equal errors the wider range wins: it was tried first.
-      if (error < bestError) {
-        bestError = error;
-        best = range;
-        bestA = a;
-        bestB = b;
-      }
-    }
   }
 }

@@ -1,6 +1,7 @@
 package org.tare.spark;
 
 import java.io.Serializable;
+import org.tare.quant.Fidelity;
 
 /**
  * Sums over rows that say how close one output of the quantized model is to the float model's. They
@@ -10,12 +11,7 @@ public final class OutputMetrics implements Serializable {
   private static final long serialVersionUID = 1L;
 
   long rows;
-  long values;
-  long nonFinite;
-  double signal;
-  double noise;
-  double product;
-  double quantizedSignal;
+  final Fidelity fidelity = new Fidelity();
   long agree;
   long labelled;
   long floatTop1;
@@ -26,12 +22,7 @@ public final class OutputMetrics implements Serializable {
 
   void merge(OutputMetrics other) {
     rows += other.rows;
-    values += other.values;
-    nonFinite += other.nonFinite;
-    signal += other.signal;
-    noise += other.noise;
-    product += other.product;
-    quantizedSignal += other.quantizedSignal;
+    fidelity.merge(other.fidelity);
     agree += other.agree;
     labelled += other.labelled;
     floatTop1 += other.floatTop1;
@@ -44,19 +35,7 @@ public final class OutputMetrics implements Serializable {
   /** Adds one row of an output: float and quantized values. */
   void add(float[] x, float[] y, int from, int length) {
     rows++;
-    for (int i = from; i < from + length; i++) {
-      double a = x[i];
-      double b = y[i];
-      if (!Double.isFinite(a) || !Double.isFinite(b)) {
-        nonFinite++;
-        continue;
-      }
-      values++;
-      signal += a * a;
-      quantizedSignal += b * b;
-      product += a * b;
-      noise += (a - b) * (a - b);
-    }
+    fidelity.add(x, y, from, length);
   }
 
   /** Adds the ranking of one row of class scores. */
@@ -99,22 +78,22 @@ public final class OutputMetrics implements Serializable {
 
   /** Values that are NaN or infinite in either model; they are in no other figure. */
   public long nonFinite() {
-    return nonFinite;
+    return fidelity.nonFinite();
   }
 
   /** Signal to quantization noise, in dB; infinite if there is no noise. */
   public double sqnr() {
-    return 10 * Math.log10(signal / noise);
+    return fidelity.sqnr();
   }
 
   /** The mean squared difference. */
   public double mse() {
-    return noise / values;
+    return fidelity.mse();
   }
 
   /** The cosine of the angle between all values of the one and of the other. */
   public double cosine() {
-    return product / Math.sqrt(signal * quantizedSignal);
+    return fidelity.cosine();
   }
 
   /** Whether the output ranks classes, so that the figures below mean something. */

@@ -28,6 +28,32 @@ final class ByteReader {
     return u8() | u8() << 8 | u8() << 16 | u8() << 24;
   }
 
+  long i64() {
+    return (i32() & 0xffffffffL) | (long) i32() << 32;
+  }
+
+  float f32() {
+    return Float.intBitsToFloat(i32());
+  }
+
+  double f64() {
+    return Double.longBitsToDouble(i64());
+  }
+
+  /** How many bytes were read, from the beginning of the array. */
+  int position() {
+    return position;
+  }
+
+  /** Goes back by some bytes that were read. */
+  void unread(int count) {
+    position -= count;
+  }
+
+  boolean hasMore() {
+    return position < end;
+  }
+
   long varint() {
     long value = 0;
     for (int shift = 0; shift < 64; shift += 7) {

@@ -17,6 +17,19 @@ final class ByteWriter {
     }
   }
 
+  void i64(long value) {
+    i32((int) value);
+    i32((int) (value >>> 32));
+  }
+
+  void f32(float value) {
+    i32(Float.floatToRawIntBits(value));
+  }
+
+  void f64(double value) {
+    i64(Double.doubleToRawLongBits(value));
+  }
+
   /** An unsigned number in groups of seven bits, the low ones first. */
   void varint(long value) {
     long rest = value;

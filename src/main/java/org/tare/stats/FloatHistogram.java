@@ -66,6 +66,21 @@ public final class FloatHistogram {
     }
   }
 
+  /** Adds the buckets of another that lie wholly above a limit. */
+  void addAbove(FloatHistogram other, double limit) {
+    for (int page = 0; page < PAGES; page++) {
+      if (other.pages[page] != null) {
+        for (int i = 0; i < PAGE_SIZE; i++) {
+          int bucket = page * PAGE_SIZE + i;
+          double low = page < PAGES / 2 ? magnitude(bucket) : -magnitudeAbove(bucket);
+          if (other.pages[page][i] != 0 && low >= limit) {
+            pageForUpdate(page)[i] += other.pages[page][i];
+          }
+        }
+      }
+    }
+  }
+
   /** Takes a value as one bucket up to its bound, from the lowest bucket to the highest. */
   @FunctionalInterface
   public interface BucketVisitor {

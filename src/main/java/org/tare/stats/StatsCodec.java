@@ -1,25 +1,45 @@
 package org.tare.stats;
 
+import java.math.BigInteger;
+import org.tare.TareException;
+
 /**
  * {@link TensorStats} as bytes, little-endian. Equal stats give equal bytes.
  *
  * <pre>
- *   u8      version of this layout, 1
- *   varint  zeros, NaN, +infinities, -infinities
- *   f32     min, max
- *   varint  number of pages that hold values
- *   page*   varint: steps from the page before (from -1 for the first); u8: form; counts
+ *   u8      version of this layout, 2
+ *   u8      parts that follow the body, a sum: 1 channels, 2 moving average, 4 recording
+ *   body    varint  zeros, NaN, +infinities, -infinities
+ *           f32     min, max
+ *           varint  number of pages that hold values
+ *           page*   varint: steps from the page before (from -1 for the first); then {@link PageCodec}
+ *   channels, if there
+ *           varint  number of channels
+ *           u8      1 if each has a histogram, else 0
+ *           channel* f32 min, max; varint finite, NaN, +infinities, -infinities
+ *                   sum, sum of magnitudes: u8 length and a two's complement number of 2^-160 in
+ *                   as few bytes as hold it, the highest first
+ *                   body, if each has a histogram
+ *   average, if there
+ *           f32     averaging constant
+ *           varint  number of channels, number of runs
+ *           run*    by ascending start: varint start, u8 level, varint batches
+ *                   f64 first minima, first maxima, reached minima, reached maxima, by channel
+ *   recording, if there
+ *           varint  limit; place of the first batch that did not fit, 2^63 - 1 for none
+ *           varint  number of batches
+ *           batch*  by ascending place: varint place, varint length, f32*
+ *   u32     CRC-32C of all bytes before
  * </pre>
  *
- * Each page takes the shortest of three forms, the first of equals: pairs of index and varint,
- * {@value FloatHistogram#PAGE_SIZE} varints, or Golomb-Rice codes with their parameter.
+ * <p>Version 1 is a version byte and a body, nothing else; it is still read.
  */
 public final class StatsCodec {
-  private static final int VERSION = 1;
-  private static final int SPARSE = 0;
-  private static final int DENSE = 1;
-  private static final int RICE = 2;
-  private static final int MAX_RICE_PARAMETER = 62;
+  private static final int VERSION = 2;
+  private static final int BODY_ONLY_VERSION = 1;
+  private static final int CHANNELS = 1;
+  private static final int AVERAGE = 2;
+  private static final int RECORDING = 4;
 
   private StatsCodec() {}
 
@@ -27,12 +47,32 @@ public final class StatsCodec {
   public static byte[] encode(TensorStats stats) {
     ByteWriter out = new ByteWriter();
     out.u8(VERSION);
+    out.u8(
+        (stats.channels == null ? 0 : CHANNELS)
+            + (stats.average == null ? 0 : AVERAGE)
+            + (stats.recording == null ? 0 : RECORDING));
+    writeBody(out, stats);
+    if (stats.channels != null) {
+      writeChannels(out, stats.channels);
+    }
+    if (stats.average != null) {
+      writeAverage(out, stats.average);
+    }
+    if (stats.recording != null) {
+      writeRecording(out, stats.recording);
+    }
+    byte[] block = out.toByteArray();
+    out.i32(Checksum.of(block, block.length));
+    return out.toByteArray();
+  }
+
+  private static void writeBody(ByteWriter out, TensorStats stats) {
     out.varint(stats.zeros());
     out.varint(stats.nans());
     out.varint(stats.positiveInfinities());
     out.varint(stats.negativeInfinities());
-    out.i32(Float.floatToRawIntBits(stats.min()));
-    out.i32(Float.floatToRawIntBits(stats.max()));
+    out.f32(stats.min());
+    out.f32(stats.max());
     FloatHistogram histogram = stats.histogram();
     int used = 0;
     for (int p = 0; p < FloatHistogram.PAGES; p++) {
@@ -45,116 +85,153 @@ public final class StatsCodec {
       if (isUsed(counts)) {
         out.varint(p - last);
         last = p;
-        writePage(out, counts);
+        PageCodec.write(out, counts);
       }
     }
-    return out.toByteArray();
   }
 
   private static boolean isUsed(long[] page) {
     return page != null && !FloatHistogram.isEmpty(page);
   }
 
-  private static void writePage(ByteWriter out, long[] counts) {
-    int sparse = 1;
-    int dense = 0;
-    for (long count : counts) {
-      int length = ByteWriter.varintLength(count);
-      dense += length;
-      sparse += count == 0 ? 0 : 1 + length;
-    }
-    int parameter = riceParameter(counts);
-    long rice = 1 + (riceBits(counts, parameter) + 7) / 8;
-    if (sparse <= dense && sparse <= rice) {
-      out.u8(SPARSE);
-      int used = 0;
-      for (long count : counts) {
-        used += count == 0 ? 0 : 1;
+  private static void writeChannels(ByteWriter out, ChannelStats stats) {
+    out.varint(stats.channels());
+    out.u8(stats.hasHistograms() ? 1 : 0);
+    for (int c = 0; c < stats.channels(); c++) {
+      out.f32(stats.min[c]);
+      out.f32(stats.max[c]);
+      out.varint(stats.finite[c]);
+      out.varint(stats.nans[c]);
+      out.varint(stats.positiveInfinities[c]);
+      out.varint(stats.negativeInfinities[c]);
+      writeExact(out, stats.sums.exact(c));
+      writeExact(out, stats.magnitudes.exact(c));
+      if (stats.hasHistograms()) {
+        writeBody(out, stats.histograms[c]);
       }
-      out.varint(used);
-      for (int i = 0; i < counts.length; i++) {
-        if (counts[i] != 0) {
-          out.u8(i);
-          out.varint(counts[i]);
-        }
-      }
-    } else if (dense <= rice) {
-      out.u8(DENSE);
-      for (long count : counts) {
-        out.varint(count);
-      }
-    } else {
-      out.u8(RICE);
-      out.u8(parameter);
-      writeRice(out, counts, parameter);
     }
   }
 
-  /** The parameter of the fewest bits, the least of equals. */
-  private static int riceParameter(long[] counts) {
-    int best = 0;
-    for (int k = 1; k <= MAX_RICE_PARAMETER; k++) {
-      if (riceBits(counts, k) < riceBits(counts, best)) {
-        best = k;
-      }
-    }
-    return best;
+  private static void writeExact(ByteWriter out, BigInteger sum) {
+    byte[] bytes = sum.toByteArray();
+    out.u8(bytes.length);
+    out.bytes(bytes);
   }
 
-  private static long riceBits(long[] counts, int parameter) {
-    long bits = 0;
-    for (long count : counts) {
-      // Saturates: what is this long is never chosen.
-      bits = Math.min(bits + (count >>> parameter) + 1 + parameter, Long.MAX_VALUE / 2);
-    }
-    return bits;
-  }
-
-  /** The quotient in unary (ones, then a zero), the rest in {@code k} bits; low bits first. */
-  private static void writeRice(ByteWriter out, long[] counts, int k) {
-    long pending = 0;
-    int filled = 0;
-    for (long count : counts) {
-      long quotient = count >>> k;
-      for (long i = 0; i <= quotient + k; i++) {
-        long bit = i < quotient ? 1 : i == quotient ? 0 : count >>> (i - quotient - 1) & 1;
-        pending |= bit << filled++;
-        if (filled == 8) {
-          out.u8((int) pending);
-          pending = 0;
-          filled = 0;
-        }
+  private static void writeAverage(ByteWriter out, MovingAverage average) {
+    out.f32(average.constant());
+    out.varint(average.channels());
+    out.varint(average.runs().size());
+    for (MovingAverage.Run run : average.runs().values()) {
+      out.varint(run.start());
+      out.u8(run.level());
+      out.varint(run.batches());
+      for (double value : run.first()) {
+        out.f64(value);
+      }
+      for (double value : run.reached()) {
+        out.f64(value);
       }
     }
-    if (filled > 0) {
-      out.u8((int) pending);
-    }
+  }
+
+  private static void writeRecording(ByteWriter out, Recording recording) {
+    out.varint(recording.limit());
+    out.varint(recording.end());
+    out.varint(recording.bySequence().size());
+    recording
+        .bySequence()
+        .forEach(
+            (place, values) -> {
+              out.varint(place);
+              out.varint(values.length);
+              for (float value : values) {
+                out.f32(value);
+              }
+            });
   }
 
   /**
    * The stats of the bytes.
    *
-   * @throws org.tare.TareException if they are of another version, or damaged
+   * @throws TareException if they are of another version, or damaged
    */
   public static TensorStats decode(byte[] bytes) {
     return decode(bytes, "of a tensor");
   }
 
   static TensorStats decode(byte[] bytes, String source) {
-    ByteReader in = new ByteReader(bytes, 0, bytes.length, source);
-    int version = in.u8();
-    if (version != VERSION) {
-      throw in.damaged(
-          "its tensors have layout " + version + ", this Tare reads layout " + VERSION);
-    }
     TensorStats stats = TensorStats.empty();
-    stats.zeros = in.varint();
-    stats.nans = in.varint();
-    stats.positiveInfinities = in.varint();
-    stats.negativeInfinities = in.varint();
-    stats.min = Float.intBitsToFloat(in.i32());
-    stats.max = Float.intBitsToFloat(in.i32());
+    decodeInto(stats, bytes, source);
+    return stats;
+  }
+
+  /**
+   * Merges the stats of the bytes into those given, without making an object of them where that can
+   * be: what the merging of many partitions comes down to.
+   *
+   * @throws TareException if they are of another version, or damaged
+   */
+  public static void mergeInto(TensorStats stats, byte[] bytes) {
+    boolean isPlain = bytes.length > 2 && bytes[0] == VERSION && bytes[1] == 0;
+    if (isPlain && stats.channels == null && stats.average == null && stats.recording == null) {
+      decodeInto(stats, bytes, "of a tensor");
+    } else {
+      stats.merge(decode(bytes));
+    }
+  }
+
+  private static void decodeInto(TensorStats stats, byte[] bytes, String source) {
+    ByteReader header = new ByteReader(bytes, 0, bytes.length, source);
+    int version = header.u8();
+    if (version == BODY_ONLY_VERSION) {
+      addBody(stats, header);
+      if (!header.atEnd()) {
+        throw header.damaged("bytes follow a tensor's end");
+      }
+      return;
+    }
+    if (version != VERSION) {
+      throw header.damaged(
+          "its tensors have layout " + version + ", this Tare reads layouts 1 and " + VERSION);
+    }
+    int end = bytes.length - Checksum.BYTES;
+    if (end < 2
+        || new ByteReader(bytes, end, bytes.length, source).i32() != Checksum.of(bytes, end)) {
+      throw header.damaged("a tensor's checksum does not fit, it is damaged or cut short");
+    }
+    ByteReader in = new ByteReader(bytes, 1, end, source);
+    int parts = in.u8();
+    if (parts > CHANNELS + AVERAGE + RECORDING) {
+      throw in.damaged("parts " + parts + " are unknown");
+    }
+    addBody(stats, in);
+    if ((parts & CHANNELS) != 0) {
+      stats.channels = readChannels(in);
+    }
+    if ((parts & AVERAGE) != 0) {
+      stats.average = readAverage(in);
+    }
+    if ((parts & RECORDING) != 0) {
+      stats.recording = readRecording(in);
+    }
+    if (!in.atEnd()) {
+      throw in.damaged("bytes follow a tensor's end");
+    }
+  }
+
+  private static void addBody(TensorStats stats, ByteReader in) {
+    long zeros = in.varint();
+    stats.zeros = Math.addExact(stats.zeros, zeros);
+    stats.nans = Math.addExact(stats.nans, in.varint());
+    stats.positiveInfinities = Math.addExact(stats.positiveInfinities, in.varint());
+    stats.negativeInfinities = Math.addExact(stats.negativeInfinities, in.varint());
+    float min = in.f32();
+    float max = in.f32();
     long used = in.varint();
+    checkRange(min, max, zeros + used == 0, in);
+    stats.min = Math.min(stats.min, min);
+    stats.max = Math.max(stats.max, max);
     long page = -1;
     for (long i = 0; i < used; i++) {
       long step = in.varint();
@@ -165,77 +242,102 @@ public final class StatsCodec {
           || page == FloatHistogram.NEGATIVE_SPECIAL_PAGE) {
         throw in.damaged("page " + page + " cannot be there");
       }
-      readPage(in, stats.histogram().pageForUpdate((int) page));
+      PageCodec.addTo(stats.histogram().pageForUpdate((int) page), in);
     }
-    if (!in.atEnd()) {
-      throw in.damaged("bytes follow a tensor's end");
+  }
+
+  private static void checkRange(float min, float max, boolean isEmpty, ByteReader in) {
+    boolean hasRange = Float.isFinite(min) && Float.isFinite(max) && min <= max;
+    boolean hasNoRange = min == Float.POSITIVE_INFINITY && max == Float.NEGATIVE_INFINITY;
+    if (isEmpty ? !hasNoRange : !hasRange) {
+      throw in.damaged("range [" + min + ", " + max + "] does not fit the counts");
     }
-    check(stats, in);
+  }
+
+  private static ChannelStats readChannels(ByteReader in) {
+    int count = in.length();
+    if (count == 0) {
+      throw in.damaged("it has channel statistics of no channels");
+    }
+    boolean withHistograms = in.u8() != 0;
+    ChannelStats stats =
+        withHistograms ? ChannelStats.withHistograms(count) : ChannelStats.of(count);
+    for (int c = 0; c < count; c++) {
+      stats.min[c] = in.f32();
+      stats.max[c] = in.f32();
+      stats.finite[c] = in.varint();
+      stats.nans[c] = in.varint();
+      stats.positiveInfinities[c] = in.varint();
+      stats.negativeInfinities[c] = in.varint();
+      checkRange(stats.min[c], stats.max[c], stats.finite[c] == 0, in);
+      readExact(stats.sums, c, in);
+      readExact(stats.magnitudes, c, in);
+      if (withHistograms) {
+        addBody(stats.histograms[c], in);
+      }
+    }
     return stats;
   }
 
-  private static void check(TensorStats stats, ByteReader in) {
-    boolean isEmpty = stats.finiteCount() == 0;
-    boolean hasRange =
-        Float.isFinite(stats.min) && Float.isFinite(stats.max) && stats.min <= stats.max;
-    boolean hasNoRange =
-        stats.min == Float.POSITIVE_INFINITY && stats.max == Float.NEGATIVE_INFINITY;
-    if (isEmpty ? !hasNoRange : !hasRange) {
-      throw in.damaged("range [" + stats.min + ", " + stats.max + "] does not fit the counts");
+  private static void readExact(ExactSums sums, int channel, ByteReader in) {
+    int length = in.u8();
+    if (length == 0) {
+      throw in.damaged("a sum has no digits");
+    }
+    try {
+      sums.set(channel, new BigInteger(in.bytes(length)));
+    } catch (ArithmeticException e) {
+      throw in.damaged("a sum is out of range");
     }
   }
 
-  private static void readPage(ByteReader in, long[] counts) {
-    int form = in.u8();
-    switch (form) {
-      case SPARSE -> {
-        long used = in.varint();
-        for (long i = 0; i < used; i++) {
-          int index = in.u8();
-          if (index >= counts.length) {
-            throw in.damaged("bucket " + index + " cannot be there");
-          }
-          counts[index] = in.varint();
-        }
-      }
-      case DENSE -> {
-        for (int i = 0; i < counts.length; i++) {
-          counts[i] = in.varint();
-        }
-      }
-      case RICE -> readRice(in, counts);
-      default -> throw in.damaged("form " + form + " of a page is unknown");
+  private static MovingAverage readAverage(ByteReader in) {
+    float constant = in.f32();
+    int channels = in.length();
+    if (!(constant > 0 && constant <= 1)) {
+      throw in.damaged("averaging constant " + constant + " cannot be there");
     }
+    MovingAverage average = MovingAverage.empty(constant, channels);
+    long runs = in.varint();
+    for (long i = 0; i < runs; i++) {
+      long start = in.varint();
+      int level = in.u8();
+      if (level > 62) {
+        throw in.damaged("a run of level " + level + " cannot be there");
+      }
+      long batches = in.varint();
+      average.insert(
+          new MovingAverage.Run(
+              start, level, batches, readDoubles(2 * channels, in), readDoubles(2 * channels, in)));
+    }
+    return average;
   }
 
-  private static void readRice(ByteReader in, long[] counts) {
-    int k = in.u8();
-    if (k > MAX_RICE_PARAMETER) {
-      throw in.damaged("a parameter of " + k + " cannot be there");
+  private static double[] readDoubles(int count, ByteReader in) {
+    double[] values = new double[count];
+    for (int i = 0; i < count; i++) {
+      values[i] = in.f64();
     }
-    int current = 0;
-    int left = 0;
-    for (int i = 0; i < counts.length; i++) {
-      long quotient = 0;
-      long rest = 0;
-      int restBits = -1;
-      while (restBits < k) {
-        if (left == 0) {
-          current = in.u8();
-          left = 8;
-        }
-        long bit = current & 1;
-        current >>>= 1;
-        left--;
-        if (restBits >= 0) {
-          rest |= bit << restBits++;
-        } else if (bit == 0) {
-          restBits = 0;
-        } else {
-          quotient++;
-        }
+    return values;
+  }
+
+  private static Recording readRecording(ByteReader in) {
+    long limit = in.varint();
+    if (limit > Integer.MAX_VALUE) {
+      throw in.damaged("a recording of " + limit + " values cannot be there");
+    }
+    Recording recording = Recording.of((int) limit);
+    long end = in.varint();
+    long batches = in.varint();
+    for (long i = 0; i < batches; i++) {
+      long place = in.varint();
+      float[] values = new float[in.length()];
+      for (int k = 0; k < values.length; k++) {
+        values[k] = in.f32();
       }
-      counts[i] = quotient << k | rest;
+      recording.observe(place, values);
     }
+    recording.setEnd(end);
+    return recording;
   }
 }

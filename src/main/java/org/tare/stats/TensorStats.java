@@ -1,10 +1,14 @@
 package org.tare.stats;
 
 import java.util.Objects;
+import java.util.Optional;
+import org.tare.TareException;
 
 /**
  * What was observed of one tensor: the exact least and greatest finite value, counts of zeros, NaN
  * and infinities, and a {@link FloatHistogram} of the rest. One pass answers every range method.
+ * Three parts are there on request: {@link ChannelStats}, a {@link MovingAverage} and a {@link
+ * Recording}.
  *
  * <p>{@link #merge} is associative and commutative with {@link #empty} as its identity, and {@code
  * observe(a ++ b)} equals {@code merge(observe(a), observe(b))}, exactly: all parts are integer
@@ -24,6 +28,12 @@ public final class TensorStats {
   long nans;
   long positiveInfinities;
   long negativeInfinities;
+
+  /** The parts; null where they were not asked for. */
+  ChannelStats channels;
+
+  MovingAverage average;
+  Recording recording;
 
   TensorStats() {}
 
@@ -45,6 +55,7 @@ public final class TensorStats {
     if (other == this) {
       throw new IllegalArgumentException("Cannot merge stats with themselves");
     }
+    mergeParts(other, 1);
     histogram.add(other.histogram);
     min = Math.min(min, other.min);
     max = Math.max(max, other.max);
@@ -55,12 +66,56 @@ public final class TensorStats {
     return this;
   }
 
-  /** Adds another tensor's stats the given number of times, as merging it that often would. */
+  /** Parts first: a failure there leaves all as it was. */
+  private void mergeParts(TensorStats other, long times) {
+    requireSame("channel statistics", channels, other.channels, other);
+    requireSame("a moving average", average, other.average, other);
+    requireSame("a recording", recording, other.recording, other);
+    MovingAverage bothAverages =
+        other.average == null
+            ? average
+            : (average == null
+                    ? MovingAverage.empty(other.average.constant(), other.average.channels())
+                    : average)
+                .merge(other.average);
+    Recording bothRecordings =
+        other.recording == null
+            ? recording
+            : (recording == null ? Recording.of(other.recording.limit()) : recording)
+                .merge(other.recording);
+    if (other.channels != null) {
+      ChannelStats ours = channels == null ? other.channels.emptyCopy() : channels;
+      channels = ours.mergeTimes(other.channels, times);
+    }
+    average = bothAverages;
+    recording = bothRecordings;
+  }
+
+  private void requireSame(String part, Object ours, Object theirs, TensorStats other) {
+    boolean lacks =
+        ours == null ? theirs != null && count() > 0 : theirs == null && other.count() > 0;
+    if (lacks) {
+      throw TareException.badInput(
+          "Cannot merge stats: one has %s, the other has none; observe both with the same settings",
+          part);
+    }
+  }
+
+  /**
+   * Adds another tensor's stats the given number of times, as merging it that often would. The
+   * other may have channel statistics, but no part that depends on an order.
+   */
   public TensorStats mergeTimes(TensorStats other, long times) {
     if (times == 0) {
       return this;
     }
+    if (other.average != null || other.recording != null) {
+      throw new IllegalArgumentException("an ordered part cannot be merged several times");
+    }
     TensorStats scaled = new TensorStats();
+    if (other.channels != null) {
+      scaled.channels = other.channels.emptyCopy().mergeTimes(other.channels, times);
+    }
     scaled.histogram.addTimes(other.histogram, times);
     scaled.min = other.min;
     scaled.max = other.max;
@@ -69,6 +124,24 @@ public final class TensorStats {
     scaled.positiveInfinities = Math.multiplyExact(other.positiveInfinities, times);
     scaled.negativeInfinities = Math.multiplyExact(other.negativeInfinities, times);
     return merge(scaled);
+  }
+
+  /**
+   * The stats of the finite values above a limit that lies between two buckets; without parts, NaN
+   * and infinities. The least value is known to a bucket's width.
+   *
+   * @param limit below zero; no value is in its own bucket's upper part
+   */
+  public TensorStats above(double limit) {
+    TensorStats rest = new TensorStats();
+    rest.zeros = zeros;
+    rest.histogram.addAbove(histogram, limit);
+    rest.max = max;
+    float[] lowest = {rest.zeros > 0 ? 0f : Float.POSITIVE_INFINITY};
+    rest.histogram.forEachAscending(
+        (low, high, count) -> lowest[0] = Math.min(lowest[0], (float) low));
+    rest.min = Math.min(lowest[0], max);
+    return rest;
   }
 
   /** The least finite value; +infinity if there is none. */
@@ -112,6 +185,39 @@ public final class TensorStats {
     return histogram;
   }
 
+  /** These stats with room for statistics of channels, which {@link ChannelObserver} fills. */
+  public TensorStats with(ChannelStats part) {
+    channels = part;
+    return this;
+  }
+
+  /** These stats with a moving average of the batches' least and greatest values. */
+  public TensorStats with(MovingAverage part) {
+    average = part;
+    return this;
+  }
+
+  /** These stats with a recording of the values. */
+  public TensorStats with(Recording part) {
+    recording = part;
+    return this;
+  }
+
+  /** Statistics of each channel, if they were asked for. */
+  public Optional<ChannelStats> channels() {
+    return Optional.ofNullable(channels);
+  }
+
+  /** The moving average of the batches' least and greatest values, if it was asked for. */
+  public Optional<MovingAverage> average() {
+    return Optional.ofNullable(average);
+  }
+
+  /** The first values, if they were asked for. */
+  public Optional<Recording> recording() {
+    return Optional.ofNullable(recording);
+  }
+
   @Override
   public boolean equals(Object other) {
     return other instanceof TensorStats that
@@ -121,7 +227,10 @@ public final class TensorStats {
         && nans == that.nans
         && positiveInfinities == that.positiveInfinities
         && negativeInfinities == that.negativeInfinities
-        && histogram.equals(that.histogram);
+        && histogram.equals(that.histogram)
+        && Objects.equals(channels, that.channels)
+        && Objects.equals(average, that.average)
+        && Objects.equals(recording, that.recording);
   }
 
   @Override

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.tare.graph.TestModel.Values;
+import org.tare.oracle.Oracle;
 
 /**
  * Held against PyTorch's folding, as recorded; where PyTorch refuses, against the unfolded model.

@@ -33,7 +33,8 @@ class QParamsRuleTest {
       boolean reduceRange,
       int zeroPoint,
       float scale) {
-    QParams q = QParamsRule.ONNXRUNTIME.qparams(min, max, DType.of(dtype), symmetric, reduceRange);
+    QParams q =
+        QParamsRule.ONNXRUNTIME.spec(DType.of(dtype), symmetric, reduceRange).qparams(min, max);
     assertEquals(zeroPoint, q.zeroPoint());
     assertEquals(scale, q.scale());
   }
@@ -41,10 +42,10 @@ class QParamsRuleTest {
   /** PyTorch's tutorial figures: seed tensors' min-max, affine and symmetric. */
   @Test
   void agreesWithPyTorchsPrintedFigures() {
-    QParams affine = QParamsRule.PYTORCH.qparams(-2.1246f, 1.5558f, DType.UINT8, false, false);
+    QParams affine = QParamsRule.PYTORCH.spec(DType.UINT8, false).qparams(-2.1246f, 1.5558f);
     assertEquals(0.0144, affine.scale(), 5e-5);
     assertEquals(147, affine.zeroPoint());
-    QParams symmetric = QParamsRule.PYTORCH.qparams(-1.1975f, 1.0f, DType.UINT8, true, false);
+    QParams symmetric = QParamsRule.PYTORCH.spec(DType.UINT8, true).qparams(-1.1975f, 1.0f);
     assertEquals(0.0094, symmetric.scale(), 5e-5);
     assertEquals(128, symmetric.zeroPoint());
   }
@@ -75,18 +76,17 @@ class QParamsRuleTest {
     for (QParamsRule rule : QParamsRule.values()) {
       assertThrows(
           IllegalArgumentException.class,
-          () -> rule.qparams(Float.NaN, 1, DType.UINT8, false, false));
+          () -> rule.spec(DType.UINT8, false).qparams(Float.NaN, 1));
       assertThrows(
           IllegalArgumentException.class,
-          () -> rule.qparams(0, Float.POSITIVE_INFINITY, DType.UINT8, false, false));
+          () -> rule.spec(DType.UINT8, false).qparams(0, Float.POSITIVE_INFINITY));
     }
   }
 
   @Test
   void widestRangeOverflowsNothing() {
     QParams q =
-        QParamsRule.ONNXRUNTIME.qparams(
-            -Float.MAX_VALUE, Float.MAX_VALUE, DType.UINT8, false, false);
+        QParamsRule.ONNXRUNTIME.spec(DType.UINT8, false).qparams(-Float.MAX_VALUE, Float.MAX_VALUE);
     assertEquals(2.0 * Float.MAX_VALUE / 255, q.scale(), 1e32);
   }
 
@@ -95,8 +95,7 @@ class QParamsRuleTest {
   void guardsBiasAgainstOverflow() {
     float[] weights = {1e-7f, 5e-8f};
     float[] bias = {5f, -4.5f};
-    WeightQuantizer quantizer =
-        new WeightQuantizer(QParamsRule.ONNXRUNTIME, DType.INT8, true, false);
+    WeightQuantizer quantizer = new WeightQuantizer(QParamsRule.ONNXRUNTIME.spec(DType.INT8, true));
     ChannelQParams perTensor = WeightQuantizer.guardBias(quantizer.perTensor(weights), 0.5f, bias);
     assertEquals(4.657079e-9f, perTensor.scales()[0], 1e-15f);
     assertArrayEquals(

@@ -32,6 +32,30 @@ class CalibrationStateTest {
   }
 
   @Test
+  void partsSurviveTheFile() {
+    CalibrationState state = withParts(7);
+    assertEquals(state, CalibrationState.decode(state.encode(), "s.tare"));
+    assertEquals("country=DE", CalibrationState.decode(state.encode(), "s.tare").slice());
+  }
+
+  @Test
+  void mergedSlicesNameBoth() {
+    CalibrationState a = state(1).ofSlice("country=FR");
+    CalibrationState b = state(2).ofSlice("country=DE");
+    assertEquals("country=DE + country=FR", a.merge(b).slice());
+    assertEquals(a.merge(b), b.merge(a));
+    assertEquals("", a.merge(state(3)).slice());
+  }
+
+  @Test
+  void whatDoesNotMergeNamesTheTensor() {
+    TareException e = assertThrows(TareException.class, () -> withParts(1).merge(withParts(2)));
+    assertTrue(
+        e.getMessage().startsWith("Tensor \"parts\": Cannot merge moving averages: both hold"),
+        e.getMessage());
+  }
+
+  @Test
   void decodingUndoesEncoding() {
     CalibrationState state = state(1);
     assertEquals(state, CalibrationState.decode(state.encode(), "s.tare"));
@@ -72,7 +96,7 @@ class CalibrationStateTest {
     assertMessage("it does not begin with the letters TARE", "hello, world".getBytes());
     byte[] newer = state(1).encode();
     newer[4] = 9;
-    assertMessage("it is of version 9, this Tare reads version 1", newer);
+    assertMessage("it is of version 9, this Tare reads versions 1 and 2", newer);
     byte[] damaged = state(1).encode();
     damaged[20] ^= 1;
     assertMessage("its checksum does not fit", damaged);
@@ -87,18 +111,50 @@ class CalibrationStateTest {
 
   /** Writes the golden file of the current version: once, when the version is new. */
   public static void main(String[] args) throws IOException {
-    Files.write(Path.of(args[0]), state(20261124).encode());
+    Files.write(Path.of(args[0]), withParts(20261124).encode());
   }
 
-  /** Version 1 as it was first written: it stays readable, and is still what is written. */
-  @Test
-  void theGoldenFileStaysReadable() throws IOException {
-    try (InputStream in = getClass().getResourceAsStream("/golden/state-v1.tare")) {
-      byte[] golden = in.readAllBytes();
-      CalibrationState state = CalibrationState.decode(golden, "golden");
-      assertEquals(state(20261124), state);
-      assertArrayEquals(golden, state.encode());
+  private static byte[] golden(int version) throws IOException {
+    try (InputStream in =
+        CalibrationStateTest.class.getResourceAsStream("/golden/state-v" + version + ".tare")) {
+      return in.readAllBytes();
     }
+  }
+
+  /** Version 1 as it was first written stays readable. */
+  @Test
+  void theFirstGoldenFileStaysReadable() throws IOException {
+    assertEquals(state(20261124), CalibrationState.decode(golden(1), "golden"));
+  }
+
+  /** Version 2 stays readable, with all its parts, and is what is written. */
+  @Test
+  void theSecondGoldenFileStaysReadableAndIsWhatIsWritten() throws IOException {
+    byte[] golden = golden(2);
+    assertEquals(withParts(20261124), CalibrationState.decode(golden, "golden"));
+    assertArrayEquals(golden, withParts(20261124).encode());
+  }
+
+  /** A state of a slice, one tensor of which has every part. */
+  private static CalibrationState withParts(long seed) {
+    CalibrationState plain = state(seed);
+    Random random = new Random(seed);
+    TensorStats all = TensorStats.empty();
+    all.with(ChannelStats.withHistograms(3));
+    all.with(MovingAverage.at(5, 0.25f, 1));
+    all.with(Recording.of(40));
+    StatsObserver observer = new StatsObserver();
+    ChannelObserver channels = new ChannelObserver(observer);
+    for (int batch = 0; batch < 3; batch++) {
+      float[] values = Samples.normal(random, 24);
+      observer.observe(all, values, 0, values.length);
+      channels.observe(all.channels().orElseThrow(), values, 0, 24, 2, 4);
+      all.average().orElseThrow().observe(values[0], values[1]);
+      all.recording().orElseThrow().observe(batch, values);
+    }
+    TreeMap<String, TensorStats> tensors = new TreeMap<>(plain.tensors());
+    tensors.put("parts", all);
+    return new CalibrationState(MODEL, "country=DE", 3, tensors);
   }
 
   /** A tensor of a convolutional net, 100,000 normal values after a ReLU. */

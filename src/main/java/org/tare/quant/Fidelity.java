@@ -1,0 +1,84 @@
+package org.tare.quant;
+
+import java.io.Serializable;
+
+/**
+ * How close quantized values are to the float ones, from sums in float64 that merge by addition.
+ *
+ * <p>Pairs of which one is NaN or infinite are counted apart and are in no other figure.
+ */
+public final class Fidelity implements Serializable {
+  private static final long serialVersionUID = 1L;
+
+  /** PyTorch's floor for each norm in a cosine. */
+  private static final double SMALLEST_NORM = 1e-8;
+
+  private long count;
+  private long nonFinite;
+  private double signal;
+  private double noise;
+  private double product;
+  private double quantizedSignal;
+
+  /** Adds pairs of a float value and the quantized one, between the indexes. */
+  public void add(float[] x, float[] y, int from, int length) {
+    for (int i = from; i < from + length; i++) {
+      double a = x[i];
+      double b = y[i];
+      if (!Double.isFinite(a) || !Double.isFinite(b)) {
+        nonFinite++;
+        continue;
+      }
+      count++;
+      signal += a * a;
+      quantizedSignal += b * b;
+      product += a * b;
+      noise += (a - b) * (a - b);
+    }
+  }
+
+  /** Adds what another one holds. */
+  public void merge(Fidelity other) {
+    count += other.count;
+    nonFinite += other.nonFinite;
+    signal += other.signal;
+    noise += other.noise;
+    product += other.product;
+    quantizedSignal += other.quantizedSignal;
+  }
+
+  /** Finite pairs. */
+  public long count() {
+    return count;
+  }
+
+  /** Pairs of which one is NaN or infinite. */
+  public long nonFinite() {
+    return nonFinite;
+  }
+
+  /**
+   * Signal to quantization noise in dB: 10 log10 of the ratio of squares. Infinite for no noise,
+   * -infinite for no signal, NaN for neither.
+   */
+  public double sqnr() {
+    return 10 * Math.log10(signal / noise);
+  }
+
+  /** The mean squared difference; NaN for no pairs. */
+  public double mse() {
+    return noise / count;
+  }
+
+  /** The root of the squared differences over the squared values. */
+  public double normalizedL2() {
+    return Math.sqrt(noise / signal);
+  }
+
+  /** The cosine of the angle between all values of the one and of the other; 0 for zeros. */
+  public double cosine() {
+    double x = Math.max(SMALLEST_NORM, Math.sqrt(signal));
+    double y = Math.max(SMALLEST_NORM, Math.sqrt(quantizedSignal));
+    return product / (x * y);
+  }
+}

@@ -1,0 +1,104 @@
+package org.tare.stats;
+
+import java.nio.IntBuffer;
+
+/**
+ * Adds the values of a row-major tensor to {@link ChannelStats}, channel by channel. Not
+ * thread-safe; a task makes one and keeps it.
+ */
+public final class ChannelObserver {
+  private final StatsObserver histogramObserver;
+  private float[] values = new float[0];
+  private double[] rowSums = new double[0];
+  private double[] rowMagnitudes = new double[0];
+
+  /**
+   * @param histogramObserver fills the histograms of the channels; its scratch memory is shared
+   */
+  public ChannelObserver(StatsObserver histogramObserver) {
+    this.histogramObserver = histogramObserver;
+  }
+
+  /**
+   * Adds a tensor of the shape [rows, outer, channels, inner].
+   *
+   * @param bits the float32 values' bits, between the buffer's position and limit; its position
+   *     moves to the limit
+   * @param rows how many rows of the table the tensor holds: sums are exact between rows
+   */
+  public void observeBits(ChannelStats stats, IntBuffer bits, int rows, int inner) {
+    int length = bits.remaining();
+    if (values.length < length) {
+      values = new float[length];
+    }
+    for (int i = 0; i < length; i++) {
+      values[i] = Float.intBitsToFloat(bits.get());
+    }
+    observe(stats, values, 0, length, rows, inner);
+  }
+
+  /** The same of values in an array. */
+  public void observe(
+      ChannelStats stats, float[] values, int from, int length, int rows, int inner) {
+    int channels = stats.channels();
+    if (length == 0) {
+      return;
+    }
+    int perRow = length / rows;
+    if (perRow * rows != length || perRow % (channels * inner) != 0) {
+      throw new IllegalArgumentException(
+          length + " values are not [" + rows + ", …, " + channels + ", " + inner + "]");
+    }
+    if (rowSums.length < channels) {
+      rowSums = new double[channels];
+      rowMagnitudes = new double[channels];
+    }
+    for (int row = 0; row < rows; row++) {
+      int start = from + row * perRow;
+      for (int run = start; run < start + perRow; run += channels * inner) {
+        for (int c = 0; c < channels; c++) {
+          addRun(stats, c, values, run + c * inner, inner);
+        }
+      }
+      for (int c = 0; c < channels; c++) {
+        stats.sums.add(c, rowSums[c]);
+        stats.magnitudes.add(c, rowMagnitudes[c]);
+        rowSums[c] = 0;
+        rowMagnitudes[c] = 0;
+      }
+    }
+  }
+
+  private void addRun(ChannelStats stats, int c, float[] values, int from, int length) {
+    float min = stats.min[c];
+    float max = stats.max[c];
+    double sum = rowSums[c];
+    double magnitude = rowMagnitudes[c];
+    int finite = 0;
+    for (int i = from; i < from + length; i++) {
+      // "+ 0f" turns -0.0 into 0.0.
+      float value = values[i] + 0f;
+      if (Math.abs(value) <= Float.MAX_VALUE) {
+        min = Math.min(min, value);
+        max = Math.max(max, value);
+        sum += value;
+        magnitude += Math.abs(value);
+        finite++;
+      } else if (Float.isNaN(value)) {
+        stats.nans[c]++;
+      } else if (value > 0) {
+        stats.positiveInfinities[c]++;
+      } else {
+        stats.negativeInfinities[c]++;
+      }
+    }
+    stats.min[c] = min;
+    stats.max[c] = max;
+    stats.finite[c] += finite;
+    rowSums[c] = sum;
+    rowMagnitudes[c] = magnitude;
+    if (stats.histograms != null) {
+      histogramObserver.observe(stats.histograms[c], values, from, length);
+    }
+  }
+}

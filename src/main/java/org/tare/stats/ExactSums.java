@@ -1,0 +1,137 @@
+package org.tare.stats;
+
+import java.math.BigInteger;
+import java.util.Arrays;
+
+/**
+ * Exact sums of float64 numbers that are sums of float32 numbers, one for each of several channels:
+ * fixed-point numbers wide enough for all of float32's range. Adding and merging are exact, so the
+ * result depends on neither order nor grouping.
+ *
+ * <p>A sum has {@value #LIMBS} limbs of 32 bits in 64-bit words; the lowest bit is worth 2^-{@value
+ * #FRACTION_BITS}. The spare bits take carries, which are settled before they run out.
+ *
+ * <p>Addends must be finite, multiples of 2^-149 as every sum of float32 values is, and below 2^191
+ * in magnitude.
+ */
+final class ExactSums {
+  private static final int LIMBS = 11;
+  private static final int FRACTION_BITS = 160;
+  private static final int ADDITIONS_BEFORE_CARRY = 1 << 28;
+  private static final long MASK = 0xffffffffL;
+
+  private final long[] limbs;
+  private int additions;
+
+  ExactSums(int channels) {
+    limbs = new long[Math.multiplyExact(channels, LIMBS)];
+  }
+
+  int channels() {
+    return limbs.length / LIMBS;
+  }
+
+  void add(int channel, double value) {
+    if (value == 0) {
+      return;
+    }
+    long bits = Double.doubleToRawLongBits(value);
+    // Every addend is a multiple of 2^-149, far above float64's subnormals.
+    int exponent = (int) (bits >>> 52 & 0x7ff) - 1075;
+    long mantissa = (bits & 0xfffffffffffffL) | 0x10000000000000L;
+    int position = exponent + FRACTION_BITS;
+    if (position < 0) {
+      mantissa >>>= -position;
+      position = 0;
+    }
+    int limb = channel * LIMBS + (position >>> 5);
+    int shift = position & 31;
+    long low = (mantissa & MASK) << shift;
+    long high = (mantissa >>> 32) << shift;
+    long middle = (low >>> 32) + (high & MASK);
+    if (bits >= 0) {
+      limbs[limb] += low & MASK;
+      limbs[limb + 1] += middle;
+      limbs[limb + 2] += high >>> 32;
+    } else {
+      limbs[limb] -= low & MASK;
+      limbs[limb + 1] -= middle;
+      limbs[limb + 2] -= high >>> 32;
+    }
+    if (++additions >= ADDITIONS_BEFORE_CARRY) {
+      carry();
+    }
+  }
+
+  void merge(ExactSums other) {
+    addTimes(other, 1);
+  }
+
+  /** Adds each of the other's sums the given number of times. */
+  void addTimes(ExactSums other, long times) {
+    if (times == 1) {
+      carry();
+      other.carry();
+      for (int i = 0; i < limbs.length; i++) {
+        limbs[i] += other.limbs[i];
+      }
+      carry();
+    } else {
+      for (int c = 0; c < channels(); c++) {
+        set(c, exact(c).add(other.exact(c).multiply(BigInteger.valueOf(times))));
+      }
+    }
+  }
+
+  /** Brings all limbs but the highest of each sum to 32 bits, not below zero. */
+  private void carry() {
+    for (int i = 0; i < limbs.length; i++) {
+      if (i % LIMBS != LIMBS - 1) {
+        limbs[i + 1] += limbs[i] >> 32;
+        limbs[i] &= MASK;
+      }
+    }
+    additions = 0;
+  }
+
+  /** The sum as a whole number of 2^-{@value #FRACTION_BITS}. */
+  BigInteger exact(int channel) {
+    BigInteger sum = BigInteger.ZERO;
+    for (int i = LIMBS - 1; i >= 0; i--) {
+      sum = sum.shiftLeft(32).add(BigInteger.valueOf(limbs[channel * LIMBS + i]));
+    }
+    return sum;
+  }
+
+  void set(int channel, BigInteger exact) {
+    if (exact.bitLength() > 32 * (LIMBS - 1) + 62) {
+      throw new ArithmeticException("sum overflows");
+    }
+    for (int i = 0; i < LIMBS; i++) {
+      BigInteger shifted = exact.shiftRight(32 * i);
+      limbs[channel * LIMBS + i] =
+          i == LIMBS - 1 ? shifted.longValueExact() : shifted.longValue() & MASK;
+    }
+  }
+
+  /** The float64 nearest to the sum. */
+  double value(int channel) {
+    return Math.scalb(exact(channel).doubleValue(), -FRACTION_BITS);
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    if (!(other instanceof ExactSums that)) {
+      return false;
+    }
+    carry();
+    that.carry();
+    return Arrays.equals(limbs, that.limbs);
+  }
+
+  @Override
+  public int hashCode() {
+    carry();
+    return Arrays.hashCode(limbs);
+  }
+}

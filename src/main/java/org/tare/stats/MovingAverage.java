@@ -1,0 +1,253 @@
+package org.tare.stats;
+
+import java.util.Arrays;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+import org.tare.TareException;
+
+/**
+ * An exponential moving average of the least and greatest value of each batch, per tensor or per
+ * channel, which merges in order.
+ *
+ * <p>The first batch sets the state, each later one moves it: {@code v = v + c (x - v)}. So a run
+ * of batches is one affine map. Of a run of n batches it is enough to know the first x and the
+ * state r that the run alone reaches: after a state v it reaches {@code r + (1 - c)^n (v - x)}.
+ *
+ * <p>Each run has a place in the order: a sequence number, in a Spark job that of the partition.
+ * Runs join only with their neighbour in a binary tree over the numbers (2k with 2k + 1, and so on
+ * up), so the result is the same to the last bit in whatever order parts arrive, and a state holds
+ * about as many runs as the logarithm of the numbers, once all are there. Within a run the
+ * arithmetic is PyTorch's {@code MovingAverageMinMaxObserver}, in float32: with a single run the
+ * figures are PyTorch's.
+ *
+ * <p>The average depends on the order and on the batches' sizes. Two states that hold the same
+ * number do not merge: which comes first is not known.
+ *
+ * <p>Batches without values are to be left out. What is added should be finite; infinities and NaN
+ * follow float32's rules, as in PyTorch. Not thread-safe.
+ */
+public final class MovingAverage {
+  /** PyTorch's default constant. */
+  public static final float DEFAULT_CONSTANT = 0.01f;
+
+  /**
+   * Batches in a row.
+   *
+   * @param level the run stands for the numbers [start, start + 2^level)
+   * @param first the first batch's minima, then its maxima, by channel
+   * @param reached the state after the last batch, in the same order
+   */
+  record Run(long start, int level, long batches, double[] first, double[] reached) {
+    long end() {
+      return start + (1L << level);
+    }
+
+    /** This run, then the other. */
+    private Run then(Run next, int joinedLevel, double constant) {
+      double keep = Math.pow(1 - constant, (double) next.batches);
+      double[] joined = new double[reached.length];
+      for (int i = 0; i < joined.length; i++) {
+        joined[i] = next.reached[i] + keep * (reached[i] - next.first[i]);
+      }
+      long joinedStart = start >> joinedLevel << joinedLevel;
+      return new Run(joinedStart, joinedLevel, Math.addExact(batches, next.batches), first, joined);
+    }
+
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof Run that
+          && start == that.start
+          && level == that.level
+          && batches == that.batches
+          && Arrays.equals(first, that.first)
+          && Arrays.equals(reached, that.reached);
+    }
+
+    @Override
+    public int hashCode() {
+      return Long.hashCode(start) * 31 + Arrays.hashCode(reached);
+    }
+  }
+
+  private final float constant;
+  private final int channels;
+  private final NavigableMap<Long, Run> runs = new TreeMap<>();
+
+  private long openStart;
+  private long openBatches;
+  private float[] openFirst;
+  private float[] openReached;
+
+  private MovingAverage(float constant, int channels) {
+    if (!(constant > 0 && constant <= 1)) {
+      throw TareException.usage(
+          "averaging constant %s cannot be used: it is above 0 and at most 1", constant);
+    }
+    this.constant = constant;
+    this.channels = channels;
+  }
+
+  /** No batches: the identity of {@link #merge}. */
+  public static MovingAverage empty(float constant, int channels) {
+    return new MovingAverage(constant, channels);
+  }
+
+  /**
+   * No batches yet; those that will be added stand at the given place in the order.
+   *
+   * @param sequence the place, from 0
+   */
+  public static MovingAverage at(long sequence, float constant, int channels) {
+    MovingAverage average = new MovingAverage(constant, channels);
+    average.openStart = sequence;
+    return average;
+  }
+
+  public float constant() {
+    return constant;
+  }
+
+  public int channels() {
+    return channels;
+  }
+
+  /** Adds a batch by its least and greatest value. */
+  public void observe(float min, float max) {
+    observe(new float[] {min}, new float[] {max});
+  }
+
+  /** Adds a batch by the least and greatest value of each channel. */
+  public void observe(float[] min, float[] max) {
+    if (min.length != channels || max.length != channels) {
+      throw TareException.badInput(
+          "Cannot add a batch of %d channels to a moving average of %d", min.length, channels);
+    }
+    if (openBatches == 0) {
+      openFirst = new float[2 * channels];
+      System.arraycopy(min, 0, openFirst, 0, channels);
+      System.arraycopy(max, 0, openFirst, channels, channels);
+      openReached = openFirst.clone();
+    } else {
+      for (int i = 0; i < channels; i++) {
+        openReached[i] = step(openReached[i], min[i]);
+        openReached[channels + i] = step(openReached[channels + i], max[i]);
+      }
+    }
+    openBatches++;
+  }
+
+  private float step(float state, float value) {
+    return state + constant * (value - state);
+  }
+
+  /** The finished runs by their start: those that merged, and what was added here. */
+  NavigableMap<Long, Run> runs() {
+    if (openBatches == 0) {
+      return runs;
+    }
+    NavigableMap<Long, Run> all = new TreeMap<>(runs);
+    all.put(openStart, new Run(openStart, 0, openBatches, widen(openFirst), widen(openReached)));
+    return all;
+  }
+
+  private static double[] widen(float[] values) {
+    double[] wide = new double[values.length];
+    for (int i = 0; i < wide.length; i++) {
+      wide[i] = values[i];
+    }
+    return wide;
+  }
+
+  /**
+   * The average of both, each run at its place. Neither is changed.
+   *
+   * @throws TareException if a place is taken in both, or if constant or channels differ
+   */
+  public MovingAverage merge(MovingAverage other) {
+    if (constant != other.constant || channels != other.channels) {
+      throw TareException.badInput(
+          "Cannot merge moving averages: one has constant %s and %d channels, the other %s and %d",
+          constant, channels, other.constant, other.channels);
+    }
+    MovingAverage merged = new MovingAverage(constant, channels);
+    merged.runs.putAll(runs());
+    for (Run run : other.runs().values()) {
+      merged.insert(run);
+    }
+    return merged;
+  }
+
+  /** Puts a run at its place, and joins neighbours of the tree. */
+  void insert(Run run) {
+    Map.Entry<Long, Run> before = runs.floorEntry(run.end() - 1);
+    if (before != null && before.getValue().end() > run.start()) {
+      throw TareException.badInput(
+          "Cannot merge moving averages: both hold batches at place %d of the order, and which come"
+              + " first is not known; a moving average merges only within one run over the data",
+          Math.max(run.start(), before.getKey()));
+    }
+    Run joined = run;
+    while (joined.level() < 62) {
+      long buddyStart = joined.start() ^ (1L << joined.level());
+      Run buddy = runs.get(buddyStart);
+      if (buddy == null || buddy.level() != joined.level()) {
+        break;
+      }
+      runs.remove(buddyStart);
+      joined =
+          buddyStart < joined.start()
+              ? buddy.then(joined, joined.level() + 1, constant)
+              : joined.then(buddy, joined.level() + 1, constant);
+    }
+    runs.put(joined.start(), joined);
+  }
+
+  /** How many batches were added. */
+  public long batches() {
+    return runs().values().stream().mapToLong(Run::batches).sum();
+  }
+
+  /** The average of the least values of a channel; +infinity before the first batch. */
+  public float min(int channel) {
+    return state(channel, Float.POSITIVE_INFINITY);
+  }
+
+  /** The average of the greatest values of a channel; -infinity before the first batch. */
+  public float max(int channel) {
+    return state(channels + channel, Float.NEGATIVE_INFINITY);
+  }
+
+  private float state(int index, float nothing) {
+    double state = nothing;
+    boolean isFirst = true;
+    for (Run run : runs().values()) {
+      state =
+          isFirst
+              ? run.reached()[index]
+              : run.reached()[index]
+                  + Math.pow(1 - (double) constant, (double) run.batches())
+                      * (state - run.first()[index]);
+      isFirst = false;
+    }
+    return (float) state;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof MovingAverage that
+        && constant == that.constant
+        && channels == that.channels
+        && runs().equals(that.runs());
+  }
+
+  @Override
+  public int hashCode() {
+    return runs().hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return "MovingAverage{constant=" + constant + ", batches=" + batches() + "}";
+  }
+}
