@@ -16,7 +16,8 @@ final class Failures {
     if (known != null) {
       err.println("tare: " + known.getMessage());
     } else {
-      err.println("tare: internal error: " + failure + (verbose ? "" : "; --verbose shows where"));
+      String first = failure.toString().lines().findFirst().orElse("");
+      err.println("tare: internal error: " + first + (verbose ? "" : "; --verbose shows where"));
     }
     if (verbose) {
       failure.printStackTrace(err);

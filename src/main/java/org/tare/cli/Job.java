@@ -14,6 +14,7 @@ import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
+import org.tare.graph.ChannelAxes;
 import org.tare.graph.FloatPasses;
 import org.tare.graph.OnnxModel;
 import org.tare.graph.QdqRewriter;
@@ -22,11 +23,13 @@ import org.tare.graph.QuantizedModel;
 import org.tare.graph.TensorType;
 import org.tare.infer.TensorTypes;
 import org.tare.qconfig.QConfigMapping;
+import org.tare.range.RangeMethod;
 import org.tare.report.HtmlReport;
 import org.tare.report.ReportData;
 import org.tare.spark.CalibrationJob;
 import org.tare.spark.DataSource;
 import org.tare.spark.EvaluationJob;
+import org.tare.spark.ObservedParts;
 import org.tare.spark.OutputMetrics;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.TensorStats;
@@ -79,7 +82,7 @@ final class Job implements AutoCloseable {
     byte[] onnx = quantized.model().toBytes();
     files.put("model.onnx", onnx);
     files.put("qparams.json", json(Results.qparams(quantized)));
-    files.put(CalibrationState.FILE_NAME, calibration.state().encode());
+    putStates(files, calibration);
     ObjectNode result = result("run", model);
     Results.addCalibration(result, calibration);
     Results.addQuantized(result, quantized, onnx.length);
@@ -103,9 +106,16 @@ final class Job implements AutoCloseable {
     ObjectNode result = result("calibrate", model);
     Results.addCalibration(result, calibration);
     Map<String, byte[]> files = new LinkedHashMap<>();
-    files.put(CalibrationState.FILE_NAME, calibration.state().encode());
+    putStates(files, calibration);
     publish(output, files, result);
     print(Results.summary(result), output.toString());
+  }
+
+  private static void putStates(Map<String, byte[]> files, CalibrationJob.Result calibration) {
+    files.put(CalibrationState.FILE_NAME, calibration.state().encode());
+    calibration
+        .slices()
+        .forEach((slice, state) -> files.put("slices/" + slice + ".tare", state.encode()));
   }
 
   /** Writes the model of a state; Spark is not started. */
@@ -217,11 +227,39 @@ final class Job implements AutoCloseable {
                 data,
                 settings.inputs(),
                 settings.batch(),
-                settings.badRows()),
+                settings.badRows(),
+                parts(model),
+                settings.texts("calibrate.by")),
             err::println);
     seconds.put("calibrate", result.seconds());
     warnOfNonFinite(result.state());
     return result;
+  }
+
+  /** What the methods and the settings want observed besides the stats of every tensor. */
+  private ObservedParts parts(FloatModel model) {
+    Map<String, Float> averages = new LinkedHashMap<>();
+    model
+        .plan()
+        .activations()
+        .values()
+        .forEach(
+            activation -> {
+              if (activation.config().method() instanceof RangeMethod.MovingAverageMinMax average) {
+                averages.put(activation.root(), average.constant());
+              }
+            });
+    List<String> by = settings.texts("calibrate.by");
+    if (!averages.isEmpty() && !by.isEmpty()) {
+      throw TareException.usage(
+          "calibrate.by cannot be %s with the method moving-average: averages of slices have no"
+              + " order among each other",
+          String.join(",", by));
+    }
+    return new ObservedParts(
+        averages,
+        settings.channelDetail(),
+        ChannelAxes.of(model.prepared(), model.types(), model.plan().observed()));
   }
 
   private void warnOfNonFinite(CalibrationState state) {

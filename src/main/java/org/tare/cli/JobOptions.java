@@ -58,6 +58,18 @@ final class JobOptions {
       description = "the column of class numbers in the validation rows")
   String label;
 
+  @Option(
+      names = "--by",
+      paramLabel = "COLUMN[,COLUMN]",
+      description = "calibrate: a state for each value too, in the same pass")
+  String by;
+
+  @Option(
+      names = "--channels",
+      paramLabel = "none|summary|histogram",
+      description = "calibrate: what to keep of each channel (none)")
+  String channels;
+
   @Option(names = "--batch", paramLabel = "N", description = "rows per run of the model (32)")
   String batch;
 
@@ -90,9 +102,13 @@ final class JobOptions {
   @Option(names = "--verbose", description = "show Spark's log, and stack traces")
   boolean verbose;
 
-  /** The settings, with these options above all. */
-  Settings settings(Map<String, String> sparkConf) {
-    Map<String, String> given = new LinkedHashMap<>();
+  /**
+   * The settings, with these options above all.
+   *
+   * @param more options of one command alone, by key
+   */
+  Settings settings(Map<String, String> sparkConf, Map<String, String> more) {
+    Map<String, String> given = new LinkedHashMap<>(more);
     put(given, "model", model);
     put(given, "quantized", quantized);
     put(given, "state", state);
@@ -106,6 +122,8 @@ final class JobOptions {
     put(given, "validation.key", key);
     put(given, "validation.path", validation);
     put(given, "validation.label", label);
+    put(given, "calibrate.by", by);
+    put(given, "calibrate.channels", channels);
     put(given, "batch", batch);
     put(given, "bad-rows", badRows);
     put(given, "output", output);

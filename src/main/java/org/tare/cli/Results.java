@@ -32,6 +32,10 @@ final class Results {
     }
     node.put("partitions", calibration.partitions());
     node.put("tensors", calibration.state().tensors().size());
+    if (!calibration.slices().isEmpty()) {
+      ObjectNode slices = node.putObject("slices");
+      calibration.slices().forEach((slice, state) -> slices.put(slice, state.rows()));
+    }
     node.put("state_bytes", calibration.state().encode().length);
     node.put("state_sha256", calibration.state().digest());
   }
@@ -102,6 +106,13 @@ final class Results {
               node.put("min", chosen.range().min());
               node.put("max", chosen.range().max());
               node.put("method", chosen.method());
+              if (!chosen.method().equals("fixed")) {
+                put(node, "expected_mse", chosen.choice().expectedError());
+                put(node, "minmax_mse", chosen.choice().minMaxError());
+              }
+              if (chosen.choice().masked() > 0) {
+                node.put("masked", chosen.choice().masked());
+              }
               ArrayNode shared = node.putArray("shared_by");
               chosen.sharedBy().forEach(shared::add);
             });

@@ -20,6 +20,7 @@ import org.tare.range.RangeMethod;
 import org.tare.spark.BadRows;
 import org.tare.spark.DataSource;
 import org.tare.spark.InputSpec;
+import org.tare.spark.ObservedParts;
 
 /**
  * The settings of a job: each from an option, else from {@code --set}, else from the job file, else
@@ -59,6 +60,17 @@ public final class Settings {
     keys.put("overwrite", "false");
     keys.put("verbose", "false");
     keys.put("dry-run", "false");
+    keys.put("calibrate.by", "");
+    keys.put("calibrate.channels", "none");
+    keys.put("observe.column", "");
+    keys.put("observe.observer", "histogram");
+    keys.put("observe.method", "");
+    keys.put("observe.dtype", "quint8");
+    keys.put("observe.scheme", "");
+    keys.put("observe.rule", "");
+    keys.put("observe.averaging-constant", "0.01");
+    keys.put("observe.reduce-range", "false");
+    keys.put("observe.json", "false");
     keys.put("quantize.mode", "static");
     keys.put("quantize.backend", "onnxruntime-cpu");
     keys.put("quantize.reduce-range", "false");
@@ -392,6 +404,29 @@ public final class Settings {
 
   private static List<Double> orElse(List<Double> numbers, double absent) {
     return numbers.isEmpty() ? List.of(absent) : numbers;
+  }
+
+  /** A list of texts, written as a list or with commas. */
+  List<String> texts(String key) {
+    Value value = values.get(key);
+    List<String> texts = new ArrayList<>();
+    if (value != null && value.node().isArray()) {
+      value.node().forEach(element -> texts.add(element.asText()));
+    } else if (value != null && !value.text().isEmpty()) {
+      texts.addAll(List.of(value.text().split(",", -1)));
+    }
+    return texts.stream().map(String::strip).toList();
+  }
+
+  /** How much of each channel is observed. */
+  ObservedParts.ChannelDetail channelDetail() {
+    String detail = find("calibrate.channels").orElse("none");
+    for (ObservedParts.ChannelDetail known : ObservedParts.ChannelDetail.values()) {
+      if (known.name().equalsIgnoreCase(detail)) {
+        return known;
+      }
+    }
+    throw wrong("calibrate.channels", detail, "none, summary or histogram");
   }
 
   private List<Double> numbers(String key) {

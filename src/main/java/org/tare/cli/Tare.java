@@ -2,6 +2,7 @@ package org.tare.cli;
 
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
@@ -22,7 +23,10 @@ import picocli.CommandLine.Mixin;
       Tare.Run.class,
       Tare.Calibrate.class,
       Tare.Quantize.class,
-      Tare.Evaluate.class
+      Tare.Evaluate.class,
+      Tare.Observe.class,
+      Tare.Merge.class,
+      Tare.Inspect.class
     })
 public final class Tare implements Callable<Integer> {
   /** The version of this build. */
@@ -84,11 +88,7 @@ public final class Tare implements Callable<Integer> {
     boolean help;
 
     Settings settings() {
-      Map<String, String> spark = new TreeMap<>();
-      for (scala.Tuple2<String, String> entry : new SparkConf().getAll()) {
-        spark.put(entry._1(), entry._2());
-      }
-      return options.settings(spark);
+      return options.settings(sparkConf(), Map.of());
     }
 
     @Override
@@ -101,6 +101,82 @@ public final class Tare implements Callable<Integer> {
     }
 
     abstract void run(Job job);
+  }
+
+  private static Map<String, String> sparkConf() {
+    Map<String, String> spark = new TreeMap<>();
+    for (scala.Tuple2<String, String> entry : new SparkConf().getAll()) {
+      spark.put(entry._1(), entry._2());
+    }
+    return spark;
+  }
+
+  @Command(
+      name = "observe",
+      description = "Prints qparams of the columns of a table: the observers without a model.")
+  static final class Observe implements Callable<Integer> {
+    @Mixin JobOptions options = new JobOptions();
+    @Mixin ObserveOptions observe = new ObserveOptions();
+
+    @CommandLine.Option(
+        names = {"-h", "--help"},
+        usageHelp = true,
+        description = "show this help")
+    boolean help;
+
+    @Override
+    public Integer call() {
+      Map<String, String> given = new TreeMap<>();
+      observe.addTo(given);
+      new Observation(options.settings(sparkConf(), given)).run();
+      return 0;
+    }
+  }
+
+  @Command(
+      name = "merge",
+      mixinStandardHelpOptions = true,
+      description = "Adds states: of slices, of days, of anything that one model saw.")
+  static final class Merge implements Callable<Integer> {
+    @CommandLine.Parameters(paramLabel = "STATE", arity = "1..*", description = "state files")
+    List<String> states;
+
+    @CommandLine.Option(
+        names = "--output",
+        paramLabel = "FILE",
+        required = true,
+        description = "where the sum goes")
+    String output;
+
+    @CommandLine.Option(names = "--overwrite", description = "replace the file if it is there")
+    boolean overwrite;
+
+    @CommandLine.Option(names = "--verbose", description = "show stack traces")
+    boolean verbose;
+
+    @Override
+    public Integer call() {
+      States.merge(states, output, overwrite);
+      return 0;
+    }
+  }
+
+  @Command(
+      name = "inspect",
+      mixinStandardHelpOptions = true,
+      description = "Prints what a state holds.")
+  static final class Inspect implements Callable<Integer> {
+    @CommandLine.Parameters(paramLabel = "STATE", description = "a state file")
+    String state;
+
+    @CommandLine.Option(names = "--verbose", description = "show stack traces")
+    boolean verbose;
+
+    @Override
+    public Integer call() {
+      States.inspect(state);
+      return 0;
+    }
   }
 
   @Command(

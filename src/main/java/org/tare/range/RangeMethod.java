@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import org.tare.TareException;
+import org.tare.stats.MovingAverage;
 
 /**
  * How a tensor's range is chosen from its stats. {@link RangeSearch} carries it out. All methods
@@ -127,8 +128,16 @@ public sealed interface RangeMethod {
     }
   }
 
-  /** The moving average of the batches' least and greatest values, which must be in the state. */
-  record MovingAverageMinMax() implements RangeMethod {
+  /**
+   * The moving average of the batches' least and greatest values, which must be in the state.
+   *
+   * @param constant how much each batch moves it, above 0 and at most 1
+   */
+  record MovingAverageMinMax(float constant) implements RangeMethod {
+    public MovingAverageMinMax {
+      MovingAverage.checkConstant(constant);
+    }
+
     @Override
     public String id() {
       return "moving-average";
@@ -198,7 +207,7 @@ public sealed interface RangeMethod {
               Map.entry("entropy", Set.of()),
               Map.entry("sigma", Set.of("k")),
               Map.entry("fixed", Set.of("min", "max")),
-              Map.entry("moving-average", Set.of()),
+              Map.entry("moving-average", Set.of("constant")),
               Map.entry("onnxruntime-percentile", Set.of("percentile", "bins")),
               Map.entry("onnxruntime-entropy", Set.of("bins", "levels")),
               Map.entry("auto", Set.of())));
@@ -241,7 +250,11 @@ public sealed interface RangeMethod {
       case "fixed" ->
           new Fixed(
               (float) required(name, parameters, "min"), (float) required(name, parameters, "max"));
-      case "moving-average" -> new MovingAverageMinMax();
+      case "moving-average" ->
+          new MovingAverageMinMax(
+              parameters
+                  .getOrDefault("constant", (double) MovingAverage.DEFAULT_CONSTANT)
+                  .floatValue());
       case "onnxruntime-percentile" ->
           new OnnxRuntimePercentile(
               parameters.getOrDefault("percentile", Percentile.DEFAULT),
@@ -253,6 +266,36 @@ public sealed interface RangeMethod {
       case "auto" -> new Auto();
       default -> throw new IllegalStateException(Arrays.toString(known.toArray()));
     };
+  }
+
+  /**
+   * The method of a text with its parameters, as in {@code percentile(percentile=99.9)}; the name
+   * alone has the defaults.
+   *
+   * @throws TareException if it is not such a text, or see {@link #parse(String, Map)}
+   */
+  static RangeMethod parse(String text) {
+    int open = text.indexOf('(');
+    if (open < 0) {
+      return parse(text.strip(), Map.of());
+    }
+    Map<String, Double> parameters = new TreeMap<>();
+    String stripped = text.strip();
+    if (!stripped.endsWith(")")) {
+      throw TareException.usage("Cannot read range method \"%s\": it lacks the closing )", text);
+    }
+    String inside = stripped.substring(stripped.indexOf('(') + 1, stripped.length() - 1);
+    for (String assignment : inside.split(",", -1)) {
+      String[] sides = assignment.split("=", -1);
+      try {
+        parameters.put(sides[0].strip(), Double.parseDouble(sides[1].strip()));
+      } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
+        throw TareException.usage(
+                "Cannot read range method \"%s\": \"%s\" is not name=number", text, assignment)
+            .causedBy(e);
+      }
+    }
+    return parse(stripped.substring(0, stripped.indexOf('(')).strip(), parameters);
   }
 
   private static RangeMethod percentile(Map<String, Double> parameters) {

@@ -7,11 +7,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.NumericType;
+import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructType;
 import org.tare.TareException;
 import org.tare.graph.TensorType;
@@ -20,14 +24,16 @@ import org.tare.graph.TensorType;
  * A table whose columns are bound to a model's inputs, cut to what is needed.
  *
  * @param head its first rows, for a look before the job
+ * @param by the columns that name slices; rows of a slice stand together in their partition
  */
-record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head) {
+record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head, List<SliceColumn> by) {
   private static final int HEAD_ROWS = 8;
   private static final String READER_BATCH = "spark.sql.parquet.columnarReaderBatchSize";
   private static final long READER_BATCH_BYTES = 64L << 20;
 
   /**
    * @param action what is to be done, for messages
+   * @param slicedBy columns to sort by, so that slices stand together
    * @param batch rows per run, unless the model fixes it
    */
   static BoundTable bind(
@@ -38,6 +44,7 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head) {
       Map<String, TensorType> inputs,
       Map<String, InputSpec> specs,
       Optional<String> label,
+      List<String> slicedBy,
       int batch,
       BadRows badRows) {
     boolean choosesReaderBatch = !spark.sparkContext().getConf().contains(READER_BATCH);
@@ -61,6 +68,11 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head) {
           checkLabel(action, model, name, schema);
           columns.add(name);
         });
+    slicedBy.forEach(
+        name -> {
+          checkSliceColumn(action, model, name, schema);
+          columns.add(name);
+        });
     List<String> needed = List.copyOf(columns);
     List<String> inputColumns = indexed.stream().map(InputBinding::column).distinct().toList();
     List<Row> head = headOf(data, table, needed);
@@ -71,6 +83,16 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head) {
       spark.conf().set(READER_BATCH, Long.toString(readerBatch));
     }
     Dataset<Row> rows = data.select(table, needed, key.map(List::of).orElse(inputColumns));
+    if (!slicedBy.isEmpty()) {
+      // Without a shuffle; a task then holds the stats of one slice at a time.
+      rows =
+          rows.sortWithinPartitions(
+              slicedBy.stream()
+                  .map(name -> functions.col(DataSource.quoted(name)))
+                  .toArray(Column[]::new));
+    }
+    List<SliceColumn> by =
+        slicedBy.stream().map(name -> new SliceColumn(name, needed.indexOf(name))).toList();
     RowSource source =
         new RowSource(
             action,
@@ -82,7 +104,7 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head) {
             key.orElse(""),
             label.map(needed::indexOf).orElse(-1),
             spark.sparkContext().longAccumulator("rows"));
-    return new BoundTable(rows, source, head);
+    return new BoundTable(rows, source, head, by);
   }
 
   private static List<Row> headOf(DataSource data, Dataset<Row> table, List<String> needed) {
@@ -91,7 +113,7 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head) {
           .select(
               needed.stream()
                   .map(name -> table.col(DataSource.quoted(name)))
-                  .toArray(org.apache.spark.sql.Column[]::new))
+                  .toArray(Column[]::new))
           .takeAsList(HEAD_ROWS);
     } catch (RuntimeException e) {
       throw SparkFailures.translate("Cannot read data " + data.label(), e);
@@ -107,6 +129,28 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head) {
           action, model, data.key().get(), data.label(), String.join(", ", names));
     }
     return data.key().or(() -> names.contains("id") ? Optional.of("id") : Optional.empty());
+  }
+
+  /** Checks that a column can name slices. */
+  static void checkSliceColumn(String action, String model, String column, StructType schema) {
+    List<String> names = Arrays.asList(schema.fieldNames());
+    if (!names.contains(column)) {
+      throw TareException.badInput(
+          "Cannot %s %s by \"%s\": there is no such column; the columns are %s",
+          action, model, column, String.join(", ", names));
+    }
+    DataType type = schema.apply(column).dataType();
+    boolean isPlain =
+        type instanceof StringType
+            || type instanceof NumericType
+            || type.equals(DataTypes.BooleanType)
+            || type.equals(DataTypes.DateType);
+    if (!isPlain) {
+      throw TareException.badInput(
+          "Cannot %s %s by \"%s\": the column is of type %s; slices are named by text, numbers,"
+              + " booleans or dates",
+          action, model, column, type.simpleString());
+    }
   }
 
   private static void checkLabel(String action, String model, String label, StructType schema) {

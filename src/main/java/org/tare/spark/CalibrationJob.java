@@ -2,16 +2,17 @@ package org.tare.spark;
 
 import java.io.IOException;
 import java.nio.FloatBuffer;
-import java.nio.IntBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
@@ -36,7 +37,6 @@ import org.tare.infer.ModelSession.InputTensor;
 import org.tare.infer.SessionPool;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.StatsCodec;
-import org.tare.stats.StatsObserver;
 import org.tare.stats.TensorStats;
 
 /**
@@ -53,6 +53,7 @@ public final class CalibrationJob {
 
   private static final StructType PARTIAL =
       new StructType()
+          .add("slice", DataTypes.StringType, false)
           .add("tensor", DataTypes.StringType, false)
           .add("stats", DataTypes.BinaryType, false)
           .add("rows", DataTypes.LongType, false)
@@ -64,12 +65,23 @@ public final class CalibrationJob {
   /**
    * What a calibration gives.
    *
+   * @param state of all rows
+   * @param slices the state of each slice by its name, if slices were asked for
    * @param skipped rows that could not be decoded, with one reason
    */
   public record Result(
-      CalibrationState state, long skipped, String reason, int partitions, double seconds) {}
+      CalibrationState state,
+      SortedMap<String, CalibrationState> slices,
+      long skipped,
+      String reason,
+      int partitions,
+      double seconds) {}
 
-  /** What is to be done, in terms of the caller. */
+  /**
+   * What is to be done, in terms of the caller.
+   *
+   * @param by columns: each combination of their values gets a state of its own, in the same pass
+   */
   public record Request(
       String label,
       OnnxModel prepared,
@@ -78,7 +90,9 @@ public final class CalibrationJob {
       DataSource data,
       Map<String, InputSpec> inputs,
       int batch,
-      BadRows badRows) {}
+      BadRows badRows,
+      ObservedParts parts,
+      List<String> by) {}
 
   /**
    * Calibrates.
@@ -106,6 +120,7 @@ public final class CalibrationJob {
             inputs,
             request.inputs(),
             Optional.empty(),
+            request.by(),
             request.batch(),
             request.badRows());
     if (table.head().isEmpty()) {
@@ -126,10 +141,12 @@ public final class CalibrationJob {
     Dataset<Row> partials =
         table
             .rows()
-            .mapPartitions(new Observe(table.source(), model, layouts), Encoders.row(PARTIAL));
+            .mapPartitions(
+                new Observe(table.source(), model, layouts, request.parts(), table.by()),
+                Encoders.row(PARTIAL));
     Dataset<Row> merged =
         partials
-            .groupBy("tensor")
+            .groupBy("slice", "tensor")
             .agg(
                 functions
                     .udaf(new StatsAggregator(), Encoders.BINARY())
@@ -148,24 +165,43 @@ public final class CalibrationJob {
   }
 
   private static Result result(Request request, BoundTable table, List<Row> merged, long started) {
-    SortedMap<String, TensorStats> tensors = new TreeMap<>();
-    long rows = 0;
+    SortedMap<String, SortedMap<String, TensorStats>> tensors = new TreeMap<>();
+    SortedMap<String, Long> rows = new TreeMap<>();
     long skipped = 0;
     String reason = "";
     for (Row row : merged) {
-      String tensor = row.getString(0);
+      String slice = row.getString(0);
+      String tensor = row.getString(1);
       if (tensor.isEmpty()) {
-        rows = row.getLong(2);
-        skipped = row.getLong(3);
-        reason = row.isNullAt(4) ? "" : row.getString(4);
+        rows.put(slice, row.getLong(3));
+        skipped += row.getLong(4);
+        String one = row.isNullAt(5) ? "" : row.getString(5);
+        boolean isFirst = reason.isEmpty() || (!one.isEmpty() && one.compareTo(reason) < 0);
+        reason = isFirst ? one : reason;
       } else {
-        byte[] stats = row.getAs(1);
-        tensors.put(tensor, StatsCodec.decode(stats));
+        byte[] stats = row.getAs(2);
+        tensors
+            .computeIfAbsent(slice, name -> new TreeMap<>())
+            .put(tensor, StatsCodec.decode(stats));
       }
     }
-    table.source().check(request.data().label(), rows, skipped, reason);
+    long all = rows.values().stream().mapToLong(Long::longValue).sum();
+    table.source().check(request.data().label(), all, skipped, reason);
+    SortedMap<String, CalibrationState> slices = new TreeMap<>();
+    CalibrationState whole = new CalibrationState(request.prepared().digest(), 0, new TreeMap<>());
+    for (Map.Entry<String, SortedMap<String, TensorStats>> slice : tensors.entrySet()) {
+      CalibrationState state =
+          new CalibrationState(
+              request.prepared().digest(),
+              slice.getKey(),
+              rows.getOrDefault(slice.getKey(), 0L),
+              slice.getValue());
+      slices.put(slice.getKey(), state);
+      whole = whole.merge(state);
+    }
     return new Result(
-        new CalibrationState(request.prepared().digest(), rows, tensors),
+        whole,
+        request.by().isEmpty() ? Collections.emptySortedMap() : slices,
         skipped,
         reason,
         table.rows().rdd().getNumPartitions(),
@@ -244,106 +280,73 @@ public final class CalibrationJob {
     return TensorLayout.BATCH_MAJOR;
   }
 
-  /** One task: decodes, runs, observes, and emits each tensor's stats once. */
-  private record Observe(RowSource source, ShippedModel model, Map<String, TensorLayout> layouts)
+  /**
+   * One task: decodes, runs, observes, and emits each tensor's stats once; with slices, once for
+   * each slice, whose rows stand together.
+   *
+   * @param by the columns whose values name a slice
+   */
+  private record Observe(
+      RowSource source,
+      ShippedModel model,
+      Map<String, TensorLayout> layouts,
+      ObservedParts parts,
+      List<SliceColumn> by)
       implements MapPartitionsFunction<Row, Row> {
     private static final long serialVersionUID = 1L;
 
     @Override
     public Iterator<Row> call(Iterator<Row> rows) {
-      Map<String, TensorStats> all = new LinkedHashMap<>();
-      layouts.keySet().forEach(tensor -> all.put(tensor, TensorStats.empty()));
-      RowSource.Tally tally = new RowSource.Tally();
-      if (rows.hasNext()) {
-        SessionPool.Lease lease = model.lease();
-        TaskContext task = TaskContext.get();
-        if (task != null) {
-          TaskCompletionListener release = context -> lease.close();
-          task.addTaskCompletionListener(release);
-        }
-        tally = source.run(rows, new Observation(lease.session(), layouts, all)::observe);
+      TaskContext task = TaskContext.get();
+      long place = task == null ? 0 : task.partitionId();
+      if (!rows.hasNext()) {
+        return by.isEmpty()
+            ? emitted(
+                "", ModelObserver.emptyStats(layouts.keySet(), parts, place), new RowSource.Tally())
+            : Collections.emptyIterator();
       }
+      SessionPool.Lease lease = model.lease();
+      if (task != null) {
+        TaskCompletionListener release = context -> lease.close();
+        task.addTaskCompletionListener(release);
+      }
+      ModelObserver observer = new ModelObserver(lease.session(), layouts, parts, place);
+      if (by.isEmpty()) {
+        RowSource.Tally tally = source.run(rows, observer::observe);
+        return emitted("", observer.take(), tally);
+      }
+      Slices slices = new Slices(rows, by);
+      return new Iterator<>() {
+        private Iterator<Row> ready = Collections.emptyIterator();
+
+        @Override
+        public boolean hasNext() {
+          while (!ready.hasNext() && slices.next()) {
+            RowSource.Tally tally = source.run(slices.rows(), observer::observe);
+            ready = emitted(slices.name(), observer.take(), tally);
+          }
+          return ready.hasNext();
+        }
+
+        @Override
+        public Row next() {
+          if (!hasNext()) {
+            throw new NoSuchElementException();
+          }
+          return ready.next();
+        }
+      };
+    }
+
+    private static Iterator<Row> emitted(
+        String slice, Map<String, TensorStats> all, RowSource.Tally tally) {
       List<Row> result = new ArrayList<>();
       all.forEach(
           (tensor, stats) ->
-              result.add(RowFactory.create(tensor, StatsCodec.encode(stats), 0L, 0L, null)));
+              result.add(RowFactory.create(slice, tensor, StatsCodec.encode(stats), 0L, 0L, null)));
       String reason = tally.reason.isEmpty() ? null : tally.reason;
-      result.add(RowFactory.create("", new byte[0], tally.rows, tally.skipped, reason));
+      result.add(RowFactory.create(slice, "", new byte[0], tally.rows, tally.skipped, reason));
       return result.iterator();
-    }
-  }
-
-  /** Runs batches and adds what they show to the stats. */
-  private static final class Observation {
-    private final ModelSession session;
-    private final Map<String, TensorLayout> layouts;
-    private final Map<String, TensorStats> stats;
-    private final Set<String> computed;
-    private final Set<String> mixed = new LinkedHashSet<>();
-    private final StatsObserver observer = new StatsObserver();
-
-    Observation(
-        ModelSession session, Map<String, TensorLayout> layouts, Map<String, TensorStats> stats) {
-      this.session = session;
-      this.layouts = layouts;
-      this.stats = stats;
-      this.computed = new LinkedHashSet<>(layouts.keySet());
-      computed.removeAll(session.inputs().keySet());
-      for (String tensor : computed) {
-        if (layouts.get(tensor) == TensorLayout.MIXED) {
-          mixed.add(tensor);
-        }
-      }
-    }
-
-    void observe(Batches.Batch batch, int rows) {
-      batch
-          .inputs(rows)
-          .forEach(
-              (input, tensor) -> {
-                if (layouts.containsKey(input)) {
-                  observer.observeBits(stats.get(input), bits(tensor));
-                }
-              });
-      if (computed.isEmpty()) {
-        return;
-      }
-      boolean isFull = rows == batch.size();
-      Set<String> first = new LinkedHashSet<>(computed);
-      if (!isFull) {
-        first.removeAll(mixed);
-        if (!mixed.isEmpty()) {
-          session.run(
-              batch.inputs(rows),
-              mixed,
-              (name, tensor) -> observer.observeBits(stats.get(name), tensor.floatBits()));
-        }
-      }
-      if (!first.isEmpty()) {
-        session.run(
-            batch.inputs(batch.size()),
-            first,
-            (name, tensor) -> observe(name, tensor.floatBits(), rows, batch.size()));
-      }
-    }
-
-    private static IntBuffer bits(InputTensor tensor) {
-      return tensor.direct().asIntBuffer();
-    }
-
-    private void observe(String name, IntBuffer bits, int rows, int size) {
-      switch (layouts.get(name)) {
-        case PER_BATCH -> {
-          TensorStats once = TensorStats.empty();
-          observer.observeBits(once, bits);
-          stats.get(name).mergeTimes(once, rows);
-        }
-        case BATCH_MAJOR -> {
-          bits.limit((int) ((long) bits.limit() * rows / size));
-          observer.observeBits(stats.get(name), bits);
-        }
-        case MIXED -> observer.observeBits(stats.get(name), bits);
-      }
     }
   }
 }

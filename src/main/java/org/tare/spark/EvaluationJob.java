@@ -63,6 +63,7 @@ public final class EvaluationJob {
             inputs,
             request.inputs(),
             request.labelColumn(),
+            List.of(),
             request.batch(),
             request.badRows());
     ShippedModel floatModel = ShippedModel.ship(spark, request.floatModel(), request.label());

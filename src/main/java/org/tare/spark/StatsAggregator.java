@@ -4,46 +4,44 @@ import org.apache.spark.sql.Encoder;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.expressions.Aggregator;
 import org.tare.stats.StatsCodec;
-import org.tare.stats.TensorStats;
 
 /**
- * Merges encoded {@link TensorStats}: a Spark SQL aggregate function over binary values. Buffers
- * are the encoded bytes too, since Kryo buffers fail on Spark 4.0.1 and 4.1.0; no bytes are the
- * identity.
+ * Merges encoded {@link org.tare.stats.TensorStats}: a Spark SQL aggregate function over binary
+ * values. Nulls and empty values are left out.
+ *
+ * <p>The buffer stays an object while a task merges into it, and is bytes only where tasks exchange
+ * it. It is Java-serialized: Kryo's encoder fails on Spark 4.0.1 and 4.1.0.
  */
-public final class StatsAggregator extends Aggregator<byte[], byte[], byte[]> {
+public final class StatsAggregator extends Aggregator<byte[], StatsBuffer, byte[]> {
   private static final long serialVersionUID = 1L;
 
   @Override
-  public byte[] zero() {
-    return new byte[0];
+  public StatsBuffer zero() {
+    return new StatsBuffer();
   }
 
   @Override
-  public byte[] reduce(byte[] buffer, byte[] input) {
-    return merge(buffer, input);
-  }
-
-  @Override
-  public byte[] merge(byte[] left, byte[] right) {
-    if (left == null || left.length == 0) {
-      return right == null ? zero() : right;
+  public StatsBuffer reduce(StatsBuffer buffer, byte[] input) {
+    if (input != null && input.length > 0) {
+      StatsCodec.mergeInto(buffer.stats(), input);
     }
-    if (right == null || right.length == 0) {
-      return left;
-    }
-    TensorStats merged = StatsCodec.decode(left).merge(StatsCodec.decode(right));
-    return StatsCodec.encode(merged);
-  }
-
-  @Override
-  public byte[] finish(byte[] buffer) {
     return buffer;
   }
 
   @Override
-  public Encoder<byte[]> bufferEncoder() {
-    return Encoders.BINARY();
+  public StatsBuffer merge(StatsBuffer left, StatsBuffer right) {
+    left.stats().merge(right.stats());
+    return left;
+  }
+
+  @Override
+  public byte[] finish(StatsBuffer buffer) {
+    return StatsCodec.encode(buffer.stats());
+  }
+
+  @Override
+  public Encoder<StatsBuffer> bufferEncoder() {
+    return Encoders.javaSerialization(StatsBuffer.class);
   }
 
   @Override

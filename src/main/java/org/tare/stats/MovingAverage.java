@@ -80,12 +80,21 @@ public final class MovingAverage {
   private float[] openReached;
 
   private MovingAverage(float constant, int channels) {
+    checkConstant(constant);
+    this.constant = constant;
+    this.channels = channels;
+  }
+
+  /**
+   * Checks an averaging constant.
+   *
+   * @throws TareException unless it is above 0 and at most 1
+   */
+  public static void checkConstant(float constant) {
     if (!(constant > 0 && constant <= 1)) {
       throw TareException.usage(
           "averaging constant %s cannot be used: it is above 0 and at most 1", constant);
     }
-    this.constant = constant;
-    this.channels = channels;
   }
 
   /** No batches: the identity of {@link #merge}. */

@@ -1,5 +1,6 @@
 package org.tare.stats;
 
+import java.nio.IntBuffer;
 import java.util.Objects;
 import java.util.Optional;
 import org.tare.TareException;
@@ -142,6 +143,36 @@ public final class TensorStats {
         (low, high, count) -> lowest[0] = Math.min(lowest[0], (float) low));
     rest.min = Math.min(lowest[0], max);
     return rest;
+  }
+
+  /** The least and greatest finite value of some values; +infinity and -infinity of none. */
+  public record Extremes(float min, float max) {
+    /** Of an array's values. */
+    public static Extremes of(float[] values) {
+      float min = Float.POSITIVE_INFINITY;
+      float max = Float.NEGATIVE_INFINITY;
+      for (float value : values) {
+        if (Math.abs(value) <= Float.MAX_VALUE) {
+          min = Math.min(min, value);
+          max = Math.max(max, value);
+        }
+      }
+      return new Extremes(min, max);
+    }
+
+    /** Of the float32 values whose bits stand between the buffer's position and limit. */
+    public static Extremes ofBits(IntBuffer bits) {
+      float min = Float.POSITIVE_INFINITY;
+      float max = Float.NEGATIVE_INFINITY;
+      while (bits.hasRemaining()) {
+        float value = Float.intBitsToFloat(bits.get());
+        if (Math.abs(value) <= Float.MAX_VALUE) {
+          min = Math.min(min, value);
+          max = Math.max(max, value);
+        }
+      }
+      return new Extremes(min, max);
+    }
   }
 
   /** The least finite value; +infinity if there is none. */

@@ -3,7 +3,9 @@ package org.tare.store;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
+import java.util.UUID;
 import java.util.function.Function;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
@@ -47,6 +49,48 @@ public final class HadoopFiles {
           .causedBy(e);
     } catch (IOException | IllegalArgumentException e) {
       throw TareException.badInput("Cannot read %s %s: %s", what, file, e.getMessage()).causedBy(e);
+    }
+  }
+
+  /**
+   * Writes a small file: beside its place, then moved there, so that a former one stays until then.
+   *
+   * @param overwrite whether a file that is there may be replaced
+   * @throws TareException if it is there and may not be replaced, or cannot be written
+   */
+  public void write(String what, String file, byte[] content, boolean overwrite) {
+    try {
+      Path path = new Path(file);
+      FileSystem fileSystem = fileSystem(path);
+      if (fileSystem.exists(path) && !overwrite) {
+        throw TareException.cannotWrite(
+            "Cannot write %s %s: it exists; give another name, or --overwrite to replace it",
+            what, file);
+      }
+      if (fileSystem.exists(path) && fileSystem.getFileStatus(path).isDirectory()) {
+        throw TareException.cannotWrite("Cannot write %s %s: it is a folder", what, file);
+      }
+      Path staging = new Path(path.toString() + ".staging-" + UUID.randomUUID());
+      try (OutputStream out = fileSystem.create(staging, false)) {
+        out.write(content);
+      }
+      Path former = new Path(path.toString() + ".former-" + UUID.randomUUID());
+      boolean replaces = fileSystem.exists(path);
+      if (replaces && !fileSystem.rename(path, former)) {
+        fileSystem.delete(staging, false);
+        throw new IOException("the former file cannot be moved away");
+      }
+      if (!fileSystem.rename(staging, path)) {
+        if (replaces) {
+          fileSystem.rename(former, path);
+        }
+        fileSystem.delete(staging, false);
+        throw new IOException("it cannot be moved to its place");
+      }
+      fileSystem.delete(former, false);
+    } catch (IOException | IllegalArgumentException e) {
+      throw TareException.cannotWrite("Cannot write %s %s: %s", what, file, e.getMessage())
+          .causedBy(e);
     }
   }
 

@@ -144,7 +144,9 @@ public final class DigitsCalibration {
             Optional.of("id")),
         Map.of("image", image),
         32,
-        new BadRows(false, 0));
+        new BadRows(false, 0),
+        ObservedParts.none(),
+        List.of());
   }
 
   /** Passes the rows on, and makes the fault in a partition that has rows. */

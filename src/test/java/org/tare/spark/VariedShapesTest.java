@@ -87,7 +87,9 @@ class VariedShapesTest {
                     Optional.empty()),
                 Map.of(),
                 batch,
-                new BadRows(false, 0)),
+                new BadRows(false, 0),
+                ObservedParts.none(),
+                List.of()),
             line -> {})
         .state();
   }

@@ -1,0 +1,45 @@
+package org.tare.graph;
+
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * Which axis of a tensor counts its channels: the last where a matrix product reads or writes it,
+ * else the second, as convolutions have it.
+ */
+public final class ChannelAxes {
+  private static final Set<String> LAST_AXIS =
+      Set.of("MatMul", "Gemm", "LayerNormalization", "Attention");
+
+  private ChannelAxes() {}
+
+  /**
+   * The axes of the tensors that have channels, counted from the end: -1 is the last.
+   *
+   * @param tensors those of interest; without an entry in the result, a tensor has fewer than two
+   *     axes or is of unknown rank
+   */
+  public static Map<String, Integer> of(
+      OnnxModel model, Map<String, TensorType> types, Collection<String> tensors) {
+    Map<String, Node> producers = model.graph().producers();
+    Map<String, List<Node>> consumers = model.graph().consumers();
+    Map<String, Integer> axes = new TreeMap<>();
+    for (String tensor : tensors) {
+      TensorType type = types.get(tensor);
+      if (type == null || type.rank() < 2) {
+        continue;
+      }
+      Node producer = producers.get(tensor);
+      boolean isLast =
+          type.rank() == 2
+              || (producer != null && LAST_AXIS.contains(producer.opType()))
+              || consumers.getOrDefault(tensor, List.of()).stream()
+                  .anyMatch(node -> LAST_AXIS.contains(node.opType()));
+      axes.put(tensor, isLast ? -1 : 1 - type.rank());
+    }
+    return axes;
+  }
+}

@@ -1,0 +1,146 @@
+package org.tare.spark;
+
+import java.nio.IntBuffer;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.tare.TareException;
+import org.tare.infer.ModelSession;
+import org.tare.stats.ChannelObserver;
+import org.tare.stats.ChannelStats;
+import org.tare.stats.StatsObserver;
+import org.tare.stats.TensorStats;
+
+/**
+ * Runs batches through a model and adds what its tensors hold to their stats. One for each task.
+ */
+final class ModelObserver {
+  private final ModelSession session;
+  private final Map<String, TensorLayout> layouts;
+  private final ObservedParts parts;
+  private final long place;
+  private final Set<String> computed;
+  private final Set<String> mixed = new LinkedHashSet<>();
+  private final StatsObserver observer = new StatsObserver();
+  private final ChannelObserver channelObserver = new ChannelObserver(observer);
+  private Map<String, TensorStats> stats;
+
+  /**
+   * @param place of this task's rows in the order of all
+   */
+  ModelObserver(
+      ModelSession session, Map<String, TensorLayout> layouts, ObservedParts parts, long place) {
+    this.session = session;
+    this.layouts = layouts;
+    this.parts = parts;
+    this.place = place;
+    this.computed = new LinkedHashSet<>(layouts.keySet());
+    computed.removeAll(session.inputs().keySet());
+    for (String tensor : computed) {
+      if (layouts.get(tensor) == TensorLayout.MIXED) {
+        mixed.add(tensor);
+      }
+    }
+    stats = emptyStats(layouts.keySet(), parts, place);
+  }
+
+  static Map<String, TensorStats> emptyStats(Set<String> tensors, ObservedParts parts, long place) {
+    Map<String, TensorStats> all = new LinkedHashMap<>();
+    tensors.forEach(tensor -> all.put(tensor, parts.emptyStats(tensor, place)));
+    return all;
+  }
+
+  /** What was observed since the last call, by tensor. */
+  Map<String, TensorStats> take() {
+    Map<String, TensorStats> taken = stats;
+    stats = emptyStats(layouts.keySet(), parts, place);
+    return taken;
+  }
+
+  void observe(Batches.Batch batch, int rows) {
+    batch
+        .inputs(rows)
+        .forEach(
+            (input, tensor) -> {
+              if (layouts.containsKey(input)) {
+                add(input, tensor.direct().asIntBuffer(), tensor.shape(), rows);
+              }
+            });
+    if (computed.isEmpty()) {
+      return;
+    }
+    boolean isFull = rows == batch.size();
+    Set<String> first = new LinkedHashSet<>(computed);
+    if (!isFull) {
+      first.removeAll(mixed);
+      if (!mixed.isEmpty()) {
+        session.run(
+            batch.inputs(rows),
+            mixed,
+            (name, tensor) -> add(name, tensor.floatBits(), tensor.shape(), 1));
+      }
+    }
+    if (!first.isEmpty()) {
+      session.run(
+          batch.inputs(batch.size()),
+          first,
+          (name, tensor) -> observe(name, tensor.floatBits(), tensor.shape(), rows, batch.size()));
+    }
+  }
+
+  private void observe(String name, IntBuffer bits, long[] shape, int rows, int size) {
+    switch (layouts.get(name)) {
+      case PER_BATCH -> {
+        TensorStats once = TensorStats.empty();
+        observer.observeBits(once, bits.duplicate());
+        stats.get(name).mergeTimes(once, rows);
+        addToAverage(stats.get(name), bits);
+      }
+      case BATCH_MAJOR -> {
+        bits.limit((int) ((long) bits.limit() * rows / size));
+        add(name, bits, shape, rows);
+      }
+      case MIXED -> add(name, bits, shape, 1);
+    }
+  }
+
+  /**
+   * @param rows how many rows of the table the values are, one after the other
+   */
+  private void add(String name, IntBuffer bits, long[] shape, int rows) {
+    TensorStats all = stats.get(name);
+    observer.observeBits(all, bits.duplicate());
+    addToAverage(all, bits);
+    Optional<Integer> axis = parts.channelAxis(name, shape);
+    if (axis.isPresent() && bits.hasRemaining()) {
+      int inner = 1;
+      for (int i = axis.get() + 1; i < shape.length; i++) {
+        inner *= (int) shape[i];
+      }
+      int count = (int) shape[axis.get()];
+      ChannelStats channels = all.channels().orElse(null);
+      if (channels == null) {
+        channels = parts.channelStats(count);
+        all.with(channels);
+      }
+      if (channels.channels() != count) {
+        throw TareException.badInput(
+            "Cannot observe the channels of tensor \"%s\": it had %d of them and now has %d; leave"
+                + " channels out",
+            name, channels.channels(), count);
+      }
+      channelObserver.observeBits(channels, bits.duplicate(), rows, inner);
+    }
+  }
+
+  private void addToAverage(TensorStats all, IntBuffer bits) {
+    if (all.average().isPresent()) {
+      TensorStats.Extremes extremes = TensorStats.Extremes.ofBits(bits.duplicate());
+      if (extremes.min() <= extremes.max()) {
+        all.average().get().observe(extremes.min(), extremes.max());
+      }
+    }
+  }
+}

@@ -1,0 +1,58 @@
+package org.tare.spark.functions;
+
+import java.lang.reflect.Method;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.catalyst.analysis.FunctionRegistry;
+import org.tare.TareException;
+
+/**
+ * Tare's SQL functions: from SQL, from Java as {@code functions.expr(…)}, from PySpark.
+ *
+ * <table>
+ *   <caption>Functions</caption>
+ *   <tr><td>{@code tare_observe(x)}</td><td>aggregate: the state of the values, BINARY; x is FLOAT,
+ *   DOUBLE, a whole number, an array of them, or BINARY with little-endian float32 values</td></tr>
+ *   <tr><td>{@code tare_observe_channels(x)}</td><td>aggregate over arrays of one length: a state with
+ *   statistics of each index</td></tr>
+ *   <tr><td>{@code tare_merge(state)}</td><td>aggregate: the state of all</td></tr>
+ *   <tr><td>{@code tare_qparams(state, method, dtype [, scheme [, rule]])}</td><td>STRUCT of scale,
+ *   zero_point, min, max, method, expected_mse, minmax_mse; null if no value is finite; a method may
+ *   have parameters, as in {@code 'percentile(percentile=99.9)'}</td></tr>
+ *   <tr><td>{@code tare_channel_qparams(state, dtype [, scheme [, rule]])}</td><td>ARRAY of STRUCT of
+ *   scale, zero_point, min, max by min-max of each channel</td></tr>
+ *   <tr><td>{@code tare_describe(state)}</td><td>STRUCT of counts, min and max</td></tr>
+ * </table>
+ *
+ * <p>Nulls are left out. The rule is {@code pytorch} for PyTorch's type names (quint8), {@code
+ * onnxruntime} for ONNX's (uint8), unless it is given.
+ */
+public final class TareFunctions {
+  private TareFunctions() {}
+
+  /**
+   * Registers the functions in a session that runs already; {@link TareExtensions} does it for
+   * every session. From PySpark: {@code
+   * spark._jvm.org.tare.spark.functions.TareFunctions.register(spark._jsparkSession)}.
+   */
+  public static void register(SparkSession spark) {
+    FunctionRegistry registry = registry(spark);
+    FunctionTable.builders()
+        .forEach(
+            (name, builder) -> registry.createOrReplaceTempFunction(name, builder, "java_udf"));
+  }
+
+  private static FunctionRegistry registry(SparkSession spark) {
+    try {
+      // The class that has the method is another one since Spark 4.
+      Object state = spark.getClass().getMethod("sessionState").invoke(spark);
+      Method registry = state.getClass().getMethod("functionRegistry");
+      return (FunctionRegistry) registry.invoke(state);
+    } catch (ReflectiveOperationException e) {
+      throw TareException.usage(
+              "Cannot register functions in a session of Spark %s: it has no function registry here;"
+                  + " set spark.sql.extensions=%s where the session is made",
+              spark.version(), TareExtensions.class.getName())
+          .causedBy(e);
+    }
+  }
+}
