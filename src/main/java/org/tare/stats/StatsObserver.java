@@ -11,9 +11,9 @@ import java.nio.IntBuffer;
  * <p>Values go through a block that stays in the L1 cache, several times. One loop counts buckets,
  * in four interleaved tables: in one, repeated values (a ReLU's zeros) would wait for each other's
  * store. Minimum and maximum are not reduced value by value, which the JIT does not vectorise;
- * instead two branch-free sums, which it does, count the values beyond what was seen before. Only a
- * block that has any, or a NaN or infinity, is scanned one by one, and these soon become rare.
- * Zeros are counted only where the bucket that holds them grew.
+ * instead a {@link BlockScan} tells whether any value lies beyond what was seen before, and counts
+ * zeros. Only a block that has any, or a NaN or infinity, is taken one by one, and these soon become
+ * rare.
  */
 public final class StatsObserver {
   private static final int BLOCK = 4096;
@@ -21,13 +21,27 @@ public final class StatsObserver {
   private static final int SHIFT = FloatHistogram.SHIFT;
 
   private static final int NEGATIVE_ZERO = 0x80000000;
-  private static final int NEGATIVE_ZERO_BUCKET = NEGATIVE_ZERO >>> SHIFT;
+  private static final int FIRST_NEGATIVE_BUCKET = NEGATIVE_ZERO >>> SHIFT;
 
+  private static final int INFINITY_BITS = 0x7f800000;
+
+  /** Fewer values than that are counted in the stats at once: the tables take longer to empty. */
+  private static final int FEW = 4096;
+
+  private final BlockScan scan;
   private final int[] block = new int[BLOCK];
   private final int[] table0 = new int[BUCKETS];
   private final int[] table1 = new int[BUCKETS];
   private final int[] table2 = new int[BUCKETS];
   private final int[] table3 = new int[BUCKETS];
+
+  public StatsObserver() {
+    this(BlockScan.fastest());
+  }
+
+  StatsObserver(BlockScan scan) {
+    this.scan = scan;
+  }
 
   /** Adds {@code values[from .. from + length)} to the stats. */
   public void observe(TensorStats stats, float[] values, int from, int length) {
@@ -36,6 +50,12 @@ public final class StatsObserver {
 
   /** Adds the values between the buffer's position and limit; its position moves to the limit. */
   public void observe(TensorStats stats, FloatBuffer values) {
+    if (values.remaining() < FEW) {
+      while (values.hasRemaining()) {
+        addOne(stats, Float.floatToRawIntBits(values.get()));
+      }
+      return;
+    }
     Summary summary = new Summary(stats);
     float[] floats = new float[Math.min(BLOCK, values.remaining())];
     while (values.hasRemaining()) {
@@ -56,6 +76,12 @@ public final class StatsObserver {
    * ints is copied block by block, which the JIT does at memory speed.
    */
   public void observeBits(TensorStats stats, IntBuffer values) {
+    if (values.remaining() < FEW) {
+      while (values.hasRemaining()) {
+        addOne(stats, values.get());
+      }
+      return;
+    }
     Summary summary = new Summary(stats);
     while (values.hasRemaining()) {
       int n = Math.min(BLOCK, values.remaining());
@@ -66,54 +92,33 @@ public final class StatsObserver {
     drain(stats, summary);
   }
 
+  private static void addOne(TensorStats stats, int bits) {
+    int magnitude = bits & Integer.MAX_VALUE;
+    if (magnitude < INFINITY_BITS) {
+      // "+ 0f" turns -0.0 into 0.0.
+      float value = Float.intBitsToFloat(bits) + 0f;
+      stats.min = Math.min(stats.min, value);
+      stats.max = Math.max(stats.max, value);
+      if (magnitude == 0) {
+        stats.zeros++;
+      } else {
+        long[] counts = stats.histogram().pageForUpdate(bits >>> 23);
+        counts[(bits >>> SHIFT) & (FloatHistogram.PAGE_SIZE - 1)]++;
+      }
+    } else if (magnitude > INFINITY_BITS) {
+      stats.nans++;
+    } else if (bits > 0) {
+      stats.positiveInfinities++;
+    } else {
+      stats.negativeInfinities++;
+    }
+  }
+
   private void countBlock(int n, Summary summary) {
-    if (!summary.covers(block, n)) {
+    if (!scan.isPlain(block, n, summary.min, summary.max)) {
       summary.scan(block, n);
     }
-    int tiny = inBucket(0);
-    int negativeTiny = inBucket(NEGATIVE_ZERO_BUCKET);
     count(block, n);
-    if (inBucket(0) != tiny) {
-      summary.positiveZeros += n - countOthers(block, n, 0);
-    }
-    if (inBucket(NEGATIVE_ZERO_BUCKET) != negativeTiny) {
-      summary.negativeZeros += n - countOthers(block, n, NEGATIVE_ZERO);
-    }
-  }
-
-  private int inBucket(int bucket) {
-    return table0[bucket] + table1[bucket] + table2[bucket] + table3[bucket];
-  }
-
-  private static int countOthers(int[] block, int n, int bits) {
-    int others = 0;
-    for (int i = 0; i < n; i++) {
-      // (v | -v) has its top bit set for every v but 0.
-      int differs = block[i] ^ bits;
-      others += (differs | -differs) >>> 31;
-    }
-    return others;
-  }
-
-  /** How many values have larger bits than the given ones, which are not below zero. */
-  private static int countAbove(int[] block, int n, int bits) {
-    int above = 0;
-    for (int i = 0; i < n; i++) {
-      int positive = block[i] & ~(block[i] >> 31);
-      above += (bits - positive) >>> 31;
-    }
-    return above;
-  }
-
-  /** The same of the values below zero, by magnitude. */
-  private static int countBelow(int[] block, int n, int magnitude) {
-    int below = 0;
-    for (int i = 0; i < n; i++) {
-      int flipped = block[i] ^ NEGATIVE_ZERO;
-      int negative = flipped & ~(flipped >> 31);
-      below += (magnitude - negative) >>> 31;
-    }
-    return below;
   }
 
   private void count(int[] block, int n) {
@@ -121,14 +126,14 @@ public final class StatsObserver {
     int[] counts1 = table1;
     int[] counts2 = table2;
     int[] counts3 = table3;
-    int i = 0;
-    for (; i + 3 < n; i += 4) {
+    int whole = n & ~3;
+    for (int i = 0; i < whole; i += 4) {
       counts0[block[i] >>> SHIFT]++;
       counts1[block[i + 1] >>> SHIFT]++;
       counts2[block[i + 2] >>> SHIFT]++;
       counts3[block[i + 3] >>> SHIFT]++;
     }
-    for (; i < n; i++) {
+    for (int i = whole; i < n; i++) {
       counts0[block[i] >>> SHIFT]++;
     }
   }
@@ -136,16 +141,28 @@ public final class StatsObserver {
   /** Moves the tables' counts to the stats' histogram and leaves the tables at zero. */
   private void drain(TensorStats stats, Summary summary) {
     FloatHistogram histogram = stats.histogram();
-    int lowestNegativePage = summary.anyNegative ? summary.mostNegativeBits >>> 23 : -1;
+    // All values of a bucket that holds zero are zeros, but for those that were found to be tiny.
+    stats.zeros += drainZeros(0, summary.tinyPositive);
+    stats.zeros += drainZeros(FIRST_NEGATIVE_BUCKET, summary.tinyNegative);
     for (int page = 0; page <= summary.largestPositiveBits >>> 23; page++) {
-      drainPage(histogram, page, summary);
+      drainPage(histogram, page);
     }
-    for (int page = FloatHistogram.PAGES / 2; page <= lowestNegativePage; page++) {
-      drainPage(histogram, page, summary);
+    for (int page = FloatHistogram.PAGES / 2; page <= summary.mostNegativeBits >>> 23; page++) {
+      drainPage(histogram, page);
     }
   }
 
-  private void drainPage(FloatHistogram histogram, int page, Summary summary) {
+  /** Leaves the values that are not zero in the bucket; returns how many are. */
+  private long drainZeros(int bucket, long others) {
+    long all =
+        Integer.toUnsignedLong(
+            table0[bucket] + table1[bucket] + table2[bucket] + table3[bucket]);
+    clear(bucket);
+    table0[bucket] = (int) others;
+    return all - others;
+  }
+
+  private void drainPage(FloatHistogram histogram, int page) {
     int start = page * FloatHistogram.PAGE_SIZE;
     if (page == FloatHistogram.POSITIVE_SPECIAL_PAGE
         || page == FloatHistogram.NEGATIVE_SPECIAL_PAGE) {
@@ -154,14 +171,8 @@ public final class StatsObserver {
       }
       return;
     }
-    if (page == 0) {
-      table0[0] -= (int) summary.positiveZeros;
-    } else if (page == FloatHistogram.PAGES / 2) {
-      table0[start] -= (int) summary.negativeZeros;
-    }
     int any = 0;
     for (int i = start; i < start + FloatHistogram.PAGE_SIZE; i++) {
-      // A table's own count may be below zero in the zeros' bucket, the sum is not.
       any |= table0[i] | table1[i] | table2[i] | table3[i];
     }
     if (any == 0) {
@@ -192,26 +203,20 @@ public final class StatsObserver {
   private static final class Summary {
     private float min;
     private float max;
-    private long positiveZeros;
-    private long negativeZeros;
+
+    /** Values that are not zero and share its bucket. */
+    private long tinyPositive;
+
+    private long tinyNegative;
     private long nans;
     private long positiveInfinities;
     private long negativeInfinities;
     private int largestPositiveBits;
     private int mostNegativeBits;
-    private boolean anyNegative;
 
     Summary(TensorStats stats) {
       min = stats.min;
       max = stats.max;
-    }
-
-    /** Whether all values of the block are finite and within [min, max], found without a branch. */
-    boolean covers(int[] block, int n) {
-      return min <= 0
-          && max >= 0
-          && countAbove(block, n, bitsOf(max)) == 0
-          && countBelow(block, n, bitsOf(-min)) == 0;
     }
 
     private static int bitsOf(float value) {
@@ -235,6 +240,11 @@ public final class StatsObserver {
           float value = Float.intBitsToFloat(bits);
           min = Math.min(min, value);
           max = Math.max(max, value);
+          int magnitude = bits & Integer.MAX_VALUE;
+          if (magnitude < BlockScan.LEAST_APART && magnitude != 0) {
+            tinyPositive += bits > 0 ? 1 : 0;
+            tinyNegative += bits > 0 ? 0 : 1;
+          }
         }
       }
     }
@@ -242,10 +252,8 @@ public final class StatsObserver {
     void addTo(TensorStats stats) {
       // The greatest page in use, on each side of zero.
       largestPositiveBits = nans + positiveInfinities > 0 ? 0x7fffffff : bitsOf(Math.max(max, 0f));
-      anyNegative = min < 0 || negativeZeros > 0 || nans + negativeInfinities > 0;
       mostNegativeBits =
           nans + negativeInfinities > 0 ? -1 : NEGATIVE_ZERO | bitsOf(-Math.min(min, 0f));
-      stats.zeros += positiveZeros + negativeZeros;
       stats.nans += nans;
       stats.positiveInfinities += positiveInfinities;
       stats.negativeInfinities += negativeInfinities;

@@ -62,6 +62,14 @@ public class ObserveBenchmark {
     return stats;
   }
 
+  /** The same in a JVM with the Vector API, as Spark starts its executors since 4.0. */
+  @Benchmark
+  @OperationsPerInvocation(VALUES)
+  @Fork(jvmArgsAppend = "--add-modules=jdk.incubator.vector")
+  public TensorStats tareWithVectorApi() {
+    return tareMinMaxCountsAndHistogram();
+  }
+
   @Benchmark
   @OperationsPerInvocation(VALUES)
   public float plainMinMax() {

@@ -60,6 +60,33 @@ class TensorStatsTest {
     assertEquals(expected, bits);
   }
 
+  /** Both scans, on values of which many are tiny, out of range or special, in all block sizes. */
+  @Property(tries = 100)
+  void bothScansCountTheSame(@ForAll long seed) {
+    Random random = new Random(seed);
+    float[] values = Samples.wild(random, 4096 + random.nextInt(20000));
+    float shift = random.nextInt(3) == 0 ? 100 : 0;
+    for (int i = 0; i < values.length; i++) {
+      if (random.nextInt(50) == 0) {
+        // Magnitudes that share the bucket of zero, of both signs.
+        values[i] =
+            Float.intBitsToFloat(random.nextInt(1 << 17) | (random.nextBoolean() ? 1 << 31 : 0));
+      } else if (random.nextInt(3) > 0) {
+        values[i] = (float) random.nextGaussian() + shift;
+      }
+    }
+    TensorStats expected = oneByOne(values);
+    assertTrue(BlockScan.fastest().getClass().getName().contains("Vector"), "the tests' JVM has it");
+    for (BlockScan scan : new BlockScan[] {BlockScan.fastest(), new LoopBlockScan()}) {
+      StatsObserver observer = new StatsObserver(scan);
+      TensorStats stats = TensorStats.empty();
+      int half = random.nextInt(values.length);
+      observer.observe(stats, values, 0, half);
+      observer.observe(stats, values, half, values.length - half);
+      assertEquals(expected, stats, scan.getClass().getSimpleName());
+    }
+  }
+
   @Property(tries = 200)
   void mergeIsAssociativeAndCommutativeWithAnIdentity(@ForAll long seed) {
     Random random = new Random(seed);
