@@ -7,7 +7,7 @@ import org.tare.stats.TensorStats;
  * The histogram of a tensor laid out for many evaluations of the squared error that qparams cause.
  *
  * <p>Magnitudes below zero and above it stand in one table each, ascending. Within a bucket values
- * are taken as uniform, and the outermost buckets end at the exact min and max. Then the error of a
+ * are taken as uniform; the outermost buckets end at the exact min and max, which stand apart. Then the error of a
  * bucket is an integral in closed form, whatever the scale; that of all buckets in the first half
  * step around zero, and of all that are clipped, comes from prefix sums.
  */
@@ -23,8 +23,12 @@ final class BucketTable {
     double max = stats.max();
     int[] sizes = new int[2];
     stats.histogram().forEachAscending((low, high, n) -> sizes[low < 0 ? 0 : 1]++);
-    negative.allocate(sizes[0]);
-    positive.allocate(sizes[1]);
+    // The outermost value of each side is known exactly: it stands by itself.
+    negative.allocate(sizes[0] + (min < 0 ? 1 : 0));
+    positive.allocate(sizes[1] + (max > 0 ? 1 : 0));
+    if (min < 0) {
+      negative.addDescending(-min, -min, 1);
+    }
     stats
         .histogram()
         .forEachAscending(
@@ -33,11 +37,14 @@ final class BucketTable {
               double to = Math.max(Math.min(high, max), from);
               // A bucket below zero ends at zero at most: [-high, -low) mirrored.
               if (low < 0) {
-                negative.addDescending(-to, -from, n);
+                negative.addDescending(-to, -from, from == min ? n - 1 : n);
               } else {
-                positive.addAscending(from, to, n);
+                positive.addAscending(from, to, to == max ? n - 1 : n);
               }
             });
+    if (max > 0) {
+      positive.addAscending(max, max, 1);
+    }
     negative.sum();
     positive.sum();
     count = Math.max(1, stats.finiteCount());

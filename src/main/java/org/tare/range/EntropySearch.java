@@ -21,6 +21,12 @@ import org.tare.stats.TensorStats;
 final class EntropySearch {
   private static final int BINS = 2048;
 
+  /**
+   * What Q has where it holds nothing and P has what was cut off: the count by which MXNet and ONNX
+   * Runtime smooth. Without it no threshold in an empty stretch before an outlier could win.
+   */
+  private static final double SMOOTHING = 1e-4;
+
   private final double[] counts;
 
   /** Sums over the bins before the index: of counts, of c ln c, of bins that hold anything. */
@@ -95,7 +101,7 @@ final class EntropySearch {
     return best;
   }
 
-  /** KL(P || Q) of the window; infinite where Q has nothing and P has something. */
+  /** KL(P || Q) of the window; infinite if Q has nothing at all. */
   private double divergence(int from, int to, int levels) {
     int size = to - from;
     double inside = sums[to] - sums[from];
@@ -127,10 +133,7 @@ final class EntropySearch {
         filled += counts[to - 1] == 0 ? 1 : 0;
       }
       if (p > 0) {
-        if (!(q > 0)) {
-          return Double.POSITIVE_INFINITY;
-        }
-        pLogQ += p * Math.log(q / filled);
+        pLogQ += p * Math.log(Math.max(q, SMOOTHING) / filled);
       }
       start = end;
     }

@@ -15,6 +15,9 @@ final class LeastErrorSearch {
   /** Few levels make the error a rugged function of the range: several valleys are followed. */
   private static final int VALLEYS = 3;
 
+  /** The best of the grid is at most one coarse step off: a few moves of each step reach it. */
+  private static final int ROUNDS = 4;
+
   private final BucketTable.ErrorMeasure error;
   private final QuantSpec spec;
   private final double min;
@@ -23,6 +26,7 @@ final class LeastErrorSearch {
   private final double coarseRatio;
   private final int coarseSteps;
   private final double finest;
+  private final int valleys;
   private final double[] valleyA = new double[VALLEYS];
   private final double[] valleyB = new double[VALLEYS];
   private final double[] valleyError = new double[VALLEYS];
@@ -38,10 +42,11 @@ final class LeastErrorSearch {
     this.min = min;
     this.max = max;
     this.oneSided = spec.symmetric() || min == 0 || max == 0;
-    double stepsPerOctave = isQuick ? 2 : oneSided ? 24 : 6;
+    double stepsPerOctave = isQuick ? (oneSided ? 8 : 2) : oneSided ? 100 : 6;
     this.coarseRatio = Math.pow(2, -1 / stepsPerOctave);
     this.coarseSteps = (int) (20 * stepsPerOctave);
-    this.finest = isQuick ? 1 / 512.0 : FINEST_STEP;
+    this.valleys = isQuick ? 1 : VALLEYS;
+    this.finest = isQuick ? 1 / 128.0 : FINEST_STEP;
     java.util.Arrays.fill(valleyError, Double.POSITIVE_INFINITY);
   }
 
@@ -105,7 +110,7 @@ final class LeastErrorSearch {
   private void refineValleys() {
     Range overallBest = best;
     double overall = bestError;
-    for (int i = 0; i < VALLEYS && valleyError[i] < Double.POSITIVE_INFINITY; i++) {
+    for (int i = 0; i < valleys && valleyError[i] < Double.POSITIVE_INFINITY; i++) {
       bestA = valleyA[i];
       bestB = valleyB[i];
       bestError = valleyError[i];
@@ -123,7 +128,7 @@ final class LeastErrorSearch {
   private void refine() {
     for (double step = Math.log(1 / coarseRatio) / 2; step > finest; step /= 2) {
       boolean improved = true;
-      for (int round = 0; improved && round < 16; round++) {
+      for (int round = 0; improved && round < ROUNDS; round++) {
         double a = bestA;
         double b = bestB;
         double before = bestError;

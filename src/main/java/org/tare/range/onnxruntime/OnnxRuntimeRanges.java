@@ -13,7 +13,8 @@ import org.tare.stats.TensorStats;
  *
  * <p>On an {@link OnnxRuntimeHistogram} the results are the original's. On a merged state the bins
  * are made from the state's histogram, with values of a bucket taken as uniform in it: the same for
- * any partitioning, and as near to the original as one of Tare's buckets is wide.
+ * any partitioning, and as near to the original as one of Tare's buckets is wide. Where the bins'
+ * range would overflow float32, and for nothing but zeros, the range is min-max.
  */
 public final class OnnxRuntimeRanges {
   private static final float SMOOTHING = 1e-4f;
@@ -43,7 +44,7 @@ public final class OnnxRuntimeRanges {
       TensorStats stats, double percentile, int bins, boolean symmetric) {
     float greatest = Math.max(Math.abs(stats.min()), Math.abs(stats.max()));
     float low = symmetric ? leastMagnitude(stats) : -greatest;
-    if (low == greatest) {
+    if (low == greatest || Float.isInfinite(2 * greatest)) {
       return new Range(stats.min(), stats.max());
     }
     LinearBins linear =
@@ -57,8 +58,8 @@ public final class OnnxRuntimeRanges {
   /** The entropy calibrator on a merged state that has finite values. */
   public static Range entropy(TensorStats stats, int bins, int levels) {
     float greatest = Math.max(Math.abs(stats.min()), Math.abs(stats.max()));
-    if (greatest == 0) {
-      return new Range(0, 0);
+    if (greatest == 0 || Float.isInfinite(2 * greatest)) {
+      return new Range(stats.min(), stats.max());
     }
     double[] counts = LinearBins.of(stats, bins, -greatest, greatest, true).counts();
     for (int i = 0; i < bins; i++) {
