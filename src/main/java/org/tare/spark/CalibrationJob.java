@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -23,11 +22,7 @@ import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.TaskCompletionListener;
 import org.tare.TareException;
 import org.tare.graph.OnnxModel;
@@ -36,7 +31,6 @@ import org.tare.infer.ModelSession;
 import org.tare.infer.ModelSession.InputTensor;
 import org.tare.infer.SessionPool;
 import org.tare.stats.CalibrationState;
-import org.tare.stats.StatsCodec;
 import org.tare.stats.TensorStats;
 
 /**
@@ -48,18 +42,6 @@ import org.tare.stats.TensorStats;
  * kernels give a row the same values at any place in a batch of one size.
  */
 public final class CalibrationJob {
-  private static final String FALLBACK_THRESHOLD =
-      "spark.sql.objectHashAggregate.sortBased.fallbackThreshold";
-
-  private static final StructType PARTIAL =
-      new StructType()
-          .add("slice", DataTypes.StringType, false)
-          .add("tensor", DataTypes.StringType, false)
-          .add("stats", DataTypes.BinaryType, false)
-          .add("rows", DataTypes.LongType, false)
-          .add("skipped", DataTypes.LongType, false)
-          .add("reason", DataTypes.StringType, true);
-
   private CalibrationJob() {}
 
   /**
@@ -134,76 +116,43 @@ public final class CalibrationJob {
             .withOutputs(computed.isEmpty() ? request.prepared().graph().outputNames() : computed);
     Map<String, TensorLayout> layouts = layouts(table, exposed, request, inputs.keySet());
     ShippedModel model = ShippedModel.ship(spark, exposed, request.label());
-    if (spark.conf().get(FALLBACK_THRESHOLD, "128").equals("128")) {
-      spark.conf().set(FALLBACK_THRESHOLD, Integer.toString(layouts.size() + 128));
-    }
 
     Dataset<Row> partials =
         table
             .rows()
             .mapPartitions(
                 new Observe(table.source(), model, layouts, request.parts(), table.by()),
-                Encoders.row(PARTIAL));
-    Dataset<Row> merged =
-        partials
-            .groupBy("slice", "tensor")
-            .agg(
-                functions
-                    .udaf(new StatsAggregator(), Encoders.BINARY())
-                    .apply(functions.col("stats"))
-                    .as("stats"),
-                functions.sum("rows").as("rows"),
-                functions.sum("skipped").as("skipped"),
-                functions.min("reason").as("reason"));
-    List<Row> rows;
+                Encoders.row(PartialStates.SCHEMA));
+    PartialStates.Merged merged;
     try (Progress display = new Progress(spark, "Calibrating", table.source().seen(), progress)) {
-      rows = merged.collectAsList();
+      merged = PartialStates.merge(partials, layouts.size());
     } catch (RuntimeException e) {
       throw SparkFailures.translate("Cannot calibrate " + request.label(), e);
     }
-    return result(request, table, rows, started);
+    return result(request, table, merged, started);
   }
 
-  private static Result result(Request request, BoundTable table, List<Row> merged, long started) {
-    SortedMap<String, SortedMap<String, TensorStats>> tensors = new TreeMap<>();
-    SortedMap<String, Long> rows = new TreeMap<>();
-    long skipped = 0;
-    String reason = "";
-    for (Row row : merged) {
-      String slice = row.getString(0);
-      String tensor = row.getString(1);
-      if (tensor.isEmpty()) {
-        rows.put(slice, row.getLong(3));
-        skipped += row.getLong(4);
-        String one = row.isNullAt(5) ? "" : row.getString(5);
-        boolean isFirst = reason.isEmpty() || (!one.isEmpty() && one.compareTo(reason) < 0);
-        reason = isFirst ? one : reason;
-      } else {
-        byte[] stats = row.getAs(2);
-        tensors
-            .computeIfAbsent(slice, name -> new TreeMap<>())
-            .put(tensor, StatsCodec.decode(stats));
-      }
-    }
-    long all = rows.values().stream().mapToLong(Long::longValue).sum();
-    table.source().check(request.data().label(), all, skipped, reason);
+  private static Result result(
+      Request request, BoundTable table, PartialStates.Merged merged, long started) {
+    table
+        .source()
+        .check(request.data().label(), merged.allRows(), merged.skipped(), merged.reason());
     SortedMap<String, CalibrationState> slices = new TreeMap<>();
-    CalibrationState whole = new CalibrationState(request.prepared().digest(), 0, new TreeMap<>());
-    for (Map.Entry<String, SortedMap<String, TensorStats>> slice : tensors.entrySet()) {
+    String digest = request.prepared().digest();
+    CalibrationState whole = new CalibrationState(digest, 0, new TreeMap<>());
+    for (Map.Entry<String, SortedMap<String, TensorStats>> slice : merged.slices().entrySet()) {
+      String name = slice.getKey();
       CalibrationState state =
           new CalibrationState(
-              request.prepared().digest(),
-              slice.getKey(),
-              rows.getOrDefault(slice.getKey(), 0L),
-              slice.getValue());
-      slices.put(slice.getKey(), state);
+              digest, name, merged.rows().getOrDefault(name, 0L), slice.getValue());
+      slices.put(name, state);
       whole = whole.merge(state);
     }
     return new Result(
         whole,
         request.by().isEmpty() ? Collections.emptySortedMap() : slices,
-        skipped,
-        reason,
+        merged.skipped(),
+        merged.reason(),
         table.rows().rdd().getNumPartitions(),
         (System.nanoTime() - started) / 1e9);
   }
@@ -301,7 +250,7 @@ public final class CalibrationJob {
       long place = task == null ? 0 : task.partitionId();
       if (!rows.hasNext()) {
         return by.isEmpty()
-            ? emitted(
+            ? PartialStates.rows(
                 "", ModelObserver.emptyStats(layouts.keySet(), parts, place), new RowSource.Tally())
             : Collections.emptyIterator();
       }
@@ -313,7 +262,7 @@ public final class CalibrationJob {
       ModelObserver observer = new ModelObserver(lease.session(), layouts, parts, place);
       if (by.isEmpty()) {
         RowSource.Tally tally = source.run(rows, observer::observe);
-        return emitted("", observer.take(), tally);
+        return PartialStates.rows("", observer.take(), tally);
       }
       Slices slices = new Slices(rows, by);
       return new Iterator<>() {
@@ -323,7 +272,7 @@ public final class CalibrationJob {
         public boolean hasNext() {
           while (!ready.hasNext() && slices.next()) {
             RowSource.Tally tally = source.run(slices.rows(), observer::observe);
-            ready = emitted(slices.name(), observer.take(), tally);
+            ready = PartialStates.rows(slices.name(), observer.take(), tally);
           }
           return ready.hasNext();
         }
@@ -336,17 +285,6 @@ public final class CalibrationJob {
           return ready.next();
         }
       };
-    }
-
-    private static Iterator<Row> emitted(
-        String slice, Map<String, TensorStats> all, RowSource.Tally tally) {
-      List<Row> result = new ArrayList<>();
-      all.forEach(
-          (tensor, stats) ->
-              result.add(RowFactory.create(slice, tensor, StatsCodec.encode(stats), 0L, 0L, null)));
-      String reason = tally.reason.isEmpty() ? null : tally.reason;
-      result.add(RowFactory.create(slice, "", new byte[0], tally.rows, tally.skipped, reason));
-      return result.iterator();
     }
   }
 }

@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.SortedMap;
-import java.util.TreeMap;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.apache.spark.TaskContext;
@@ -19,10 +18,8 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 import org.tare.TareException;
@@ -30,7 +27,6 @@ import org.tare.stats.ChannelObserver;
 import org.tare.stats.ChannelStats;
 import org.tare.stats.MovingAverage;
 import org.tare.stats.Recording;
-import org.tare.stats.StatsCodec;
 import org.tare.stats.StatsObserver;
 import org.tare.stats.TensorStats;
 
@@ -39,13 +35,6 @@ import org.tare.stats.TensorStats;
  * as a moving average and a recording need them; other states do not depend on the cut.
  */
 public final class ObserveJob {
-  private static final StructType PARTIAL =
-      new StructType()
-          .add("slice", DataTypes.StringType, false)
-          .add("column", DataTypes.StringType, false)
-          .add("stats", DataTypes.BinaryType, false)
-          .add("rows", DataTypes.LongType, false);
-
   private ObserveJob() {}
 
   /** Which parts the stats of a column get. */
@@ -109,33 +98,19 @@ public final class ObserveJob {
     for (int i = 0; i < request.by().size(); i++) {
       by.add(new SliceColumn(request.by().get(i), columns + i));
     }
-    Dataset<Row> merged =
-        selected
-            .mapPartitions(new Observe(request.observed(), by, seen), Encoders.row(PARTIAL))
-            .groupBy("slice", "column")
-            .agg(
-                functions
-                    .udaf(new StatsAggregator(), Encoders.BINARY())
-                    .apply(functions.col("stats"))
-                    .as("stats"),
-                functions.sum("rows").as("rows"));
-    SortedMap<String, SortedMap<String, TensorStats>> slices = new TreeMap<>();
-    SortedMap<String, Long> rows = new TreeMap<>();
+    Dataset<Row> partials =
+        selected.mapPartitions(
+            new Observe(request.observed(), by, seen), Encoders.row(PartialStates.SCHEMA));
+    PartialStates.Merged merged;
     try (Progress display = new Progress(spark, "Observing", seen, progress)) {
-      for (Row row : merged.collectAsList()) {
-        byte[] stats = row.getAs(2);
-        slices
-            .computeIfAbsent(row.getString(0), slice -> new TreeMap<>())
-            .put(row.getString(1), StatsCodec.decode(stats));
-        rows.put(row.getString(0), row.getLong(3));
-      }
+      merged = PartialStates.merge(partials, columns);
     } catch (RuntimeException e) {
       throw SparkFailures.translate("Cannot observe " + request.data().label(), e);
     }
-    if (rows.values().stream().allMatch(count -> count == 0)) {
+    if (merged.allRows() == 0) {
       throw TareException.badInput("Cannot observe %s: it holds no rows", request.data().label());
     }
-    return new Result(slices, rows);
+    return new Result(merged.slices(), merged.rows());
   }
 
   /**
@@ -284,25 +259,24 @@ public final class ObserveJob {
       observed
           .columns()
           .forEach(column -> observers.add(new ColumnObserver(observed, column, place)));
-      long count = 0;
+      RowSource.Tally tally = new RowSource.Tally();
       while (rows.hasNext()) {
         Row row = rows.next();
-        count++;
+        tally.rows++;
         seen.add(1);
         for (int i = 0; i < observers.size(); i++) {
           observers.get(i).add(row.get(i));
         }
-        if (count % observed.batch() == 0) {
+        if (tally.rows % observed.batch() == 0) {
           observers.forEach(ColumnObserver::endBatch);
         }
       }
-      List<Row> partials = new ArrayList<>();
+      Map<String, TensorStats> tensors = new LinkedHashMap<>();
       for (ColumnObserver observer : observers) {
         observer.endBatch();
-        partials.add(
-            RowFactory.create(slice, observer.column, StatsCodec.encode(observer.stats), count));
+        tensors.put(observer.column, observer.stats);
       }
-      return partials.iterator();
+      return PartialStates.rows(slice, tensors, tally);
     }
   }
 
