@@ -3,9 +3,12 @@ package org.tare.cli;
 import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
+import org.tare.spark.functions.TareExtensions;
 
 /** Starts Spark as the command needs it. */
 final class Sessions {
+  private static final String EXTENSIONS = "spark.sql.extensions";
+
   private Sessions() {}
 
   /**
@@ -25,6 +28,12 @@ final class Sessions {
     conf.setIfMissing("spark.ui.showConsoleProgress", "false");
     // Otherwise files that are added to the session do not reach SparkFiles on Spark 4.
     conf.set("spark.sql.artifact.isolation.enabled", "false");
+    String functions = TareExtensions.class.getName();
+    String extensions = conf.get(EXTENSIONS, "");
+    if (!extensions.contains(functions)) {
+      // So that a --query can use Tare's SQL functions.
+      conf.set(EXTENSIONS, extensions.isEmpty() ? functions : extensions + "," + functions);
+    }
     try {
       SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
       if (!verbose) {

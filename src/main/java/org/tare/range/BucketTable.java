@@ -7,9 +7,9 @@ import org.tare.stats.TensorStats;
  * The histogram of a tensor laid out for many evaluations of the squared error that qparams cause.
  *
  * <p>Magnitudes below zero and above it stand in one table each, ascending. Within a bucket values
- * are taken as uniform; the outermost buckets end at the exact min and max, which stand apart. Then the error of a
- * bucket is an integral in closed form, whatever the scale; that of all buckets in the first half
- * step around zero, and of all that are clipped, comes from prefix sums.
+ * are taken as uniform; the outermost buckets end at the exact min and max, which stand apart. Then
+ * the error of a bucket is an integral in closed form, whatever the scale; that of all buckets in
+ * the first half step around zero, and of all that are clipped, comes from prefix sums.
  */
 final class BucketTable {
   private final Side negative;
@@ -230,6 +230,20 @@ final class BucketTable {
       return error;
     }
 
+    /** x to the power; small whole ones, which are the common ones, without a call of pow. */
+    private static double power(double x, double exponent) {
+      if (exponent == 2) {
+        return x * x;
+      } else if (exponent == 3) {
+        return x * x * x;
+      } else if (exponent == 4) {
+        return x * x * (x * x);
+      } else if (exponent == 5) {
+        return x * x * (x * x) * x;
+      }
+      return Math.pow(x, exponent);
+    }
+
     /** Sums over the buckets before the index of counts times the mean of x^p. */
     double[] moments(double p) {
       double[] sums = new double[low.length + 1];
@@ -244,8 +258,8 @@ final class BucketTable {
       double middle = (a + b) / 2;
       // For narrow buckets the difference of powers cancels: the middle is as good.
       return b - a < 1e-6 * middle
-          ? Math.pow(middle, p)
-          : (Math.pow(b, p + 1) - Math.pow(a, p + 1)) / ((p + 1) * (b - a));
+          ? power(middle, p)
+          : (power(b, p + 1) - power(a, p + 1)) / ((p + 1) * (b - a));
     }
 
     /** The sum of (x - limit)^p over the buckets from the given one on. */
@@ -274,7 +288,7 @@ final class BucketTable {
         double b = high[i];
         if (a == b) {
           double distance = a > limit ? a - limit : Math.abs(a - Math.rint(a / step) * step);
-          error += counts[i] * Math.pow(distance, p);
+          error += counts[i] * power(distance, p);
           continue;
         }
         double atLow =
@@ -294,9 +308,9 @@ final class BucketTable {
       double whole = Math.rint(steps);
       double rest = steps - whole;
       double integral =
-          scale * (whole * wholeStep + Math.copySign(Math.pow(Math.abs(rest), p + 1), rest));
+          scale * (whole * wholeStep + Math.copySign(power(Math.abs(rest), p + 1), rest));
       double above = x - inside;
-      return above > 0 ? integral + Math.pow(above, p + 1) / (p + 1) : integral;
+      return above > 0 ? integral + power(above, p + 1) / (p + 1) : integral;
     }
 
     /** The integral of the squared error from 0 to x: a twelfth of step^3 for each whole step. */

@@ -15,6 +15,12 @@ final class LeastErrorSearch {
   /** Few levels make the error a rugged function of the range: several valleys are followed. */
   private static final int VALLEYS = 3;
 
+  /** Errors as close as that are equal. */
+  private static final double AS_GOOD = 1.0002;
+
+  private static final double WIDENING = 1.001;
+  private static final int WIDENINGS = 40;
+
   /** The best of the grid is at most one coarse step off: a few moves of each step reach it. */
   private static final int ROUNDS = 4;
 
@@ -27,6 +33,7 @@ final class LeastErrorSearch {
   private final int coarseSteps;
   private final double finest;
   private final int valleys;
+  private final int rounds;
   private final double[] valleyA = new double[VALLEYS];
   private final double[] valleyB = new double[VALLEYS];
   private final double[] valleyError = new double[VALLEYS];
@@ -46,6 +53,7 @@ final class LeastErrorSearch {
     this.coarseRatio = Math.pow(2, -1 / stepsPerOctave);
     this.coarseSteps = (int) (20 * stepsPerOctave);
     this.valleys = isQuick ? 1 : VALLEYS;
+    this.rounds = isQuick ? 2 : ROUNDS;
     this.finest = isQuick ? 1 / 128.0 : FINEST_STEP;
     java.util.Arrays.fill(valleyError, Double.POSITIVE_INFINITY);
   }
@@ -65,7 +73,7 @@ final class LeastErrorSearch {
     LeastErrorSearch search = new LeastErrorSearch(table.error(p), spec, min, max, p != 2);
     search.coarse();
     search.refineValleys();
-    return search.best;
+    return p == 2 ? search.widest() : search.best;
   }
 
   private void coarse() {
@@ -110,6 +118,8 @@ final class LeastErrorSearch {
   private void refineValleys() {
     Range overallBest = best;
     double overall = bestError;
+    double overallA = bestA;
+    double overallB = bestB;
     for (int i = 0; i < valleys && valleyError[i] < Double.POSITIVE_INFINITY; i++) {
       bestA = valleyA[i];
       bestB = valleyB[i];
@@ -119,16 +129,20 @@ final class LeastErrorSearch {
       if (best != null && bestError < overall) {
         overall = bestError;
         overallBest = best;
+        overallA = bestA;
+        overallB = bestB;
       }
     }
     best = overallBest;
     bestError = overall;
+    bestA = overallA;
+    bestB = overallB;
   }
 
   private void refine() {
     for (double step = Math.log(1 / coarseRatio) / 2; step > finest; step /= 2) {
       boolean improved = true;
-      for (int round = 0; improved && round < ROUNDS; round++) {
+      for (int round = 0; improved && round < rounds; round++) {
         double a = bestA;
         double b = bestB;
         double before = bestError;
@@ -143,6 +157,25 @@ final class LeastErrorSearch {
         improved = bestError < before;
       }
     }
+  }
+
+  /**
+   * The widest range as good as the best: rows that calibration did not see reach further than
+   * those it saw, and near the optimum the error hardly depends on the range.
+   */
+  private Range widest() {
+    Range widest = best;
+    double a = bestA;
+    double b = bestB;
+    for (int i = 0; i < WIDENINGS && (a < 1 || b < 1); i++) {
+      a = Math.min(1, a * WIDENING);
+      b = Math.min(1, b * WIDENING);
+      Range range = new Range((float) (min * a), (float) (max * b));
+      if (error.mean(spec.qparams(range.min(), range.max())) <= bestError * AS_GOOD) {
+        widest = range;
+      }
+    }
+    return widest;
   }
 
   private double tryFactors(double a, double b) {

@@ -17,9 +17,9 @@ import org.tare.stats.StatsCodec;
 import org.tare.stats.TensorStats;
 
 /**
- * What tasks hand over: a row for each slice and tensor with its stats, and one more for each slice,
- * with an empty tensor's name, that counts rows. Spark merges them by slice and tensor; results of tasks
- * count exactly once under retries and speculation.
+ * What tasks hand over: a row for each slice and tensor with its stats, and one more for each
+ * slice, with an empty tensor's name, that counts rows. Spark merges them by slice and tensor;
+ * results of tasks count exactly once under retries and speculation.
  */
 final class PartialStates {
   static final StructType SCHEMA =
@@ -40,8 +40,7 @@ final class PartialStates {
   private PartialStates() {}
 
   /** The rows of one slice of one task. */
-  static Iterator<Row> rows(
-      String slice, Map<String, TensorStats> tensors, RowSource.Tally tally) {
+  static Iterator<Row> rows(String slice, Map<String, TensorStats> tensors, RowSource.Tally tally) {
     List<Row> rows = new ArrayList<>(tensors.size() + 1);
     tensors.forEach(
         (tensor, stats) ->

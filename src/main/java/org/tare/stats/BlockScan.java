@@ -1,12 +1,12 @@
 package org.tare.stats;
 
 /**
- * Looks at a block of float32 values once: are all of them plain, that is finite, within what was seen
- * before, and zero or not so tiny that they share a bucket with zero? Others are rare and are then taken
- * one by one.
+ * Looks at a block of float32 values once: are all of them plain, that is finite, within what was
+ * seen before, and zero or not so tiny that they share a bucket with zero? Others are rare and are
+ * then taken one by one.
  *
- * <p>There are two: a loop that the JIT vectorises by itself, and one with the Vector API where the JVM
- * was started with it, as Spark starts its executors from 4.0 on.
+ * <p>There are two: a loop that the JIT vectorises by itself, and one with the Vector API where the
+ * JVM was started with it, as Spark starts its executors from 4.0 on.
  */
 public abstract class BlockScan {
   private static final String VECTOR_MODULE = "jdk.incubator.vector";
@@ -21,7 +21,8 @@ public abstract class BlockScan {
    * @param block the values' bits
    * @param min the least value seen before; +infinity if none was
    * @param max the greatest
-   * @return true only if all values are plain; false may be wrong where min is above or max below zero
+   * @return true only if all values are plain; false may be wrong where min is above or max below
+   *     zero
    */
   protected abstract boolean isPlain(int[] block, int n, float min, float max);
 

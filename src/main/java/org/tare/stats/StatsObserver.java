@@ -12,8 +12,8 @@ import java.nio.IntBuffer;
  * in four interleaved tables: in one, repeated values (a ReLU's zeros) would wait for each other's
  * store. Minimum and maximum are not reduced value by value, which the JIT does not vectorise;
  * instead a {@link BlockScan} tells whether any value lies beyond what was seen before, and counts
- * zeros. Only a block that has any, or a NaN or infinity, is taken one by one, and these soon become
- * rare.
+ * zeros. Only a block that has any, or a NaN or infinity, is taken one by one, and these soon
+ * become rare.
  */
 public final class StatsObserver {
   private static final int BLOCK = 4096;
@@ -155,8 +155,7 @@ public final class StatsObserver {
   /** Leaves the values that are not zero in the bucket; returns how many are. */
   private long drainZeros(int bucket, long others) {
     long all =
-        Integer.toUnsignedLong(
-            table0[bucket] + table1[bucket] + table2[bucket] + table3[bucket]);
+        Integer.toUnsignedLong(table0[bucket] + table1[bucket] + table2[bucket] + table3[bucket]);
     clear(bucket);
     table0[bucket] = (int) others;
     return all - others;

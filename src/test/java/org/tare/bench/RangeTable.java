@@ -21,14 +21,14 @@ import org.tare.stats.Samples;
 import org.tare.stats.TensorStats;
 
 /**
- * The mean squared error of each method's range over 4,000,000 values, as a ratio to that of the best
- * range that a search on the raw values finds; fails unless {@code mse} and {@code auto} stay within
- * 1.001 of it in every row.
+ * The mean squared error of each method's range over 4,000,000 values, as a ratio to that of the
+ * best range that a search on the raw values finds; fails unless {@code mse} and {@code auto} stay
+ * within 1.001 of it in every row.
  *
  * <p>With 16 bits nearly all of the error is rounding, whose mean over n values that are not zero
- * scatters by sqrt(0.8 / n) of itself: the square of a uniform error has that variance. Of hundreds of
- * candidates the search on the raw values takes one that is lucky by up to four of these, which other
- * values of the same distribution do not bear out; those rows are allowed as much more.
+ * scatters by sqrt(0.8 / n) of itself: the square of a uniform error has that variance. Of hundreds
+ * of candidates the search on the raw values takes one that is lucky by up to four of these, which
+ * other values of the same distribution do not bear out; those rows are allowed as much more.
  */
 public final class RangeTable {
   private static final int VALUES = 4_000_000;
@@ -111,7 +111,10 @@ public final class RangeTable {
     histogram.observe(values);
     TorchRangeSearch found =
         TorchRangeSearch.search(
-            histogram.histogram(), histogram.min(), histogram.max(), TorchRangeSearch.levels(spec.dtype()));
+            histogram.histogram(),
+            histogram.min(),
+            histogram.max(),
+            TorchRangeSearch.levels(spec.dtype()));
     return spec.qparams(found.min(), found.max());
   }
 
@@ -130,7 +133,9 @@ public final class RangeTable {
 
   private record Candidate(double a, double b, double error) {}
 
-  /** Shrinks both ends over a grid on the raw values, then goes on from the best few in finer steps. */
+  /**
+   * Shrinks both ends over a grid on the raw values, then goes on from the best few in finer steps.
+   */
   private static double bruteForce(float[] values, QuantSpec spec) {
     float min = 0;
     float max = 0;

@@ -139,8 +139,7 @@ class ObserveCommandTest {
             "--output",
             at("both.tare"));
     assertEquals(0, merged.status(), merged.err());
-    Outcome again =
-        Outcome.of("merge", at("both.tare"), "--output", at("both.tare"));
+    Outcome again = Outcome.of("merge", at("both.tare"), "--output", at("both.tare"));
     assertEquals(73, again.status());
     assertTrue(again.err().contains("it exists; give another name, or --overwrite"), again.err());
     Outcome inspected = Outcome.of("inspect", at("both.tare"));
@@ -154,8 +153,7 @@ class ObserveCommandTest {
     JsonNode channels = qparams("--observer", "per-channel-minmax");
     assertEquals(6, channels.path("scale").size());
     assertEquals(-2.1246f, (float) channels.path("min").get(0).asDouble());
-    JsonNode averages =
-        qparams("--observer", "per-channel-moving-average", "--batch", "1");
+    JsonNode averages = qparams("--observer", "per-channel-moving-average", "--batch", "1");
     assertEquals(
         (float) (-0.6123f + 0.01f * (-2.1246f + 0.6123f)),
         (float) averages.path("min").get(0).asDouble(),

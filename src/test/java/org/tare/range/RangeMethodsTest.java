@@ -89,14 +89,16 @@ class RangeMethodsTest {
     float[] values = normal(3);
     TensorStats merged = TensorStats.empty();
     for (int from = 0; from < values.length; from += 700) {
-      float[] part = java.util.Arrays.copyOfRange(values, from, Math.min(values.length, from + 700));
+      float[] part =
+          java.util.Arrays.copyOfRange(values, from, Math.min(values.length, from + 700));
       merged.merge(TensorStats.of(part));
     }
-    assertEquals(
-        range(method, UINT8, values), RangeSearch.range("t", merged, method, UINT8));
+    assertEquals(range(method, UINT8, values), RangeSearch.range("t", merged, method, UINT8));
   }
 
-  /** Attention scores with a mask added: the scores keep their range, the mask keeps its meaning. */
+  /**
+   * Attention scores with a mask added: the scores keep their range, the mask keeps its meaning.
+   */
   @ParameterizedTest
   @ValueSource(floats = {-1e4f, -1e9f, -3.4e38f, Float.NEGATIVE_INFINITY})
   void masksNeitherDestroyTheRangeNorGainAMeaning(float mask) {
@@ -160,7 +162,8 @@ class RangeMethodsTest {
     // With 16 bits there is nothing to gain by clipping.
     assertEquals(
         "minmax",
-        RangeSearch.choose("t", TensorStats.of(normal(9)), new RangeMethod.Auto(), UINT16).method());
+        RangeSearch.choose("t", TensorStats.of(normal(9)), new RangeMethod.Auto(), UINT16)
+            .method());
   }
 
   @Test
@@ -270,8 +273,7 @@ class RangeMethodsTest {
 
   @Test
   void fixedNeedsNoValues() {
-    assertEquals(
-        new Range(-2, 6), range(new RangeMethod.Fixed(-2, 6), UINT8, Float.NaN));
+    assertEquals(new Range(-2, 6), range(new RangeMethod.Fixed(-2, 6), UINT8, Float.NaN));
   }
 
   @Test
@@ -283,8 +285,7 @@ class RangeMethodsTest {
     assertEquals(new Range(-3, 5), RangeSearch.range("t", stats, method, UINT8));
     TareException e =
         assertThrows(
-            TareException.class,
-            () -> RangeSearch.range("t", TensorStats.of(1), method, UINT8));
+            TareException.class, () -> RangeSearch.range("t", TensorStats.of(1), method, UINT8));
     assertTrue(e.getMessage().contains("the state holds no moving average"), e.getMessage());
   }
 
@@ -322,8 +323,7 @@ class RangeMethodsTest {
     assertSays("\"p\" is not name=number", "lp(p)");
     assertSays("p cannot be 99.0: it is from 0.5 to 16", "lp(p=99)");
     assertSays("give either percentile, or lower and upper", "percentile(percentile=9,lower=1)");
-    assertEquals(
-        RangeMethod.parse("mse"), RangeMethod.parse("MSE", Map.of()), "names in any case");
+    assertEquals(RangeMethod.parse("mse"), RangeMethod.parse("MSE", Map.of()), "names in any case");
   }
 
   private static void assertSays(String part, String text) {

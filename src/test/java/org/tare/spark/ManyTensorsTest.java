@@ -23,8 +23,8 @@ import org.tare.stats.StatsObserver;
 import org.tare.stats.TensorStats;
 
 /**
- * A thousand tensors, more than Spark hashes by default, in 300 partitions, and a fetch that fails: the
- * bytes are those of a single thread.
+ * A thousand tensors, more than Spark hashes by default, in 300 partitions, and a fetch that fails:
+ * the bytes are those of a single thread.
  */
 class ManyTensorsTest {
   private static final int TENSORS = 1000;

@@ -36,7 +36,10 @@ class SlicesTest {
         .parquet(data)
         .where("id % 7 = 0")
         .selectExpr(
-            "id", "image", "label", "CASE WHEN id % 3 = 0 THEN NULL ELSE concat('c/', id % 2) END AS c")
+            "id",
+            "image",
+            "label",
+            "CASE WHEN id % 3 = 0 THEN NULL ELSE concat('c/', id % 2) END AS c")
         .repartition(3)
         .createOrReplaceTempView("digits");
   }
@@ -48,8 +51,7 @@ class SlicesTest {
 
   private static CalibrationJob.Result calibrate(
       String query, ObservedParts parts, List<String> by) {
-    CalibrationJob.Request plain =
-        DigitsCalibration.request(folder, Optional.empty(), query);
+    CalibrationJob.Request plain = DigitsCalibration.request(folder, Optional.empty(), query);
     return CalibrationJob.run(
         spark,
         new CalibrationJob.Request(
@@ -70,9 +72,7 @@ class SlicesTest {
     CalibrationJob.Request request =
         DigitsCalibration.request(folder, Optional.empty(), "SELECT 1");
     return new ObservedParts(
-        Map.of(),
-        detail,
-        ChannelAxes.of(request.prepared(), request.types(), request.observed()));
+        Map.of(), detail, ChannelAxes.of(request.prepared(), request.types(), request.observed()));
   }
 
   @Test
@@ -80,8 +80,7 @@ class SlicesTest {
     String all = "SELECT * FROM digits";
     CalibrationJob.Result result =
         calibrate(all, channels(ChannelDetail.SUMMARY), List.of("c", "label"));
-    CalibrationState whole =
-        calibrate(all, channels(ChannelDetail.SUMMARY), List.of()).state();
+    CalibrationState whole = calibrate(all, channels(ChannelDetail.SUMMARY), List.of()).state();
     // Three values of c, one of them null, and ten labels.
     assertEquals(30, result.slices().size());
     CalibrationState sum = null;
@@ -105,8 +104,7 @@ class SlicesTest {
   @Test
   void channelsAreThoseOfTheTensor() {
     CalibrationState state =
-        calibrate(
-                "SELECT * FROM digits LIMIT 200", channels(ChannelDetail.HISTOGRAM), List.of())
+        calibrate("SELECT * FROM digits LIMIT 200", channels(ChannelDetail.HISTOGRAM), List.of())
             .state();
     int withChannels = 0;
     for (Map.Entry<String, TensorStats> entry : state.tensors().entrySet()) {
@@ -150,8 +148,7 @@ class SlicesTest {
     TareException missing =
         assertThrows(
             TareException.class,
-            () ->
-                calibrate("SELECT * FROM digits", ObservedParts.none(), List.of("country")));
+            () -> calibrate("SELECT * FROM digits", ObservedParts.none(), List.of("country")));
     assertEquals(
         "Cannot calibrate digits by \"country\": there is no such column; the columns are id, image,"
             + " label, c",

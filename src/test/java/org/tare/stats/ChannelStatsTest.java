@@ -33,8 +33,7 @@ class ChannelStatsTest {
     boolean histograms = random.nextBoolean();
     ChannelStats whole = observe(histograms, values, 0, rows);
     int cut = random.nextInt(rows + 1);
-    ChannelStats first =
-        cut == 0 ? ChannelStats.of(CHANNELS) : observe(histograms, values, 0, cut);
+    ChannelStats first = cut == 0 ? ChannelStats.of(CHANNELS) : observe(histograms, values, 0, cut);
     if (cut == 0) {
       first = histograms ? ChannelStats.withHistograms(CHANNELS) : first;
     }
@@ -44,10 +43,8 @@ class ChannelStatsTest {
             : observe(histograms, values, cut, rows - cut);
     TensorStats one = TensorStats.of(1).with(first);
     TensorStats other = TensorStats.of(1).with(second);
-    byte[] forwards =
-        StatsCodec.encode(TensorStats.empty().merge(one).merge(other));
-    byte[] backwards =
-        StatsCodec.encode(TensorStats.empty().merge(other).merge(one));
+    byte[] forwards = StatsCodec.encode(TensorStats.empty().merge(one).merge(other));
+    byte[] backwards = StatsCodec.encode(TensorStats.empty().merge(other).merge(one));
     assertArrayEquals(forwards, backwards);
     assertArrayEquals(StatsCodec.encode(TensorStats.of(1, 1).with(whole)), forwards);
     assertEquals(
@@ -114,15 +111,13 @@ class ChannelStatsTest {
   @Test
   void whatDoesNotFitIsRefused() {
     TareException e =
-        assertThrows(
-            TareException.class, () -> ChannelStats.of(2).merge(ChannelStats.of(3)));
+        assertThrows(TareException.class, () -> ChannelStats.of(2).merge(ChannelStats.of(3)));
     assertEquals(
         "Cannot merge channel statistics: one has 2 channels, the other 3", e.getMessage());
     assertThrows(
         TareException.class, () -> ChannelStats.of(2).merge(ChannelStats.withHistograms(2)));
     TensorStats with = TensorStats.of(1, 2).with(ChannelStats.of(2));
-    TareException lacks =
-        assertThrows(TareException.class, () -> with.merge(TensorStats.of(3)));
+    TareException lacks = assertThrows(TareException.class, () -> with.merge(TensorStats.of(3)));
     assertEquals(
         "Cannot merge stats: one has channel statistics, the other has none; observe both with the"
             + " same settings",

@@ -76,7 +76,8 @@ class TensorStatsTest {
       }
     }
     TensorStats expected = oneByOne(values);
-    assertTrue(BlockScan.fastest().getClass().getName().contains("Vector"), "the tests' JVM has it");
+    assertTrue(
+        BlockScan.fastest().getClass().getName().contains("Vector"), "the tests' JVM has it");
     for (BlockScan scan : new BlockScan[] {BlockScan.fastest(), new LoopBlockScan()}) {
       StatsObserver observer = new StatsObserver(scan);
       TensorStats stats = TensorStats.empty();
