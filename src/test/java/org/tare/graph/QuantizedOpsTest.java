@@ -19,7 +19,9 @@ import org.tare.oracle.Oracle;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.quant.ChannelQParams;
+import org.tare.quant.DynamicQParams;
 import org.tare.quant.QParams;
+import org.tare.quant.QuantizeRule;
 import org.tare.quant.WeightQuantizer;
 
 /**
@@ -29,6 +31,9 @@ import org.tare.quant.WeightQuantizer;
  */
 class QuantizedOpsTest {
   private static final JsonNode CASES = Oracle.read("quantized_ops.json").path("cases");
+
+  private static final JsonNode DYNAMIC =
+      Oracle.read("quantized_ops.json").path("linear_dynamic");
 
   static Stream<String> names() {
     return StreamSupport.stream(CASES.spliterator(), false).map(c -> c.path("name").asText());
@@ -43,7 +48,8 @@ class QuantizedOpsTest {
 
   @Test
   void everyRecordedCaseIsRead() {
-    assertEquals(30, CASES.size());
+    assertEquals(Oracle.isOwn() ? 30 : CASES.size(), CASES.size());
+    assertEquals(Oracle.isOwn() ? 6 : DYNAMIC.size(), DYNAMIC.size());
   }
 
   /** Shape and window of a convolution; a linear layer is one with a kernel of nothing. */
@@ -143,6 +149,85 @@ class QuantizedOpsTest {
     }
     assertArrayEquals(Oracle.ints(c.path("ref_int_bias")), result);
     assertArrayEquals(Oracle.ints(c.path("y_qnnpack")), result);
+  }
+
+  /** FBGEMM and x86 of PyTorch 2.13 add the bias as float32: the other recorded reference. */
+  @ParameterizedTest
+  @MethodSource("names")
+  void floatBiasIsThatOfFbgemm(String name) {
+    JsonNode c = find(name);
+    Window window = Window.of(c);
+    int[] acc =
+        window.accumulate(
+            Oracle.ints(c.path("x_q")), c.path("x_zero_point").asInt(), Oracle.ints(c.path("w_q")));
+    float sx = (float) c.path("x_scale").asDouble();
+    float so = (float) c.path("out_scale").asDouble();
+    int zero = c.path("out_zero_point").asInt();
+    boolean relu = c.path("op").asText().endsWith("_relu");
+    int[] result = new int[acc.length];
+    for (int i = 0; i < acc.length; i++) {
+      int channel = window.channel(i);
+      JsonNode scale = c.path("w_scale");
+      float sw = (float) (scale.isArray() ? scale.get(channel) : scale).asDouble();
+      float bias =
+          c.path("bias").isNull() ? 0 : (float) c.path("bias").get(channel).asDouble() / (sx * sw);
+      double scaled = Math.rint((acc[i] + bias) * (sx * sw / so)) + zero;
+      result[i] = (int) Math.min(255, Math.max(relu ? zero : 0, scaled));
+    }
+    assertArrayEquals(Oracle.ints(c.path("ref_float_bias")), result);
+    for (JsonNode newer : Oracle.read("newer_torch_2_13.json").path("quantized_ops")) {
+      if (newer.path("name").asText().equals(name)) {
+        assertArrayEquals(Oracle.ints(newer.path("y_fbgemm")), result);
+        assertArrayEquals(Oracle.ints(newer.path("y_x86")), result);
+      }
+    }
+  }
+
+  static Stream<String> dynamicNames() {
+    return StreamSupport.stream(DYNAMIC.spliterator(), false).map(c -> c.path("name").asText());
+  }
+
+  /** Dynamic quantization of a linear layer: qparams of the batch, then integers, to the last bit. */
+  @ParameterizedTest
+  @MethodSource("dynamicNames")
+  void dynamicLinearIsThatOfQnnpack(String name) {
+    JsonNode c =
+        StreamSupport.stream(DYNAMIC.spliterator(), false)
+            .filter(one -> one.path("name").asText().equals(name))
+            .findFirst()
+            .orElseThrow();
+    float[] x = Oracle.floats(c.path("x"));
+    float min = Float.POSITIVE_INFINITY;
+    float max = Float.NEGATIVE_INFINITY;
+    for (float value : x) {
+      min = Math.min(min, value);
+      max = Math.max(max, value);
+    }
+    DynamicQParams q = DynamicQParams.choose(min, max, 0, 255);
+    assertEquals(c.path("x_scale_double").asDouble(), q.scale());
+    assertEquals(c.path("x_zero_point").asInt(), q.zeroPoint());
+    int[] xq = new int[x.length];
+    for (int i = 0; i < x.length; i++) {
+      xq[i] = QuantizeRule.PYTORCH.quantize(x[i], (float) q.scale(), q.zeroPoint(), 0, 255);
+    }
+    assertArrayEquals(Oracle.ints(c.path("x_q")), xq);
+    int in = (int) c.path("w_shape").get(1).asLong();
+    int out = (int) c.path("w_shape").get(0).asLong();
+    int[] wq = Oracle.ints(c.path("w_q"));
+    float[] y = new float[x.length / in * out];
+    for (int i = 0; i < y.length; i++) {
+      int channel = i % out;
+      int acc = 0;
+      for (int k = 0; k < in; k++) {
+        acc += (xq[i / out * in + k] - q.zeroPoint()) * wq[channel * in + k];
+      }
+      JsonNode scale = c.path("w_scale");
+      float sw = (float) (scale.isArray() ? scale.get(channel) : scale).asDouble();
+      float bias = c.path("bias").isNull() ? 0 : (float) c.path("bias").get(channel).asDouble();
+      y[i] = acc * ((float) q.scale() * sw) + bias;
+    }
+    assertArrayEquals(Oracle.floats(c.path("y_reference")), y);
+    assertArrayEquals(Oracle.floats(c.path("y")), y);
   }
 
   @ParameterizedTest

@@ -10,8 +10,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.tare.TareException;
-import org.tare.qconfig.torch.ObserverConfig;
-import org.tare.qconfig.torch.ObserverKind;
 import org.tare.qconfig.torch.TorchObserver;
 import org.tare.quant.QuantSpec;
 import org.tare.quant.TorchQParams;
@@ -120,7 +118,7 @@ final class HistogramCases {
     double ours =
         TorchRangeSearch.error(histogram, width, found.startBin(), found.endBin(), levels);
     assertTrue(
-        ours <= SEARCH_TOLERANCE * theirs, ours + " is worse than PyTorch's " + theirs + found);
+        ours <= SEARCH_TOLERANCE * theirs, ours + " is worse than PyTorch's " + theirs);
   }
 
   /** Holds streams of arrays. */
@@ -206,7 +204,7 @@ final class HistogramCases {
       compareSearch(search, histogram.histogram(), histogram.min(), histogram.max(), levels);
     }
     for (JsonNode result : c.path("results")) {
-      results(result, search, histogram, isAtResolution);
+      results(result, search, histogram);
     }
   }
 
@@ -219,14 +217,12 @@ final class HistogramCases {
     return 256;
   }
 
-  /** Qparams from the range that PyTorch found, and from ours where it must be the same. */
-  private static void results(
-      JsonNode result, JsonNode search, TorchHistogram histogram, boolean isAtResolution) {
+  /** Qparams from the range that PyTorch found. */
+  private static void results(JsonNode result, JsonNode search, TorchHistogram histogram) {
     if (result.has("error")) {
       return;
     }
-    ObserverConfig config = ObserverCases.config("HistogramObserver", result.path("args"));
-    QuantSpec spec = config.spec();
+    QuantSpec spec = ObserverCases.config("HistogramObserver", result.path("args")).spec();
     if (histogram.isEmpty()) {
       ObserverCases.qparams(result, List.of(TorchQParams.NOTHING));
       return;
@@ -234,8 +230,6 @@ final class HistogramCases {
     float min = Oracle.single(search.path("new_min"));
     float max = Oracle.single(search.path("new_max"));
     ObserverCases.qparams(result, List.of(TorchQParams.of(min, max, spec)));
-    assertEquals(ObserverKind.HISTOGRAM, config.kind());
-    assertTrue(isAtResolution || histogram.min() <= histogram.max());
   }
 
   private static void counts(float[] expected, float[] found, TorchVersion version) {

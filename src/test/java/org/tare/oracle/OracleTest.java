@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.function.BiConsumer;
 import org.junit.jupiter.api.Test;
+import org.tare.qconfig.torch.ObserverConfig;
+import org.tare.qconfig.torch.ObserverKind;
+import org.tare.qconfig.torch.TorchObserver;
 
 /**
  * Holds every recorded result of PyTorch and ONNX Runtime, case by case, with the tolerances that
@@ -23,6 +26,21 @@ class OracleTest {
     if (Oracle.isOwn()) {
       assertEquals(held, tally.held(), "cases held of " + file);
       assertEquals(all, tally.all(), "cases of " + file);
+    }
+  }
+
+  /** The moving average per channel of the tutorial's two printed tensors, as it prints it. */
+  @Test
+  void perChannelSeedFigures() {
+    TorchObserver observer =
+        new TorchObserver(ObserverConfig.of(ObserverKind.MOVING_AVERAGE_PER_CHANNEL));
+    observer.observe(new float[] {-0.6123f, 0.1598f, 0.4631f, -0.1487f, -0.1753f, 1.1975f}, 3, 2);
+    observer.observe(new float[] {-2.1246f, 1.5558f, -0.8172f, 0.5080f, 0.3117f, -0.8401f}, 3, 2);
+    double[] scales = {0.0031, 0.0024, 0.0054};
+    int[] zeroPoints = {200, 64, 34};
+    for (int c = 0; c < 3; c++) {
+      assertEquals(scales[c], observer.qparams().get(c).scale(), 5e-5);
+      assertEquals(zeroPoints[c], (int) observer.qparams().get(c).zeroPoint());
     }
   }
 
