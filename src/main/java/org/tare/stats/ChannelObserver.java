@@ -79,8 +79,8 @@ public final class ChannelObserver {
       // "+ 0f" turns -0.0 into 0.0.
       float value = values[i] + 0f;
       if (Math.abs(value) <= Float.MAX_VALUE) {
-        min = Math.min(min, value);
-        max = Math.max(max, value);
+        min = value < min ? value : min;
+        max = value > max ? value : max;
         sum += value;
         magnitude += Math.abs(value);
         finite++;

@@ -1,5 +1,6 @@
 package org.tare.stats;
 
+import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.util.Objects;
 import java.util.Optional;
@@ -149,15 +150,22 @@ public final class TensorStats {
   public record Extremes(float min, float max) {
     /** Of an array's values. */
     public static Extremes of(float[] values) {
+      return of(FloatBuffer.wrap(values));
+    }
+
+    /** Of the values between the buffer's position and limit, which moves its position there. */
+    public static Extremes of(FloatBuffer values) {
       float min = Float.POSITIVE_INFINITY;
       float max = Float.NEGATIVE_INFINITY;
-      for (float value : values) {
+      while (values.hasRemaining()) {
+        float value = values.get();
         if (Math.abs(value) <= Float.MAX_VALUE) {
-          min = Math.min(min, value);
-          max = Math.max(max, value);
+          // Plain comparisons: Math.min takes ten times as long on a ReLU's zeros.
+          min = value < min ? value : min;
+          max = value > max ? value : max;
         }
       }
-      return new Extremes(min, max);
+      return new Extremes(min + 0f, max + 0f);
     }
 
     /** Of the float32 values whose bits stand between the buffer's position and limit. */
@@ -167,11 +175,11 @@ public final class TensorStats {
       while (bits.hasRemaining()) {
         float value = Float.intBitsToFloat(bits.get());
         if (Math.abs(value) <= Float.MAX_VALUE) {
-          min = Math.min(min, value);
-          max = Math.max(max, value);
+          min = value < min ? value : min;
+          max = value > max ? value : max;
         }
       }
-      return new Extremes(min, max);
+      return new Extremes(min + 0f, max + 0f);
     }
   }
 

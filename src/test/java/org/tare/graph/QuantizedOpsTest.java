@@ -32,8 +32,7 @@ import org.tare.quant.WeightQuantizer;
 class QuantizedOpsTest {
   private static final JsonNode CASES = Oracle.read("quantized_ops.json").path("cases");
 
-  private static final JsonNode DYNAMIC =
-      Oracle.read("quantized_ops.json").path("linear_dynamic");
+  private static final JsonNode DYNAMIC = Oracle.read("quantized_ops.json").path("linear_dynamic");
 
   static Stream<String> names() {
     return StreamSupport.stream(CASES.spliterator(), false).map(c -> c.path("name").asText());
@@ -187,7 +186,9 @@ class QuantizedOpsTest {
     return StreamSupport.stream(DYNAMIC.spliterator(), false).map(c -> c.path("name").asText());
   }
 
-  /** Dynamic quantization of a linear layer: qparams of the batch, then integers, to the last bit. */
+  /**
+   * Dynamic quantization of a linear layer: qparams of the batch, then integers, to the last bit.
+   */
   @ParameterizedTest
   @MethodSource("dynamicNames")
   void dynamicLinearIsThatOfQnnpack(String name) {

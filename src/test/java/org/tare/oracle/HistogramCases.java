@@ -117,8 +117,7 @@ final class HistogramCases {
     double theirs = TorchRangeSearch.error(histogram, width, start, end, levels);
     double ours =
         TorchRangeSearch.error(histogram, width, found.startBin(), found.endBin(), levels);
-    assertTrue(
-        ours <= SEARCH_TOLERANCE * theirs, ours + " is worse than PyTorch's " + theirs);
+    assertTrue(ours <= SEARCH_TOLERANCE * theirs, ours + " is worse than PyTorch's " + theirs);
   }
 
   /** Holds streams of arrays. */
