@@ -11,7 +11,6 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
@@ -260,31 +259,13 @@ public final class CalibrationJob {
         task.addTaskCompletionListener(release);
       }
       ModelObserver observer = new ModelObserver(lease.session(), layouts, parts, place);
-      if (by.isEmpty()) {
-        RowSource.Tally tally = source.run(rows, observer::observe);
-        return PartialStates.rows("", observer.take(), tally);
-      }
-      Slices slices = new Slices(rows, by);
-      return new Iterator<>() {
-        private Iterator<Row> ready = Collections.emptyIterator();
-
-        @Override
-        public boolean hasNext() {
-          while (!ready.hasNext() && slices.next()) {
-            RowSource.Tally tally = source.run(slices.rows(), observer::observe);
-            ready = PartialStates.rows(slices.name(), observer.take(), tally);
-          }
-          return ready.hasNext();
-        }
-
-        @Override
-        public Row next() {
-          if (!hasNext()) {
-            throw new NoSuchElementException();
-          }
-          return ready.next();
-        }
-      };
+      return Slices.each(
+          rows,
+          by,
+          (slice, own) -> {
+            RowSource.Tally tally = source.run(own, observer::observe);
+            return PartialStates.rows(slice, observer.take(), tally);
+          });
     }
   }
 }

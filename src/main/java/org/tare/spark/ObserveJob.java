@@ -3,12 +3,10 @@ package org.tare.spark;
 import java.io.Serializable;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.NoSuchElementException;
 import java.util.SortedMap;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
@@ -229,29 +227,7 @@ public final class ObserveJob {
     public Iterator<Row> call(Iterator<Row> rows) {
       TaskContext task = TaskContext.get();
       long place = task == null ? 0 : task.partitionId();
-      if (by.isEmpty()) {
-        return observe("", rows, place);
-      }
-      Slices slices = new Slices(rows, by);
-      return new Iterator<>() {
-        private Iterator<Row> ready = Collections.emptyIterator();
-
-        @Override
-        public boolean hasNext() {
-          while (!ready.hasNext() && slices.next()) {
-            ready = observe(slices.name(), slices.rows(), place);
-          }
-          return ready.hasNext();
-        }
-
-        @Override
-        public Row next() {
-          if (!hasNext()) {
-            throw new NoSuchElementException();
-          }
-          return ready.next();
-        }
-      };
+      return Slices.each(rows, by, (slice, own) -> observe(slice, own, place));
     }
 
     private Iterator<Row> observe(String slice, Iterator<Row> rows, long place) {

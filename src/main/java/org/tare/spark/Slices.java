@@ -1,5 +1,6 @@
 package org.tare.spark;
 
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
@@ -13,10 +14,46 @@ final class Slices {
   private String aheadName;
   private String name;
 
-  Slices(Iterator<Row> rows, List<SliceColumn> columns) {
+  private Slices(Iterator<Row> rows, List<SliceColumn> columns) {
     this.rows = rows;
     this.columns = columns;
     advance();
+  }
+
+  /** What a task makes of the rows of one slice. */
+  @FunctionalInterface
+  interface Work {
+    Iterator<Row> of(String slice, Iterator<Row> rows);
+  }
+
+  /**
+   * The results of all slices, one after the other: each slice is worked on when it is asked for,
+   * so that a task holds one at a time. Without columns all rows are one slice without a name.
+   */
+  static Iterator<Row> each(Iterator<Row> rows, List<SliceColumn> columns, Work work) {
+    if (columns.isEmpty()) {
+      return work.of("", rows);
+    }
+    Slices slices = new Slices(rows, columns);
+    return new Iterator<>() {
+      private Iterator<Row> ready = Collections.emptyIterator();
+
+      @Override
+      public boolean hasNext() {
+        while (!ready.hasNext() && slices.next()) {
+          ready = work.of(slices.name, slices.rows());
+        }
+        return ready.hasNext();
+      }
+
+      @Override
+      public Row next() {
+        if (!hasNext()) {
+          throw new NoSuchElementException();
+        }
+        return ready.next();
+      }
+    };
   }
 
   private void advance() {
@@ -25,18 +62,13 @@ final class Slices {
   }
 
   /** Goes on to the next slice, once the rows of this one are read; false if there is none. */
-  boolean next() {
+  private boolean next() {
     name = aheadName;
     return ahead != null;
   }
 
-  /** The name of this slice. */
-  String name() {
-    return name;
-  }
-
   /** The rows of this slice. */
-  Iterator<Row> rows() {
+  private Iterator<Row> rows() {
     return new Iterator<>() {
       @Override
       public boolean hasNext() {

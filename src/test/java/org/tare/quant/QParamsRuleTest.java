@@ -3,10 +3,13 @@ package org.tare.quant;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.tare.TareException;
 
 class QParamsRuleTest {
   /** The table of ONNX Runtime's own test of compute_scale_zp, run with 1.30. */
@@ -37,6 +40,67 @@ class QParamsRuleTest {
         QParamsRule.ONNXRUNTIME.spec(DType.of(dtype), symmetric, reduceRange).qparams(min, max);
     assertEquals(zeroPoint, q.zeroPoint());
     assertEquals(scale, q.scale());
+  }
+
+  /** Types and limits of the same table that are given by hand. */
+  @ParameterizedTest
+  @CsvSource({
+    "-1, 2, int8, true, -127, 127, 0, 0.0157480314",
+    "-1, 2, int8, false, -127, 127, -42, 0.0118110236",
+    "-1, 2, int8, true, -64, 64, 0, 0.03125",
+    "0, 4, uint8, false, 0, 255, 0, 0.0156862754",
+    "-1, 2, uint4, false, 0, 15, 5, 0.2",
+    "-8, 7, int4, false, -8, 7, 0, 1.0",
+    "0, 65535, uint16, false, 0, 65535, 0, 1.0",
+    "-32767, 5, int16, true, -32767, 32767, 0, 1.0"
+  })
+  void explicitLimits(
+      float min,
+      float max,
+      String dtype,
+      boolean symmetric,
+      int quantMin,
+      int quantMax,
+      int zeroPoint,
+      float scale) {
+    QParams q =
+        QParamsRule.ONNXRUNTIME
+            .spec(
+                DType.of(dtype),
+                symmetric,
+                false,
+                OptionalInt.of(quantMin),
+                OptionalInt.of(quantMax),
+                0)
+            .qparams(min, max);
+    assertEquals(zeroPoint, q.zeroPoint());
+    assertEquals(scale, q.scale());
+    assertEquals(quantMin, q.quantMin());
+    assertEquals(quantMax, q.quantMax());
+  }
+
+  @Test
+  void limitsThatCannotBeAreRefused() {
+    assertSays("0 does not lie between them", DType.UINT8, 1, 255);
+    assertSays("it is not below quant_max 0", DType.UINT8, 0, 0);
+    assertSays("uint8 holds 0 to 255", DType.UINT8, -300, 300);
+  }
+
+  private static void assertSays(String part, DType dtype, int quantMin, int quantMax) {
+    TareException e =
+        assertThrows(
+            TareException.class,
+            () ->
+                QParamsRule.PYTORCH
+                    .spec(
+                        dtype,
+                        false,
+                        false,
+                        OptionalInt.of(quantMin),
+                        OptionalInt.of(quantMax),
+                        TorchQParams.EPS)
+                    .qparams(-1, 1));
+    assertTrue(e.getMessage().contains(part), e.getMessage());
   }
 
   /** PyTorch's tutorial figures: seed tensors' min-max, affine and symmetric. */
