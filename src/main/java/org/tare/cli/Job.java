@@ -270,7 +270,7 @@ final class Job implements AutoCloseable {
         warnings.add(
             String.format(
                 Locale.ROOT,
-                "Tensor \"%s\": %d NaN and %d infinite of %d values took no part in its range",
+                "Tensor \"%s\": %d NaN and %d infinite of %d values are not in its range",
                 entry.getKey(),
                 stats.nans(),
                 infinite,

@@ -69,7 +69,8 @@ final class Observation {
     }
     String observer = settings.find("observe.observer").orElse("histogram");
     QScheme scheme = scheme(observer);
-    QuantSpec spec = spec(scheme);
+    QuantSpec spec = spec(observer, scheme);
+    checkSlices(observer);
     RangeMethod method = method(observer);
     boolean isTorch = observer.startsWith("torch-");
     ObserveJob.Request request =
@@ -158,13 +159,28 @@ final class Observation {
     return scheme;
   }
 
-  private QuantSpec spec(QScheme scheme) {
+  private void checkSlices(String observer) {
+    boolean isOrdered = observer.endsWith("moving-average") || observer.equals("recording");
+    List<String> by = settings.texts("calibrate.by");
+    if (isOrdered && !by.isEmpty()) {
+      throw TareException.usage(
+          "--by cannot be %s with the observer %s: the rows of a slice have no order",
+          String.join(",", by), observer);
+    }
+  }
+
+  private QuantSpec spec(String observer, QScheme scheme) {
     String dtype = settings.find("observe.dtype").orElse("quint8");
+    boolean isTorch = observer.startsWith("torch-");
     QParamsRule rule =
         settings
             .find("observe.rule")
             .map(QParamsRule::of)
-            .orElse(dtype.startsWith("q") ? QParamsRule.PYTORCH : QParamsRule.ONNXRUNTIME);
+            .orElse(
+                isTorch || dtype.startsWith("q") ? QParamsRule.PYTORCH : QParamsRule.ONNXRUNTIME);
+    if (isTorch && rule != QParamsRule.PYTORCH) {
+      throw settings.wrong("observe.rule", rule.id(), "pytorch with the observer " + observer);
+    }
     return rule.spec(DType.of(dtype), scheme.isSymmetric(), settings.flag("observe.reduce-range"));
   }
 
@@ -173,6 +189,10 @@ final class Observation {
     if (given.isPresent() && !observer.equals("histogram")) {
       throw settings.wrong(
           "observe.method", given.get(), "left out: only the observer histogram takes a method");
+    }
+    if (given.map(RangeMethod::parse).orElse(null) instanceof RangeMethod.MovingAverageMinMax) {
+      throw settings.wrong(
+          "observe.method", given.get(), "another one; moving-average is an observer");
     }
     return switch (observer) {
       case "minmax", "recording" -> new RangeMethod.MinMax();
@@ -203,10 +223,14 @@ final class Observation {
       SparkSession spark, ObserveJob.Request request, String observer, QuantSpec spec) {
     List<Line> lines = new ArrayList<>();
     if (observer.equals("placeholder")) {
+      Map<String, Integer> batches = new TreeMap<>();
       ObserveJob.inOrder(
           spark,
           request,
-          (column, values) -> lines.add(dynamic(column, values, spec, lines.size())));
+          (column, values) -> {
+            int batch = batches.merge(column, 1, Integer::sum) - 1;
+            lines.add(dynamic(column, values, spec, batch));
+          });
       return lines;
     }
     ObserverConfig config =
@@ -288,10 +312,17 @@ final class Observation {
           .limit(SHOWN_VALUES)
           .forEach(first::add);
     }
+    if (stats.finiteCount() == 0) {
+      return withoutValues(slice, column, node);
+    }
     if (scheme.isPerChannel()) {
       return perChannel(slice, column, stats, node, spec, scheme);
     }
-    RangeChoice choice = RangeSearch.choose(column, stats, method, spec);
+    boolean isLiteral = method instanceof RangeMethod.MinMax;
+    RangeChoice choice =
+        isLiteral
+            ? RangeSearch.extremes(column, stats, spec)
+            : RangeSearch.choose(column, stats, method, spec);
     QParams q = spec.qparams(choice.range().min(), choice.range().max());
     node.put("method", choice.method());
     node.put("scale", q.scale());
@@ -308,7 +339,22 @@ final class Observation {
         column,
         node,
         cells(
-            q.scale(), q.zeroPoint(), choice.range().min(), choice.range().max(), choice.method()));
+            q.scale(),
+            q.zeroPoint(),
+            choice.range().min(),
+            choice.range().max(),
+            choice.masked() > 0
+                ? choice.method() + ", " + choice.masked() + " masked"
+                : choice.method()));
+  }
+
+  /** A column of nulls, NaN and infinities, or a slice of it, costs the others nothing. */
+  private static Line withoutValues(String slice, String column, ObjectNode node) {
+    for (String figure : List.of("scale", "zero_point", "min", "max")) {
+      node.putNull(figure);
+    }
+    return new Line(
+        slice, column, node, List.of("-", "-", "-", "-", "no finite value was observed"));
   }
 
   private static Line perChannel(

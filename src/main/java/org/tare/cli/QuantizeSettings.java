@@ -91,12 +91,18 @@ final class QuantizeSettings {
     Map<String, Double> parameters = new TreeMap<>();
     for (String parameter : RangeMethod.parameterNames()) {
       if (node.has(parameter)) {
+        if (!node.path(parameter).isNumber()) {
+          throw TareException.usage(
+              "quantize.overrides: %s cannot be %s: it is a number",
+              parameter, node.path(parameter));
+        }
         parameters.put(parameter, node.path(parameter).asDouble());
       }
     }
     RangeMethod method = standard.method();
     if (node.has("method") || !parameters.isEmpty()) {
-      String same = parameters.containsKey("percentile") ? "percentile" : method.id();
+      boolean isSame = RangeMethod.PARAMETERS.get(method.id()).containsAll(parameters.keySet());
+      String same = isSame ? method.id() : "percentile";
       method = RangeMethod.parse(node.path("method").asText(same), parameters);
     }
     return new TensorQConfig(

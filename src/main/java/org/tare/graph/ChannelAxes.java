@@ -20,7 +20,8 @@ public final class ChannelAxes {
    * The axes of the tensors that have channels, counted from the end: -1 is the last.
    *
    * @param tensors those of interest; without an entry in the result, a tensor has fewer than two
-   *     axes or is of unknown rank
+   *     axes, is of unknown rank, or has channels whose number varies, as the length of a sequence
+   *     does
    */
   public static Map<String, Integer> of(
       OnnxModel model, Map<String, TensorType> types, Collection<String> tensors) {
@@ -38,7 +39,11 @@ public final class ChannelAxes {
               || (producer != null && LAST_AXIS.contains(producer.opType()))
               || consumers.getOrDefault(tensor, List.of()).stream()
                   .anyMatch(node -> LAST_AXIS.contains(node.opType()));
-      axes.put(tensor, isLast ? -1 : 1 - type.rank());
+      int axis = isLast ? -1 : 1 - type.rank();
+      boolean isFixed = type.shape()[type.rank() + axis] > 0;
+      if (isFixed) {
+        axes.put(tensor, axis);
+      }
     }
     return axes;
   }

@@ -37,9 +37,11 @@ final class BucketTable {
               double to = Math.max(Math.min(high, max), from);
               // A bucket below zero ends at zero at most: [-high, -low) mirrored.
               if (low < 0) {
-                negative.addDescending(-to, -from, from == min ? n - 1 : n);
+                boolean isOutermost = negative.filled == 1;
+                negative.addDescending(-to, -from, isOutermost ? n - 1 : n);
               } else {
-                positive.addAscending(from, to, to == max ? n - 1 : n);
+                boolean isOutermost = positive.filled == sizes[1] - 1;
+                positive.addAscending(from, to, isOutermost ? n - 1 : n);
               }
             });
     if (max > 0) {
@@ -79,7 +81,7 @@ final class BucketTable {
         / count;
   }
 
-  /** The error |x - fakeQuantize(x)|^p. */
+  /** The error |x - fakeQuantize(x)|^p; for p other than 2 in units of the greatest magnitude. */
   ErrorMeasure error(double p) {
     return p == 2 ? new SquaredError() : new PowerError(p);
   }
@@ -98,27 +100,37 @@ final class BucketTable {
 
   private final class PowerError implements ErrorMeasure {
     private final double p;
+
+    /** Powers of what is at most 1 neither overflow nor all vanish. */
+    private final double unit;
+
+    private final Side scaledNegative;
+    private final Side scaledPositive;
     private final double[] negativeMoments;
     private final double[] positiveMoments;
 
     PowerError(double p) {
       this.p = p;
-      negativeMoments = negative.moments(p);
-      positiveMoments = positive.moments(p);
+      double greatest = Math.max(negative.greatest(), positive.greatest());
+      unit = greatest > 0 ? 1 / greatest : 1;
+      scaledNegative = negative.scaled(unit);
+      scaledPositive = positive.scaled(unit);
+      negativeMoments = scaledNegative.moments(p);
+      positiveMoments = scaledPositive.moments(p);
     }
 
     @Override
     public double mean(QParams qparams) {
-      double step = qparams.scale();
-      return (negative.powerError(p, negativeMoments, step, -qparams.lowest())
-              + positive.powerError(p, positiveMoments, step, qparams.highest()))
+      double step = qparams.scale() * unit;
+      return (scaledNegative.powerError(p, negativeMoments, step, -qparams.lowest() * unit)
+              + scaledPositive.powerError(p, positiveMoments, step, qparams.highest() * unit))
           / count;
     }
 
     @Override
     public double clipping(double min, double max) {
-      return (negative.powerClipped(p, negative.firstFrom(-min), -min)
-              + positive.powerClipped(p, positive.firstFrom(max), max))
+      return (scaledNegative.powerClipped(p, -min * unit)
+              + scaledPositive.powerClipped(p, max * unit))
           / count;
     }
   }
@@ -142,14 +154,14 @@ final class BucketTable {
     }
 
     void addAscending(double from, double to, long n) {
-      set(filled++, from, to, n);
+      set(filled++, from, to, (double) n);
     }
 
     void addDescending(double from, double to, long n) {
-      set(low.length - ++filled, from, to, n);
+      set(low.length - ++filled, from, to, (double) n);
     }
 
-    private void set(int i, double from, double to, long n) {
+    private void set(int i, double from, double to, double n) {
       low[i] = from;
       high[i] = to;
       counts[i] = n;
@@ -257,15 +269,29 @@ final class BucketTable {
     private static double meanPower(double p, double a, double b) {
       double middle = (a + b) / 2;
       // For narrow buckets the difference of powers cancels: the middle is as good.
-      return b - a < 1e-6 * middle
+      return b - a <= 1e-6 * middle
           ? power(middle, p)
           : (power(b, p + 1) - power(a, p + 1)) / ((p + 1) * (b - a));
     }
 
-    /** The sum of (x - limit)^p over the buckets from the given one on. */
-    double powerClipped(double p, int first, double limit) {
+    double greatest() {
+      return high.length == 0 ? 0 : high[high.length - 1];
+    }
+
+    /** The same counts with all values multiplied. */
+    Side scaled(double unit) {
+      Side scaled = new Side();
+      scaled.allocate(low.length);
+      for (int i = 0; i < low.length; i++) {
+        scaled.set(i, low[i] * unit, high[i] * unit, counts[i]);
+      }
+      return scaled;
+    }
+
+    /** The sum of (x - limit)^p over the buckets wholly above the limit. */
+    double powerClipped(double p, double limit) {
       double sum = 0;
-      for (int i = first; i < low.length; i++) {
+      for (int i = firstFrom(limit); i < low.length; i++) {
         sum += counts[i] * meanPower(p, low[i] - limit, high[i] - limit);
       }
       return sum;
@@ -278,7 +304,7 @@ final class BucketTable {
       }
       int clippedFrom = firstFrom(limit);
       int i = Math.min(Math.max(firstFrom(step / 2) - 1, 0), clippedFrom);
-      double error = moments[i] + powerClipped(p, clippedFrom, limit);
+      double error = moments[i] + powerClipped(p, limit);
       double scale = Math.pow(step, p + 1) / (p + 1);
       double wholeStep = 2 * Math.pow(0.5, p + 1);
       double lastEdge = Double.NaN;

@@ -49,14 +49,14 @@ final class EntropySearch {
     }
   }
 
-  /** The range; of a constant tensor, that value. */
+  /** The range; of a constant tensor, that value; of a type of many levels, min-max. */
   static Range search(TensorStats stats, QuantSpec spec) {
-    if (stats.min() == stats.max()) {
+    if (stats.min() == stats.max() || spec.steps() + 1 >= BINS) {
       return new Range(stats.min(), stats.max());
     }
     double greatest = Math.max(Math.abs(stats.min()), Math.abs(stats.max()));
     double width = greatest / BINS;
-    int levels = (int) Math.min(BINS, spec.steps() + 1);
+    int levels = (int) spec.steps() + 1;
     if (spec.symmetric()) {
       levels = (levels + 1) / 2;
       EntropySearch search =

@@ -50,6 +50,7 @@ final class LeastErrorSearch {
     this.max = max;
     this.oneSided = spec.symmetric() || min == 0 || max == 0;
     double stepsPerOctave = isQuick ? (oneSided ? 8 : 2) : oneSided ? 100 : 6;
+    this.best = new Range(min, max);
     this.coarseRatio = Math.pow(2, -1 / stepsPerOctave);
     this.coarseSteps = (int) (20 * stepsPerOctave);
     this.valleys = isQuick ? 1 : VALLEYS;

@@ -34,7 +34,7 @@ public final class LinearBins {
     return linear;
   }
 
-  /** The magnitudes of the finite values, from 0 to {@code high}. */
+  /** The magnitudes of the finite values, between the two ends. */
   public static LinearBins ofMagnitudes(
       TensorStats stats, int bins, double low, double high, boolean withZeros) {
     LinearBins linear = new LinearBins(bins, low, high);
@@ -87,10 +87,5 @@ public final class LinearBins {
   /** The counts of the bins, not a copy. */
   public double[] counts() {
     return counts;
-  }
-
-  /** How wide a bin is. */
-  public double width() {
-    return width;
   }
 }

@@ -48,7 +48,9 @@ final class Mask {
             && gap.masked >= LEAST_SHARE * stats.finiteCount()
             && !(gap.greatestRest == 0);
     if (!isMask) {
-      return new Mask(stats, stats.negativeInfinities());
+      long infinite = stats.negativeInfinities();
+      boolean isInfiniteMask = infinite >= LEAST_SHARE * (stats.finiteCount() + infinite);
+      return new Mask(stats, isInfiniteMask ? infinite : 0);
     }
     // What is left may hold a mask of another kind: -1e4 beside -3.4e38.
     Mask further = Mask.of(stats.above(-gap.nearestMasked));

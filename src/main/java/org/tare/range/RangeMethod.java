@@ -13,7 +13,9 @@ import org.tare.stats.MovingAverage;
  * read the same merged state, so they can be compared without running the model again.
  */
 public sealed interface RangeMethod {
-  /** From the least finite value to the greatest. */
+  /**
+   * From the least finite value to the greatest, an attention mask apart: see {@link RangeSearch}.
+   */
   record MinMax() implements RangeMethod {
     @Override
     public String id() {
@@ -186,8 +188,15 @@ public sealed interface RangeMethod {
     }
   }
 
-  private static void checkBins(double bins, int least) {
-    if (!(bins >= least && bins <= 1 << 20 && bins == Math.rint(bins))) {
+  private static int wholeNumber(double bins) {
+    if (bins != Math.rint(bins)) {
+      throw TareException.usage("%s bins or levels cannot be used: it is a whole number", bins);
+    }
+    return (int) bins;
+  }
+
+  private static void checkBins(int bins, int least) {
+    if (!(bins >= least && bins <= 1 << 20)) {
       throw TareException.usage(
           "%s bins or levels cannot be used: it is a whole number from %d to 1048576", bins, least);
     }
@@ -258,11 +267,11 @@ public sealed interface RangeMethod {
       case "onnxruntime-percentile" ->
           new OnnxRuntimePercentile(
               parameters.getOrDefault("percentile", Percentile.DEFAULT),
-              parameters.getOrDefault("bins", 2048.0).intValue());
+              wholeNumber(parameters.getOrDefault("bins", 2048.0)));
       case "onnxruntime-entropy" ->
           new OnnxRuntimeEntropy(
-              parameters.getOrDefault("bins", 128.0).intValue(),
-              parameters.getOrDefault("levels", 128.0).intValue());
+              wholeNumber(parameters.getOrDefault("bins", 128.0)),
+              wholeNumber(parameters.getOrDefault("levels", 128.0)));
       case "auto" -> new Auto();
       default -> throw new IllegalStateException(Arrays.toString(known.toArray()));
     };
@@ -288,10 +297,14 @@ public sealed interface RangeMethod {
     for (String assignment : inside.split(",", -1)) {
       String[] sides = assignment.split("=", -1);
       try {
-        parameters.put(sides[0].strip(), Double.parseDouble(sides[1].strip()));
+        boolean isTwice =
+            parameters.put(sides[0].strip(), Double.parseDouble(sides[1].strip())) != null;
+        if (isTwice || sides.length > 2) {
+          throw new NumberFormatException(assignment);
+        }
       } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
         throw TareException.usage(
-                "Cannot read range method \"%s\": \"%s\" is not name=number", text, assignment)
+                "Cannot read range method \"%s\": \"%s\" is not one name=number", text, assignment)
             .causedBy(e);
       }
     }

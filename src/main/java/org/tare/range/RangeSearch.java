@@ -1,5 +1,7 @@
 package org.tare.range;
 
+import java.util.Optional;
+import java.util.function.UnaryOperator;
 import org.tare.TareException;
 import org.tare.quant.QParams;
 import org.tare.quant.QuantSpec;
@@ -41,24 +43,37 @@ public final class RangeSearch {
     if (method instanceof RangeMethod.Fixed fixed) {
       return new RangeChoice(new Range(fixed.min(), fixed.max()), method.id(), 0, 0, 0);
     }
-    if (stats.finiteCount() == 0) {
-      throw TareException.badInput(
-          "Cannot choose a range for tensor \"%s\": no finite value was observed (%d NaN,"
-              + " %d infinite)",
-          tensor, stats.nans(), stats.positiveInfinities() + stats.negativeInfinities());
+    checkHasValues(tensor, stats);
+    if (isAnotherTools(method)) {
+      return chosen(tensor, stats, method, spec, Optional.empty());
     }
-    Mask mask = isAnotherTools(method) ? null : Mask.of(stats);
-    TensorStats rest = mask == null ? stats : mask.rest();
-    BucketTable table = new BucketTable(rest);
-    Range minMax = new Range(rest.min(), rest.max());
-    double minMaxError = error(table, minMax, spec);
-    Range range = minMax;
+    Mask mask = Mask.of(stats);
+    return chosen(tensor, mask.rest(), method, spec, Optional.of(mask));
+  }
+
+  /**
+   * From the least to the greatest finite value, with no mask set apart: what an observer of that
+   * name does with the columns of a table.
+   *
+   * @throws TareException if no finite value was observed
+   */
+  public static RangeChoice extremes(String tensor, TensorStats stats, QuantSpec spec) {
+    checkHasValues(tensor, stats);
+    return chosen(tensor, stats, new RangeMethod.MinMax(), spec, Optional.empty());
+  }
+
+  private static RangeChoice chosen(
+      String tensor, TensorStats stats, RangeMethod method, QuantSpec spec, Optional<Mask> mask) {
+    BucketTable table = new BucketTable(stats);
+    UnaryOperator<Range> extend = range -> mask.map(m -> m.extend(range)).orElse(range);
+    Range range = extend.apply(new Range(stats.min(), stats.max()));
+    double minMaxError = error(table, range, spec);
     RangeMethod chosen = method;
     double error = minMaxError;
     if (method instanceof RangeMethod.Auto) {
       chosen = new RangeMethod.MinMax();
       for (RangeMethod candidate : AUTO_CANDIDATES) {
-        Range found = rangeOf(tensor, rest, table, candidate, spec);
+        Range found = extend.apply(rangeOf(tensor, stats, table, candidate, spec));
         double foundError = error(table, found, spec);
         if (foundError * AUTO_TOLERANCE < error) {
           range = found;
@@ -67,20 +82,25 @@ public final class RangeSearch {
         }
       }
     } else {
-      range = rangeOf(tensor, rest, table, method, spec);
+      range = extend.apply(rangeOf(tensor, stats, table, method, spec));
       error = error(table, range, spec);
     }
     return new RangeChoice(
-        mask == null ? range : mask.extend(range),
-        chosen.id(),
-        error,
-        minMaxError,
-        mask == null ? 0 : mask.count());
+        range, chosen.id(), error, minMaxError, mask.map(Mask::count).orElse(0L));
   }
 
   private static final RangeMethod[] AUTO_CANDIDATES = {
     RangeMethod.Percentile.of(99.999), new RangeMethod.Entropy(), new RangeMethod.Mse()
   };
+
+  private static void checkHasValues(String tensor, TensorStats stats) {
+    if (stats.finiteCount() == 0) {
+      throw TareException.badInput(
+          "Cannot choose a range for tensor \"%s\": no finite value was observed (%d NaN,"
+              + " %d infinite)",
+          tensor, stats.nans(), stats.positiveInfinities() + stats.negativeInfinities());
+    }
+  }
 
   private static boolean isAnotherTools(RangeMethod method) {
     return method instanceof RangeMethod.OnnxRuntimePercentile
@@ -104,8 +124,8 @@ public final class RangeSearch {
       return EntropySearch.search(stats, spec);
     } else if (method instanceof RangeMethod.Sigma sigma) {
       return table.sigma(sigma.k(), stats.min(), stats.max());
-    } else if (method instanceof RangeMethod.MovingAverageMinMax) {
-      return movingAverage(tensor, stats);
+    } else if (method instanceof RangeMethod.MovingAverageMinMax average) {
+      return movingAverage(tensor, stats, average.constant());
     } else if (method instanceof RangeMethod.OnnxRuntimePercentile percentile) {
       return OnnxRuntimeRanges.percentile(
           stats, percentile.percentile(), percentile.bins(), spec.symmetric());
@@ -115,7 +135,7 @@ public final class RangeSearch {
     return new Range(stats.min(), stats.max());
   }
 
-  private static Range movingAverage(String tensor, TensorStats stats) {
+  private static Range movingAverage(String tensor, TensorStats stats, float constant) {
     MovingAverage average =
         stats
             .average()
@@ -126,6 +146,12 @@ public final class RangeSearch {
                         "Cannot choose a range for tensor \"%s\": the state holds no moving average;"
                             + " calibrate with the method moving-average",
                         tensor));
+    if (average.constant() != constant) {
+      throw TareException.badInput(
+          "Cannot choose a range for tensor \"%s\": its moving average was made with constant %s, not"
+              + " %s; calibrate again, or leave the constant as it was",
+          tensor, average.constant(), constant);
+    }
     if (average.channels() != 1) {
       throw TareException.badInput(
           "Cannot choose a range for tensor \"%s\": its moving average is one per channel", tensor);

@@ -116,6 +116,7 @@ public final class CalibrationJob {
     Map<String, TensorLayout> layouts = layouts(table, exposed, request, inputs.keySet());
     ShippedModel model = ShippedModel.ship(spark, exposed, request.label());
 
+    SliceColumn.checkNumber("calibrate " + request.label(), request.by(), table.rows());
     Dataset<Row> partials =
         table
             .rows()

@@ -5,7 +5,6 @@ import java.nio.ByteOrder;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.DecimalType;
 import org.apache.spark.sql.types.NumericType;
 import org.tare.TareException;
 
@@ -38,7 +37,7 @@ final class FloatValues {
   }
 
   private static boolean isNumber(DataType type) {
-    return type instanceof NumericType && !(type instanceof DecimalType);
+    return type instanceof NumericType;
   }
 
   /** The values. */

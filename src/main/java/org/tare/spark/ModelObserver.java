@@ -131,6 +131,12 @@ final class ModelObserver {
                 + " channels out",
             name, channels.channels(), count);
       }
+      if (bits.remaining() % ((long) rows * count * inner) != 0) {
+        throw TareException.badInput(
+            "Cannot observe the channels of tensor \"%s\": its first axis does not count the rows of a"
+                + " batch; leave channels out",
+            name);
+      }
       channelObserver.observeBits(channels, bits.duplicate(), rows, inner);
     }
   }

@@ -90,6 +90,7 @@ public final class ObserveJob {
    */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
     Dataset<Row> selected = select(spark, request);
+    SliceColumn.checkNumber("observe " + request.data().label(), request.by(), selected);
     LongAccumulator seen = spark.sparkContext().longAccumulator("rows");
     int columns = request.columns().size();
     List<SliceColumn> by = new ArrayList<>();
@@ -181,7 +182,13 @@ public final class ObserveJob {
                     names.contains("id") ? java.util.Optional.of("id") : java.util.Optional.empty())
             .map(List::of)
             .orElse(request.columns());
-    Dataset<Row> selected = request.data().select(table, needed, identity);
+    Dataset<Row> selected;
+    try {
+      selected = request.data().select(table, needed, identity);
+    } catch (RuntimeException e) {
+      // A sample of so many rows reads them.
+      throw SparkFailures.translate("Cannot read data " + request.data().label(), e);
+    }
     return request.by().isEmpty()
         ? selected
         : selected.sortWithinPartitions(

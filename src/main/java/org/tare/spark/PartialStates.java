@@ -75,7 +75,8 @@ final class PartialStates {
    */
   static Merged merge(Dataset<Row> partials, int groups) {
     RuntimeConfig conf = partials.sparkSession().conf();
-    if (conf.get(FALLBACK_THRESHOLD, DEFAULT_THRESHOLD).equals(DEFAULT_THRESHOLD)) {
+    int threshold = Integer.parseInt(conf.get(FALLBACK_THRESHOLD, DEFAULT_THRESHOLD));
+    if (threshold < groups + 128) {
       conf.set(FALLBACK_THRESHOLD, Integer.toString(groups + 128));
     }
     List<Row> merged =

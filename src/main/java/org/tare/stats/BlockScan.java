@@ -30,10 +30,13 @@ public abstract class BlockScan {
   static BlockScan fastest() {
     if (ModuleLayer.boot().findModule(VECTOR_MODULE).isPresent()) {
       try {
-        return Class.forName(VECTOR_CLASS)
-            .asSubclass(BlockScan.class)
-            .getDeclaredConstructor()
-            .newInstance();
+        BlockScan scan =
+            Class.forName(VECTOR_CLASS)
+                .asSubclass(BlockScan.class)
+                .getDeclaredConstructor()
+                .newInstance();
+        // Whatever is missing shows when the loop is linked.
+        return scan.isPlain(new int[64], 64, 0f, 0f) ? scan : new LoopBlockScan();
       } catch (ReflectiveOperationException | LinkageError e) {
         // The incubator's API changes between releases: the loop does as well.
         return new LoopBlockScan();

@@ -11,7 +11,7 @@ import java.util.Arrays;
  * <p>A sum has {@value #LIMBS} limbs of 32 bits in 64-bit words; the lowest bit is worth 2^-{@value
  * #FRACTION_BITS}. The spare bits take carries, which are settled before they run out.
  *
- * <p>Addends must be finite, multiples of 2^-149 as every sum of float32 values is, and below 2^191
+ * <p>Addends must be finite, multiples of 2^-149 as every sum of float32 values is, and below 2^180
  * in magnitude.
  */
 final class ExactSums {
@@ -61,10 +61,6 @@ final class ExactSums {
     if (++additions >= ADDITIONS_BEFORE_CARRY) {
       carry();
     }
-  }
-
-  void merge(ExactSums other) {
-    addTimes(other, 1);
   }
 
   /** Adds each of the other's sums the given number of times. */

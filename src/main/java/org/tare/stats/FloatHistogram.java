@@ -50,10 +50,6 @@ public final class FloatHistogram {
     return counts;
   }
 
-  void add(FloatHistogram other) {
-    addTimes(other, 1);
-  }
-
   void addTimes(FloatHistogram other, long times) {
     for (int p = 0; p < PAGES; p++) {
       long[] theirs = other.pages[p];

@@ -45,7 +45,7 @@ public final class MovingAverage {
 
     /** This run, then the other. */
     private Run then(Run next, int joinedLevel, double constant) {
-      double keep = Math.pow(1 - constant, (double) next.batches);
+      double keep = StrictMath.pow(1 - constant, (double) next.batches);
       double[] joined = new double[reached.length];
       for (int i = 0; i < joined.length; i++) {
         joined[i] = next.reached[i] + keep * (reached[i] - next.first[i]);
@@ -74,6 +74,7 @@ public final class MovingAverage {
   private final int channels;
   private final NavigableMap<Long, Run> runs = new TreeMap<>();
 
+  private boolean isOpen;
   private long openStart;
   private long openBatches;
   private float[] openFirst;
@@ -109,6 +110,7 @@ public final class MovingAverage {
    */
   public static MovingAverage at(long sequence, float constant, int channels) {
     MovingAverage average = new MovingAverage(constant, channels);
+    average.isOpen = true;
     average.openStart = sequence;
     return average;
   }
@@ -128,6 +130,9 @@ public final class MovingAverage {
 
   /** Adds a batch by the least and greatest value of each channel. */
   public void observe(float[] min, float[] max) {
+    if (!isOpen) {
+      throw new IllegalStateException("only an average made at a place takes batches");
+    }
     if (min.length != channels || max.length != channels) {
       throw TareException.badInput(
           "Cannot add a batch of %d channels to a moving average of %d", min.length, channels);
@@ -235,7 +240,7 @@ public final class MovingAverage {
           isFirst
               ? run.reached()[index]
               : run.reached()[index]
-                  + Math.pow(1 - (double) constant, (double) run.batches())
+                  + StrictMath.pow(1 - (double) constant, (double) run.batches())
                       * (state - run.first()[index]);
       isFirst = false;
     }

@@ -44,6 +44,9 @@ public final class Recording {
 
   /** Records a batch at its place; a batch that does not fit is dropped with all after it. */
   public void observe(long sequence, float... values) {
+    if (sequence >= end) {
+      return;
+    }
     if (batches.putIfAbsent(sequence, values.clone()) != null) {
       throw TareException.badInput(
           "Cannot record a batch: place %d of the order is taken", sequence);

@@ -183,6 +183,15 @@ public final class StatsCodec {
 
   private static void decodeInto(TensorStats stats, byte[] bytes, String source) {
     ByteReader header = new ByteReader(bytes, 0, bytes.length, source);
+    try {
+      decodeInto(stats, bytes, header, source);
+    } catch (ArithmeticException e) {
+      throw header.damaged("its counts are out of range").causedBy(e);
+    }
+  }
+
+  private static void decodeInto(
+      TensorStats stats, byte[] bytes, ByteReader header, String source) {
     int version = header.u8();
     if (version == BODY_ONLY_VERSION) {
       addBody(stats, header);
@@ -235,7 +244,7 @@ public final class StatsCodec {
     long page = -1;
     for (long i = 0; i < used; i++) {
       long step = in.varint();
-      page += step;
+      page += Math.min(step, FloatHistogram.PAGES);
       if (step < 1
           || page >= FloatHistogram.PAGES
           || page == FloatHistogram.POSITIVE_SPECIAL_PAGE
@@ -306,9 +315,14 @@ public final class StatsCodec {
         throw in.damaged("a run of level " + level + " cannot be there");
       }
       long batches = in.varint();
-      average.insert(
+      MovingAverage.Run run =
           new MovingAverage.Run(
-              start, level, batches, readDoubles(2 * channels, in), readDoubles(2 * channels, in)));
+              start, level, batches, readDoubles(2 * channels, in), readDoubles(2 * channels, in));
+      try {
+        average.insert(run);
+      } catch (TareException e) {
+        throw in.damaged("two runs of a moving average stand at one place").causedBy(e);
+      }
     }
     return average;
   }

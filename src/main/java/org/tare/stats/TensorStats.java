@@ -13,8 +13,9 @@ import org.tare.TareException;
  * Recording}.
  *
  * <p>{@link #merge} is associative and commutative with {@link #empty} as its identity, and {@code
- * observe(a ++ b)} equals {@code merge(observe(a), observe(b))}, exactly: all parts are integer
- * sums, a minimum and a maximum.
+ * observe(a ++ b)} equals {@code merge(observe(a), observe(b))}, exactly: all is integer sums, a
+ * minimum and a maximum. A moving average and a recording keep the order of what they saw, and
+ * merge by it.
  *
  * <p>Non-finite values: NaN and infinities are counted apart and are in neither min, max nor the
  * histogram. -0.0 is a zero and min and max never are -0.0. Subnormals are values like any other.
@@ -57,19 +58,25 @@ public final class TensorStats {
     if (other == this) {
       throw new IllegalArgumentException("Cannot merge stats with themselves");
     }
-    mergeParts(other, 1);
-    histogram.add(other.histogram);
-    min = Math.min(min, other.min);
-    max = Math.max(max, other.max);
-    zeros = Math.addExact(zeros, other.zeros);
-    nans = Math.addExact(nans, other.nans);
-    positiveInfinities = Math.addExact(positiveInfinities, other.positiveInfinities);
-    negativeInfinities = Math.addExact(negativeInfinities, other.negativeInfinities);
+    mergeParts(other);
+    addCounts(other, 1);
     return this;
   }
 
+  private void addCounts(TensorStats other, long times) {
+    histogram.addTimes(other.histogram, times);
+    min = Math.min(min, other.min);
+    max = Math.max(max, other.max);
+    zeros = Math.addExact(zeros, Math.multiplyExact(other.zeros, times));
+    nans = Math.addExact(nans, Math.multiplyExact(other.nans, times));
+    positiveInfinities =
+        Math.addExact(positiveInfinities, Math.multiplyExact(other.positiveInfinities, times));
+    negativeInfinities =
+        Math.addExact(negativeInfinities, Math.multiplyExact(other.negativeInfinities, times));
+  }
+
   /** Parts first: a failure there leaves all as it was. */
-  private void mergeParts(TensorStats other, long times) {
+  private void mergeParts(TensorStats other) {
     requireSame("channel statistics", channels, other.channels, other);
     requireSame("a moving average", average, other.average, other);
     requireSame("a recording", recording, other.recording, other);
@@ -87,7 +94,7 @@ public final class TensorStats {
                 .merge(other.recording);
     if (other.channels != null) {
       ChannelStats ours = channels == null ? other.channels.emptyCopy() : channels;
-      channels = ours.mergeTimes(other.channels, times);
+      channels = ours.merge(other.channels);
     }
     average = bothAverages;
     recording = bothRecordings;
@@ -104,35 +111,24 @@ public final class TensorStats {
   }
 
   /**
-   * Adds another tensor's stats the given number of times, as merging it that often would. The
-   * other may have channel statistics, but no part that depends on an order.
+   * Adds another tensor's counts the given number of times, as merging it that often would. The
+   * other has no parts; those of these stats stay as they are.
    */
   public TensorStats mergeTimes(TensorStats other, long times) {
-    if (times == 0) {
-      return this;
+    if (other.channels != null || other.average != null || other.recording != null) {
+      throw new IllegalArgumentException("parts cannot be merged several times");
     }
-    if (other.average != null || other.recording != null) {
-      throw new IllegalArgumentException("an ordered part cannot be merged several times");
+    if (times > 0) {
+      addCounts(other, times);
     }
-    TensorStats scaled = new TensorStats();
-    if (other.channels != null) {
-      scaled.channels = other.channels.emptyCopy().mergeTimes(other.channels, times);
-    }
-    scaled.histogram.addTimes(other.histogram, times);
-    scaled.min = other.min;
-    scaled.max = other.max;
-    scaled.zeros = Math.multiplyExact(other.zeros, times);
-    scaled.nans = Math.multiplyExact(other.nans, times);
-    scaled.positiveInfinities = Math.multiplyExact(other.positiveInfinities, times);
-    scaled.negativeInfinities = Math.multiplyExact(other.negativeInfinities, times);
-    return merge(scaled);
+    return this;
   }
 
   /**
-   * The stats of the finite values above a limit that lies between two buckets; without parts, NaN
-   * and infinities. The least value is known to a bucket's width.
+   * The stats of the finite values above a limit; without parts, NaN and infinities. The least
+   * value is known to a bucket's width.
    *
-   * @param limit below zero; no value is in its own bucket's upper part
+   * @param limit below zero, and the end of a bucket
    */
   public TensorStats above(double limit) {
     TensorStats rest = new TensorStats();

@@ -41,7 +41,12 @@ public final class HadoopFiles {
   public byte[] read(String what, String file) {
     try {
       Path path = new Path(file);
-      try (InputStream in = fileSystem(path).open(path)) {
+      FileSystem fileSystem = fileSystem(path);
+      if (fileSystem.exists(path) && fileSystem.getFileStatus(path).isDirectory()) {
+        throw TareException.badInput(
+            "Cannot read %s %s: it is a folder; name the file in it", what, file);
+      }
+      try (InputStream in = fileSystem.open(path)) {
         return in.readAllBytes();
       }
     } catch (FileNotFoundException e) {
@@ -71,27 +76,34 @@ public final class HadoopFiles {
         throw TareException.cannotWrite("Cannot write %s %s: it is a folder", what, file);
       }
       Path staging = new Path(path.toString() + ".staging-" + UUID.randomUUID());
-      try (OutputStream out = fileSystem.create(staging, false)) {
-        out.write(content);
-      }
-      Path former = new Path(path.toString() + ".former-" + UUID.randomUUID());
-      boolean replaces = fileSystem.exists(path);
-      if (replaces && !fileSystem.rename(path, former)) {
-        fileSystem.delete(staging, false);
-        throw new IOException("the former file cannot be moved away");
-      }
-      if (!fileSystem.rename(staging, path)) {
-        if (replaces) {
-          fileSystem.rename(former, path);
+      try {
+        try (OutputStream out = fileSystem.create(staging, false)) {
+          out.write(content);
         }
+        moveToPlace(fileSystem, staging, path);
+      } finally {
         fileSystem.delete(staging, false);
-        throw new IOException("it cannot be moved to its place");
       }
-      fileSystem.delete(former, false);
     } catch (IOException | IllegalArgumentException e) {
       throw TareException.cannotWrite("Cannot write %s %s: %s", what, file, e.getMessage())
           .causedBy(e);
     }
+  }
+
+  private static void moveToPlace(FileSystem fileSystem, Path staging, Path path)
+      throws IOException {
+    Path former = new Path(path.toString() + ".former-" + UUID.randomUUID());
+    boolean replaces = fileSystem.exists(path);
+    if (replaces && !fileSystem.rename(path, former)) {
+      throw new IOException("the former file cannot be moved away");
+    }
+    if (!fileSystem.rename(staging, path)) {
+      if (replaces) {
+        fileSystem.rename(former, path);
+      }
+      throw new IOException("it cannot be moved to its place");
+    }
+    fileSystem.delete(former, false);
   }
 
   /**

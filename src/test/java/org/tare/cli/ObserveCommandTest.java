@@ -178,7 +178,8 @@ class ObserveCommandTest {
         "--method|best|64|Unknown range method \"best\"",
         "--averaging-constant|2|64|averaging constant 2.0 cannot be used",
         "--by|country|65|there is no such column",
-        "--rule|mine|64|Unknown rule \"mine\""
+        "--rule|mine|64|Unknown rule \"mine\"",
+        "--method|moving-average|64|moving-average is an observer"
       })
   void wrongUseIsSaid(String option, String value, int status, String message) {
     List<String> args = new ArrayList<>(List.of("observe", at("seed")));
@@ -190,6 +191,62 @@ class ObserveCommandTest {
     assertEquals(status, outcome.status(), outcome.err());
     assertTrue(outcome.err().contains(message), outcome.err());
     assertEquals(1, outcome.err().lines().filter(line -> line.startsWith("tare: ")).count());
+  }
+
+  @Test
+  void torchObserversHavePyTorchsArithmeticAndOrderedOnesNoSlices() {
+    Outcome rule =
+        Outcome.of(
+            "observe",
+            at("seed"),
+            "--column",
+            "x",
+            "--observer",
+            "torch-2.5",
+            "--rule",
+            "onnxruntime");
+    assertEquals(64, rule.status());
+    assertTrue(rule.err().contains("pytorch with the observer torch-2.5"), rule.err());
+    Outcome by =
+        Outcome.of(
+            "observe", at("seed"), "--column", "x", "--observer", "recording", "--by", "name");
+    assertEquals(64, by.status());
+    assertTrue(by.err().contains("the rows of a slice have no order"), by.err());
+    Outcome folder = Outcome.of("inspect", at("seed"));
+    assertEquals(65, folder.status());
+    assertTrue(folder.err().contains("it is a folder"), folder.err());
+  }
+
+  /** A column without a finite value costs the others nothing. */
+  @Test
+  void columnsWithoutValuesHaveNoQParams() throws IOException {
+    Outcome outcome =
+        Outcome.of(
+            "observe",
+            "--json",
+            "--query",
+            "SELECT CAST(NULL AS FLOAT) AS a, CAST(id AS FLOAT) AS b FROM range(10)",
+            "--column",
+            "a,b");
+    assertEquals(0, outcome.status(), outcome.err());
+    JsonNode qparams = new ObjectMapper().readTree(outcome.out()).path("qparams");
+    assertTrue(qparams.get(0).path("scale").isNull());
+    assertEquals(9 / 255f, (float) qparams.get(1).path("scale").asDouble(), 1e-5f);
+  }
+
+  @Test
+  void tooManySlicesAreRefused() {
+    Outcome outcome =
+        Outcome.of(
+            "observe",
+            "--query",
+            "SELECT id AS user, CAST(id AS FLOAT) AS b FROM range(5000)",
+            "--column",
+            "b",
+            "--by",
+            "user");
+    assertEquals(65, outcome.status());
+    assertTrue(outcome.err().contains("more than 1000 slices"), outcome.err());
   }
 
   @Test

@@ -123,6 +123,75 @@ class RangeMethodsTest {
     }
   }
 
+  /** One infinity, as of log 0, is no mask; the error is that of the range with the mask's room. */
+  @Test
+  void fewInfinitiesAreNoMask() {
+    float[] values = normal(3);
+    values[9] = Float.NEGATIVE_INFINITY;
+    RangeChoice choice =
+        RangeSearch.choose("t", TensorStats.of(values), new RangeMethod.MinMax(), UINT8);
+    assertEquals(0, choice.masked());
+    assertTrue(choice.range().min() > -6, choice.range().toString());
+    for (int i = 0; i < values.length; i += 2) {
+      values[i] = -1e4f;
+    }
+    values[9] = 0;
+    RangeChoice masked =
+        RangeSearch.choose("t", TensorStats.of(values), new RangeMethod.Mse(), UINT8);
+    QParams q = UINT8.qparams(masked.range().min(), masked.range().max());
+    double sum = 0;
+    int scores = 0;
+    for (float value : values) {
+      if (value > -100) {
+        sum += Math.pow(value - (double) q.fakeQuantize(value), 2);
+        scores++;
+      }
+    }
+    assertEquals(sum / scores, masked.expectedError(), 0.05 * sum / scores);
+    Range literal = RangeSearch.extremes("t", TensorStats.of(values), UINT8).range();
+    assertEquals(-1e4f, literal.min());
+  }
+
+  /**
+   * Powers of large values do not overflow, nor do ranges that end on a bucket's edge become NaN.
+   */
+  @ParameterizedTest
+  @ValueSource(doubles = {1, 3, 8, 16})
+  void powersHaveAnAnswerForAllValues(double p) {
+    RangeMethod method = new RangeMethod.Lp(p);
+    float[] pixels = new float[256];
+    for (int i = 0; i < 256; i++) {
+      pixels[i] = i;
+    }
+    Range exact = range(method, UINT8, pixels);
+    assertTrue(exact.min() == 0 && exact.max() > 200 && exact.max() <= 255, exact.toString());
+    Range wide = range(method, UINT8, 0, -3e38f, 1e38f, 2e38f);
+    assertTrue(wide.min() < 0 && wide.max() > 0, wide.toString());
+    Range tiny = range(method, UINT8, 0, 1e-38f, 2e-38f, 3e-38f);
+    assertTrue(tiny.max() > 0, tiny.toString());
+  }
+
+  /** The value below the greatest counts whole where the greatest begins a bucket. */
+  @Test
+  void everyValueCountsOnce() {
+    BucketTable table = new BucketTable(TensorStats.of(0.999f, 1f, -0.999f, -1f));
+    QParams q = UINT8.qparams(-0.5f, 0.5f);
+    double expected = 0;
+    for (float value : new float[] {0.999f, 1f, -0.999f, -1f}) {
+      expected += Math.pow(value - (double) q.fakeQuantize(value), 2) / 4;
+    }
+    assertEquals(expected, table.meanSquaredError(q), 0.01 * expected);
+  }
+
+  @Test
+  void entropyOfManyLevelsIsMinMax() {
+    QuantSpec int16 = QParamsRule.ONNXRUNTIME.spec(DType.INT16, true);
+    float[] values = normal(12);
+    Range minMax = range(new RangeMethod.MinMax(), UINT16, values);
+    assertEquals(minMax, range(new RangeMethod.Entropy(), UINT16, values));
+    assertEquals(minMax, range(new RangeMethod.Entropy(), int16, values));
+  }
+
   @Test
   void twoKindsOfMaskAreBothSetApart() {
     float[] scores = normal(5);
@@ -251,7 +320,12 @@ class RangeMethodsTest {
       for (float value : values) {
         sum += Math.pow(Math.abs(value - (double) q.fakeQuantize(value)), p);
       }
-      double expected = sum / values.length;
+      // Powers other than two are in units of the greatest magnitude.
+      float greatest = 0;
+      for (float value : values) {
+        greatest = Math.max(greatest, Math.abs(value));
+      }
+      double expected = sum / values.length / (p == 2 ? 1 : Math.pow(greatest, p));
       assertEquals(expected, table.error(p).mean(q), 0.05 * expected, "p " + p + " max " + max);
     }
   }
@@ -283,6 +357,10 @@ class RangeMethodsTest {
     stats.average().orElseThrow().observe(-4, 8);
     RangeMethod method = new RangeMethod.MovingAverageMinMax(0.5f);
     assertEquals(new Range(-3, 5), RangeSearch.range("t", stats, method, UINT8));
+    RangeMethod slower = new RangeMethod.MovingAverageMinMax(0.1f);
+    TareException other =
+        assertThrows(TareException.class, () -> RangeSearch.range("t", stats, slower, UINT8));
+    assertTrue(other.getMessage().contains("was made with constant 0.5, not 0.1"));
     TareException e =
         assertThrows(
             TareException.class, () -> RangeSearch.range("t", TensorStats.of(1), method, UINT8));
@@ -320,7 +398,9 @@ class RangeMethodsTest {
     assertSays("k: 3.0 has no meaning with method \"mse\"", "mse(k=3)");
     assertSays("Missing p: method \"lp\" takes it", "lp");
     assertSays("it lacks the closing )", "lp(p=3");
-    assertSays("\"p\" is not name=number", "lp(p)");
+    assertSays("\"p\" is not one name=number", "lp(p)");
+    assertSays("is not one name=number", "lp(p=3,p=2)");
+    assertSays("100.7 bins or levels cannot be used", "onnxruntime-percentile(bins=100.7)");
     assertSays("p cannot be 99.0: it is from 0.5 to 16", "lp(p=99)");
     assertSays("give either percentile, or lower and upper", "percentile(percentile=9,lower=1)");
     assertEquals(RangeMethod.parse("mse"), RangeMethod.parse("MSE", Map.of()), "names in any case");

@@ -195,6 +195,49 @@ class TensorStatsTest {
     assertEquals(3, buffer.position());
   }
 
+  /** A tensor that is one for a whole batch counts for each row; its average stays. */
+  @Test
+  void countsAreAddedToStatsWithAnAverage() {
+    TensorStats stats = TensorStats.empty().with(MovingAverage.at(0, 0.5f, 1));
+    stats.average().orElseThrow().observe(1, 2);
+    stats.mergeTimes(TensorStats.of(1, 2), 3);
+    assertEquals(6, stats.count());
+    assertEquals(1, stats.average().orElseThrow().batches());
+  }
+
+  /** Bytes without a checksum whose counts overflow, or whose page is far away. */
+  @Test
+  void countsThatOverflowAreDamage() {
+    ByteWriter twice = new ByteWriter();
+    twice.u8(1);
+    for (int i = 0; i < 4; i++) {
+      twice.varint(0);
+    }
+    twice.f32(1);
+    twice.f32(2);
+    twice.varint(1);
+    twice.varint(128);
+    twice.u8(0);
+    twice.varint(2);
+    for (int i = 0; i < 2; i++) {
+      twice.u8(5);
+      twice.varint(Long.MAX_VALUE);
+    }
+    TareException e =
+        assertThrows(TareException.class, () -> StatsCodec.decode(twice.toByteArray()));
+    assertTrue(e.getMessage().endsWith("its counts are out of range"), e.getMessage());
+    ByteWriter far = new ByteWriter();
+    far.u8(1);
+    for (int i = 0; i < 4; i++) {
+      far.varint(0);
+    }
+    far.f32(1);
+    far.f32(2);
+    far.varint(1);
+    far.varint(Long.MAX_VALUE);
+    assertThrows(TareException.class, () -> StatsCodec.decode(far.toByteArray()));
+  }
+
   @Test
   void statsDoNotMergeWithThemselves() {
     TensorStats stats = TensorStats.of(1);

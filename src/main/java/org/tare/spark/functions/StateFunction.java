@@ -65,7 +65,8 @@ public final class StateFunction extends Expression implements CodegenFallback, 
           .add("max", DataTypes.FloatType)
           .add("method", DataTypes.StringType)
           .add("expected_mse", DataTypes.DoubleType)
-          .add("minmax_mse", DataTypes.DoubleType);
+          .add("minmax_mse", DataTypes.DoubleType)
+          .add("masked", DataTypes.LongType);
 
   private static final StructType CHANNEL_TYPE =
       new StructType()
@@ -162,7 +163,11 @@ public final class StateFunction extends Expression implements CodegenFallback, 
       return null;
     }
     QuantSpec spec = spec(values, 2, scheme);
-    RangeChoice choice = RangeSearch.choose("of this group", stats, method, spec);
+    boolean isLiteral = method instanceof RangeMethod.MinMax;
+    RangeChoice choice =
+        isLiteral
+            ? RangeSearch.extremes("of a group", stats, spec)
+            : RangeSearch.choose("of a group", stats, method, spec);
     QParams q = spec.qparams(choice.range().min(), choice.range().max());
     return new GenericInternalRow(
         new Object[] {
@@ -172,7 +177,8 @@ public final class StateFunction extends Expression implements CodegenFallback, 
           choice.range().max(),
           UTF8String.fromString(choice.method()),
           choice.expectedError(),
-          choice.minMaxError()
+          choice.minMaxError(),
+          choice.masked()
         });
   }
 

@@ -16,7 +16,7 @@ import org.tare.TareException;
  *   statistics of each index</td></tr>
  *   <tr><td>{@code tare_merge(state)}</td><td>aggregate: the state of all</td></tr>
  *   <tr><td>{@code tare_qparams(state, method, dtype [, scheme [, rule]])}</td><td>STRUCT of scale,
- *   zero_point, min, max, method, expected_mse, minmax_mse; null if no value is finite; a method may
+ *   zero_point, min, max, method, expected_mse, minmax_mse, masked; null if no value is finite; a method may
  *   have parameters, as in {@code 'percentile(percentile=99.9)'}</td></tr>
  *   <tr><td>{@code tare_channel_qparams(state, dtype [, scheme [, rule]])}</td><td>ARRAY of STRUCT of
  *   scale, zero_point, min, max by min-max of each channel</td></tr>

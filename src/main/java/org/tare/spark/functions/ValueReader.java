@@ -21,6 +21,8 @@ final class ValueReader implements Serializable {
     NUMBER,
     FLOATS,
     DOUBLES,
+    BYTES_OF_ARRAY,
+    SHORTS,
     INTS,
     LONGS,
     BYTES
@@ -49,6 +51,10 @@ final class ValueReader implements Serializable {
         return new ValueReader(Kind.FLOATS);
       } else if (element.equals(DataTypes.DoubleType)) {
         return new ValueReader(Kind.DOUBLES);
+      } else if (element.equals(DataTypes.ByteType)) {
+        return new ValueReader(Kind.BYTES_OF_ARRAY);
+      } else if (element.equals(DataTypes.ShortType)) {
+        return new ValueReader(Kind.SHORTS);
       } else if (element.equals(DataTypes.IntegerType)) {
         return new ValueReader(Kind.INTS);
       } else if (element.equals(DataTypes.LongType)) {
@@ -57,7 +63,8 @@ final class ValueReader implements Serializable {
     }
     throw TareException.badInput(
         "%s cannot read a column of type %s: it takes FLOAT, DOUBLE and whole numbers, arrays of"
-            + " them, and BINARY with the little-endian bytes of float32 values",
+            + " them, and BINARY with the little-endian bytes of float32 values; cast decimals"
+            + " to DOUBLE",
         function, type.simpleString());
   }
 
@@ -93,6 +100,8 @@ final class ValueReader implements Serializable {
           switch (kind) {
             case FLOATS -> array.getFloat(i);
             case DOUBLES -> (float) array.getDouble(i);
+            case BYTES_OF_ARRAY -> array.getByte(i);
+            case SHORTS -> array.getShort(i);
             case INTS -> array.getInt(i);
             case LONGS -> array.getLong(i);
             default -> throw new IllegalStateException(kind.name());
