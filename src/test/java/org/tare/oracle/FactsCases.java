@@ -8,6 +8,7 @@ import org.tare.qconfig.torch.ObserverConfig;
 import org.tare.qconfig.torch.ObserverKind;
 import org.tare.qconfig.torch.TorchQConfig;
 import org.tare.quant.DType;
+import org.tare.quant.QScheme;
 import org.tare.quant.QuantSpec;
 
 /** PyTorch's default QConfigs. */
@@ -34,8 +35,11 @@ final class FactsCases {
         tally.hold(
             name, () -> qconfig(c, TorchQConfig.symmetricQnnpack(name.contains("per_channel"))));
       } else {
-        tally.skip("QConfigs by other names than a backend's");
+        tally.hold(name, () -> fromArguments(c));
       }
+    }
+    for (JsonNode c : file.path("qconfig_mappings")) {
+      tally.hold("qconfig_mappings " + c.path("backend") + c.path("qat"), () -> mapping(c));
     }
     for (JsonNode c : file.path("named_observers")) {
       String kind = c.path("class").asText();
@@ -51,12 +55,69 @@ final class FactsCases {
         tally.skip("observers and fake quantizations by name: PyTorch's Python variables");
       }
     }
-    for (String table :
-        new String[] {
-          "qconfig_mappings", "eager_fusions", "fx_fusion_patterns", "backend_configs"
-        }) {
+    for (String table : new String[] {"eager_fusions", "fx_fusion_patterns", "backend_configs"}) {
       file.path(table).forEach(c -> tally.skip(table + ": names of PyTorch's modules"));
     }
+  }
+
+  /** The global QConfig is the backend's; what is said of operators follows from its arguments. */
+  private static void mapping(JsonNode c) {
+    String backend = c.path("backend").asText();
+    qconfig(
+        c.path("global"),
+        c.path("qat").asBoolean()
+            ? TorchQConfig.training(backend, 1)
+            : TorchQConfig.postTraining(backend));
+    for (JsonNode type : c.path("object_types")) {
+      if (type.path("qconfig").isObject()) {
+        fromArguments(type.path("qconfig"));
+      }
+    }
+  }
+
+  /** What the arguments of with_args lead to: limits, eps, type and scheme. */
+  private static void fromArguments(JsonNode qconfig) {
+    for (String part : new String[] {"activation", "weight"}) {
+      JsonNode module = qconfig.path(part);
+      JsonNode args = module.path("with_args");
+      boolean isFake = module.path("kind").asText().equals("fake_quantize");
+      JsonNode expected = isFake ? module.path("observer") : module;
+      if (module.path("kind").asText().equals("module")) {
+        continue;
+      }
+      ObserverKind kind = ObserverKind.of(expected.path("class").asText());
+      if (kind == ObserverKind.FIXED_QPARAMS) {
+        JsonNode scale = expected.path("scale").get(0);
+        JsonNode zeroPoint = expected.path("zero_point").get(0);
+        observer(expected, ObserverConfig.fixed((float) scale.asDouble(), zeroPoint.asInt()));
+      } else if (!kind.observes()) {
+        // Nothing is computed: the name alone is a fact.
+        assertEquals(expected.path("class").asText(), kind.className());
+      } else {
+        observer(expected, arguments(kind, args));
+      }
+    }
+  }
+
+  private static ObserverConfig arguments(ObserverKind kind, JsonNode args) {
+    ObserverConfig config = ObserverConfig.of(kind);
+    config =
+        config.with(
+            args.has("dtype") ? DType.of(args.path("dtype").asText()) : DType.UINT8,
+            args.has("qscheme") ? QScheme.of(args.path("qscheme").asText()) : config.scheme());
+    if (args.has("quant_min")) {
+      config = config.withRange(args.path("quant_min").asInt(), args.path("quant_max").asInt());
+    }
+    if (args.path("reduce_range").asBoolean()) {
+      config = config.withReducedRange();
+    }
+    if (args.has("eps")) {
+      config = config.withEps((float) args.path("eps").asDouble());
+    }
+    if (args.has("averaging_constant")) {
+      config = config.withAveragingConstant((float) args.path("averaging_constant").asDouble());
+    }
+    return config.withAxis(args.path("ch_axis").asInt(0));
   }
 
   private static void qconfig(JsonNode c, TorchQConfig found) {

@@ -132,7 +132,7 @@ class OracleTest {
 
   @Test
   void facts() {
-    hold("facts.json", 23, 114, FactsCases::facts);
+    hold("facts.json", 50, 114, FactsCases::facts);
   }
 
   @Test
