@@ -82,7 +82,7 @@ public record CalibrationState(
     if (!modelDigest.equals(other.modelDigest)) {
       throw TareException.badInput(
           "Cannot merge calibration states of different models: %s and %s",
-          modelDigest, other.modelDigest);
+          named(modelDigest), named(other.modelDigest));
     }
     SortedMap<String, TensorStats> merged = new TreeMap<>();
     for (CalibrationState state : new CalibrationState[] {this, other}) {
@@ -99,6 +99,10 @@ public record CalibrationState(
     }
     return new CalibrationState(
         modelDigest, bothSlices(slice, other.slice), Math.addExact(rows, other.rows), merged);
+  }
+
+  private static String named(String digest) {
+    return digest.isEmpty() ? "none (columns of a table)" : digest;
   }
 
   private static String bothSlices(String one, String other) {
