@@ -2,6 +2,7 @@ package org.tare.qconfig.torch;
 
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.function.Consumer;
 import org.tare.TareException;
 import org.tare.quant.DType;
 import org.tare.quant.QParamsRule;
@@ -61,64 +62,21 @@ public record ObserverConfig(
 
   /** Given qparams over quint8's whole range. */
   public static ObserverConfig fixed(float scale, int zeroPoint) {
-    ObserverConfig c = of(ObserverKind.FIXED_QPARAMS).withRange(0, 255);
-    return new ObserverConfig(
-        c.kind,
-        c.dtype,
-        c.scheme,
-        c.reduceRange,
-        c.quantMin,
-        c.quantMax,
-        c.eps,
-        c.averagingConstant,
-        c.axis,
-        c.bins,
-        c.upsampleRate,
-        c.version,
-        Optional.of(new TorchQParams(scale, zeroPoint)));
+    return of(ObserverKind.FIXED_QPARAMS)
+        .withRange(0, 255)
+        .edited(draft -> draft.fixed = Optional.of(new TorchQParams(scale, zeroPoint)));
   }
 
-  /** An observer of a tensor that stays float. */
-  public static ObserverConfig ofFloat(ObserverKind kind) {
-    return of(kind).with(Optional.empty(), QScheme.PER_TENSOR_AFFINE);
-  }
-
-  public ObserverConfig with(DType type, QScheme newScheme) {
-    return with(Optional.of(type), newScheme);
-  }
-
-  private ObserverConfig with(Optional<DType> type, QScheme newScheme) {
-    return new ObserverConfig(
-        kind,
-        type,
-        newScheme,
-        reduceRange,
-        quantMin,
-        quantMax,
-        eps,
-        averagingConstant,
-        axis,
-        bins,
-        upsampleRate,
-        version,
-        fixed);
+  public ObserverConfig with(DType newType, QScheme newScheme) {
+    return edited(
+        draft -> {
+          draft.dtype = Optional.of(newType);
+          draft.scheme = newScheme;
+        });
   }
 
   public ObserverConfig withReducedRange() {
-    return new ObserverConfig(
-        kind,
-        dtype,
-        scheme,
-        true,
-        quantMin,
-        quantMax,
-        eps,
-        averagingConstant,
-        axis,
-        bins,
-        upsampleRate,
-        version,
-        fixed);
+    return edited(draft -> draft.reduceRange = true);
   }
 
   public ObserverConfig withRange(int min, int max) {
@@ -127,88 +85,82 @@ public record ObserverConfig(
 
   /** Limits of which one alone does not count. */
   public ObserverConfig withRange(OptionalInt min, OptionalInt max) {
-    return new ObserverConfig(
-        kind,
-        dtype,
-        scheme,
-        reduceRange,
-        min,
-        max,
-        eps,
-        averagingConstant,
-        axis,
-        bins,
-        upsampleRate,
-        version,
-        fixed);
+    return edited(
+        draft -> {
+          draft.quantMin = min;
+          draft.quantMax = max;
+        });
   }
 
   public ObserverConfig withEps(float newEps) {
-    return new ObserverConfig(
-        kind,
-        dtype,
-        scheme,
-        reduceRange,
-        quantMin,
-        quantMax,
-        newEps,
-        averagingConstant,
-        axis,
-        bins,
-        upsampleRate,
-        version,
-        fixed);
+    return edited(draft -> draft.eps = newEps);
   }
 
   public ObserverConfig withAveragingConstant(float constant) {
-    return new ObserverConfig(
-        kind,
-        dtype,
-        scheme,
-        reduceRange,
-        quantMin,
-        quantMax,
-        eps,
-        constant,
-        axis,
-        bins,
-        upsampleRate,
-        version,
-        fixed);
+    return edited(draft -> draft.averagingConstant = constant);
   }
 
   public ObserverConfig withAxis(int newAxis) {
-    return new ObserverConfig(
-        kind,
-        dtype,
-        scheme,
-        reduceRange,
-        quantMin,
-        quantMax,
-        eps,
-        averagingConstant,
-        newAxis,
-        bins,
-        upsampleRate,
-        version,
-        fixed);
+    return edited(draft -> draft.axis = newAxis);
   }
 
   public ObserverConfig withHistogram(TorchVersion newVersion, int newBins, int newUpsampleRate) {
+    return edited(
+        draft -> {
+          draft.version = newVersion;
+          draft.bins = newBins;
+          draft.upsampleRate = newUpsampleRate;
+        });
+  }
+
+  private ObserverConfig edited(Consumer<Draft> edit) {
+    Draft draft = new Draft(this);
+    edit.accept(draft);
     return new ObserverConfig(
         kind,
-        dtype,
-        scheme,
-        reduceRange,
-        quantMin,
-        quantMax,
-        eps,
-        averagingConstant,
-        axis,
-        newBins,
-        newUpsampleRate,
-        newVersion,
-        fixed);
+        draft.dtype,
+        draft.scheme,
+        draft.reduceRange,
+        draft.quantMin,
+        draft.quantMax,
+        draft.eps,
+        draft.averagingConstant,
+        draft.axis,
+        draft.bins,
+        draft.upsampleRate,
+        draft.version,
+        draft.fixed);
+  }
+
+  /** The arguments while one of them changes. */
+  private static final class Draft {
+    private Optional<DType> dtype;
+    private QScheme scheme;
+    private boolean reduceRange;
+    private OptionalInt quantMin;
+    private OptionalInt quantMax;
+    private float eps;
+    private float averagingConstant;
+    private int axis;
+    private int bins;
+    private int upsampleRate;
+    private TorchVersion version;
+    private Optional<TorchQParams> fixed;
+
+    Draft(ObserverConfig from) {
+      dtype = from.dtype;
+      scheme = from.scheme;
+      reduceRange = from.reduceRange;
+      quantMin = from.quantMin;
+      quantMax = from.quantMax;
+      eps = from.eps;
+      averagingConstant = from.averagingConstant;
+      axis = from.axis;
+      bins = from.bins;
+      upsampleRate = from.upsampleRate;
+      version = from.version;
+      fixed = from.fixed;
+    }
   }
 
   /**
