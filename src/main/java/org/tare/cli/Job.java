@@ -17,11 +17,12 @@ import org.tare.TareException;
 import org.tare.graph.ChannelAxes;
 import org.tare.graph.FloatPasses;
 import org.tare.graph.OnnxModel;
-import org.tare.graph.QdqRewriter;
+import org.tare.graph.Quantization;
 import org.tare.graph.QuantizationPlan;
 import org.tare.graph.QuantizedModel;
 import org.tare.graph.TensorType;
 import org.tare.infer.TensorTypes;
+import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.range.RangeMethod;
 import org.tare.report.HtmlReport;
@@ -62,33 +63,42 @@ final class Job implements AutoCloseable {
       OnnxModel prepared,
       Map<String, TensorType> types,
       QConfigMapping mapping,
-      QuantizationPlan plan) {}
+      Optional<QuantizationPlan> plan) {
+    /** The tensors that calibration observes; of modes that need no data, none. */
+    List<String> observed() {
+      return plan.map(QuantizationPlan::observed).orElse(List.of());
+    }
+  }
 
   /** Calibrates, quantizes, evaluates. */
   void run() {
     FloatModel model = readModel();
-    DataSource data = data();
+    Optional<DataSource> data = model.plan().isPresent() ? Optional.of(data()) : Optional.empty();
     Optional<DataSource> validation = settings.source("validation");
     if (settings.flag("dry-run")) {
       dryRun(model);
       return;
     }
     OutputFolder output = output();
-    CalibrationJob.Result calibration = calibrate(model, data);
-    QuantizedModel quantized = quantize(model, calibration.state());
+    Optional<CalibrationJob.Result> calibration = data.map(table -> calibrate(model, table));
+    Optional<CalibrationState> state = calibration.map(CalibrationJob.Result::state);
+    QuantizedModel quantized = quantize(model, state);
     Optional<EvaluationJob.Result> evaluation =
         validation.map(table -> evaluate(model, quantized.model(), table));
     Map<String, byte[]> files = new LinkedHashMap<>();
     byte[] onnx = quantized.model().toBytes();
     files.put("model.onnx", onnx);
     files.put("qparams.json", json(Results.qparams(quantized)));
-    putStates(files, calibration);
     ObjectNode result = result("run", model);
-    Results.addCalibration(result, calibration);
+    calibration.ifPresent(
+        observed -> {
+          putStates(files, observed);
+          Results.addCalibration(result, observed);
+        });
     Results.addQuantized(result, quantized, onnx.length);
     evaluation.ifPresent(found -> Results.addEvaluation(result, found));
     List<ReportData.Fact> summary = Results.summary(result);
-    files.put("report.html", report(model, quantized, calibration.state(), summary));
+    files.put("report.html", report(model, quantized, state, summary));
     publish(output, files, result);
     print(summary, output.toString());
   }
@@ -121,20 +131,15 @@ final class Job implements AutoCloseable {
   /** Writes the model of a state; Spark is not started. */
   void quantizeOnly() {
     FloatModel model = readModel();
-    String file = settings.require("state");
+    Optional<String> file =
+        model.plan().isPresent() ? Optional.of(settings.require("state")) : settings.find("state");
     if (settings.flag("dry-run")) {
       dryRun(model);
       return;
     }
-    CalibrationState state = CalibrationState.decode(files().read("calibration state", file), file);
-    if (!state.modelDigest().equals(model.original().digest())) {
-      throw TareException.badInput(
-          "Cannot quantize %s: the state %s was made with another model (SHA-256 %s, this one has"
-              + " %s)",
-          model.name(), file, state.modelDigest(), model.original().digest());
-    }
+    Optional<CalibrationState> state = file.map(name -> readState(model, name));
     OutputFolder output = output();
-    warnOfNonFinite(state);
+    state.ifPresent(this::warnOfNonFinite);
     QuantizedModel quantized = quantize(model, state);
     byte[] onnx = quantized.model().toBytes();
     ObjectNode result = result("quantize", model);
@@ -146,6 +151,17 @@ final class Job implements AutoCloseable {
     files.put("report.html", report(model, quantized, state, summary));
     publish(output, files, result);
     print(summary, output.toString());
+  }
+
+  private CalibrationState readState(FloatModel model, String file) {
+    CalibrationState state = CalibrationState.decode(files().read("calibration state", file), file);
+    if (!state.modelDigest().equals(model.prepared().digest())) {
+      throw TareException.badInput(
+          "Cannot quantize %s: the state %s was made with another model (SHA-256 %s, this one has"
+              + " %s)",
+          model.name(), file, state.modelDigest(), model.prepared().digest());
+    }
+    return state;
   }
 
   /** Compares two models; writes an output folder if one is given. */
@@ -163,7 +179,8 @@ final class Job implements AutoCloseable {
                 () ->
                     TareException.usage("Missing the rows to evaluate on: give --validation PATH"));
     Optional<OutputFolder> output = settings.find("output").map(folder -> output());
-    FloatModel floatModel = new FloatModel(fileName(name), model, model, types, null, null);
+    FloatModel floatModel =
+        new FloatModel(fileName(name), model, model, types, null, Optional.empty());
     if (settings.flag("dry-run")) {
       printSettings();
       return;
@@ -183,7 +200,14 @@ final class Job implements AutoCloseable {
     Map<String, TensorType> types = TensorTypes.of(prepared, name);
     QConfigMapping mapping = QuantizeSettings.of(settings);
     return new FloatModel(
-        name, original, prepared, types, mapping, QuantizationPlan.of(prepared, types, mapping));
+        name,
+        original,
+        prepared,
+        types,
+        mapping,
+        mapping.mode() == Mode.STATIC
+            ? Optional.of(QuantizationPlan.of(prepared, types, mapping))
+            : Optional.empty());
   }
 
   private static String fileName(String file) {
@@ -223,7 +247,7 @@ final class Job implements AutoCloseable {
                 model.name(),
                 model.prepared(),
                 model.types(),
-                model.plan().observed(),
+                model.observed(),
                 data,
                 settings.inputs(),
                 settings.batch(),
@@ -241,7 +265,8 @@ final class Job implements AutoCloseable {
     Map<String, Float> averages = new LinkedHashMap<>();
     model
         .plan()
-        .activations()
+        .map(QuantizationPlan::activations)
+        .orElse(Map.of())
         .values()
         .forEach(
             activation -> {
@@ -259,7 +284,7 @@ final class Job implements AutoCloseable {
     return new ObservedParts(
         averages,
         settings.channelDetail(),
-        ChannelAxes.of(model.prepared(), model.types(), model.plan().observed()));
+        ChannelAxes.of(model.prepared(), model.types(), model.observed()));
   }
 
   private void warnOfNonFinite(CalibrationState state) {
@@ -279,14 +304,20 @@ final class Job implements AutoCloseable {
     }
   }
 
-  private QuantizedModel quantize(FloatModel model, CalibrationState state) {
+  private QuantizedModel quantize(FloatModel model, Optional<CalibrationState> state) {
     long begun = System.nanoTime();
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("tare.version", Tare.version());
     metadata.put("tare.float_model.sha256", model.original().digest());
-    metadata.put("tare.state.sha256", state.digest());
+    state.ifPresent(observed -> metadata.put("tare.state.sha256", observed.digest()));
     QuantizedModel quantized =
-        QdqRewriter.quantize(model.prepared(), model.types(), model.mapping(), state, metadata);
+        Quantization.quantize(
+            model.prepared(),
+            model.types(),
+            model.mapping(),
+            QuantizeSettings.form(settings),
+            state,
+            metadata);
     // What the runtime does not load is not published.
     TensorTypes.check(quantized.model(), "quantized " + model.name());
     seconds.put("quantize", (System.nanoTime() - begun) / 1e9);
@@ -352,12 +383,15 @@ final class Job implements AutoCloseable {
   private byte[] report(
       FloatModel model,
       QuantizedModel quantized,
-      CalibrationState state,
+      Optional<CalibrationState> state,
       List<ReportData.Fact> summary) {
     List<ReportData.Tensor> tensors = new ArrayList<>();
-    for (String tensor : model.plan().observed()) {
-      tensors.add(
-          new ReportData.Tensor(tensor, state.tensor(tensor), quantized.activations().get(tensor)));
+    if (state.isPresent()) {
+      for (String tensor : model.observed()) {
+        tensors.add(
+            new ReportData.Tensor(
+                tensor, state.get().tensor(tensor), quantized.activations().get(tensor)));
+      }
     }
     List<List<String>> floatNodes =
         quantized.floatNodes().stream()
@@ -393,7 +427,7 @@ final class Job implements AutoCloseable {
 
   private void dryRun(FloatModel model) {
     printSettings();
-    List<String> observed = model.plan().observed();
+    List<String> observed = model.observed();
     out.printf(Locale.ROOT, "%nTensors to observe: %d%n", observed.size());
     long batchBytes = 0;
     for (String tensor : observed) {
@@ -405,11 +439,21 @@ final class Job implements AutoCloseable {
       }
       batchBytes += 4 * values;
     }
-    out.printf(Locale.ROOT, "%nNodes quantized: %d%n", model.plan().quantizedNodeCount());
-    for (QuantizationPlan.FloatNode node : model.plan().floatNodes()) {
-      out.printf(
-          Locale.ROOT, "  stays float32: %s %s: %s%n", node.opType(), node.name(), node.reason());
-    }
+    model
+        .plan()
+        .ifPresent(
+            plan -> {
+              out.printf(Locale.ROOT, "%nNodes quantized: %d%n", plan.quantizedNodeCount());
+              plan.floatNodes()
+                  .forEach(
+                      node ->
+                          out.printf(
+                              Locale.ROOT,
+                              "  stays float32: %s %s: %s%n",
+                              node.opType(),
+                              node.name(),
+                              node.reason()));
+            });
     // A tensor's stats take a page of 1 kB for each power of two that occurs, about 40.
     double megabytes = (batchBytes + observed.size() * 40 * 1024.0 + (1 << 20)) / (1 << 20);
     out.printf(

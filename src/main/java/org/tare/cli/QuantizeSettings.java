@@ -8,6 +8,9 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.tare.TareException;
+import org.tare.graph.Quantization;
+import org.tare.qconfig.Backend;
+import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.qconfig.TensorQConfig;
@@ -19,35 +22,80 @@ import org.tare.range.RangeMethod;
 final class QuantizeSettings {
   private QuantizeSettings() {}
 
-  /** Types, schemes and methods, with the overrides. */
+  /** Mode, backend, types, schemes and methods, with the overrides. */
   static QConfigMapping of(Settings settings) {
-    String mode = settings.find("quantize.mode").orElse("");
-    if (!mode.equals("static")) {
-      throw settings.wrong(
-          "quantize.mode", mode, "static; dynamic and weight-only are not there yet");
-    }
-    String backend = settings.find("quantize.backend").orElse("");
-    if (!backend.equals("onnxruntime-cpu")) {
-      throw settings.wrong(
-          "quantize.backend", backend, "onnxruntime-cpu; others are not there yet");
-    }
-    QConfig standard =
+    Mode mode = Mode.of(settings.require("quantize.mode"));
+    Backend backend = Backend.of(settings.require("quantize.backend"));
+    setDefaults(settings, mode, backend);
+    QConfig config =
         new QConfig(
-            true,
+            settings.flag("quantize.automatic"),
             tensor(settings, "quantize.activation."),
             tensor(settings, "quantize.weight."),
-            settings.flag("quantize.reduce-range"));
+            settings.flag("quantize.reduce-range"),
+            settings.flag("quantize.activation.reduce-range"));
     List<QConfigMapping.Rule> overrides = new ArrayList<>();
     JsonNode list = settings.node("quantize.overrides").orElse(null);
-    if (list != null) {
+    if (list != null && !list.isNull()) {
       if (!list.isArray()) {
         throw settings.wrong("quantize.overrides", list.toString(), "a list");
       }
       for (JsonNode override : list) {
-        overrides.add(override(override, standard));
+        overrides.add(override(override, config));
       }
     }
-    return new QConfigMapping(standard, overrides);
+    if (!config.quantized() && overrides.isEmpty()) {
+      throw TareException.usage(
+          "quantize.automatic is false and quantize.overrides is empty: nothing would be quantized;"
+              + " list what is to be, as in {op: Conv}");
+    }
+    return new QConfigMapping(mode, backend, config, overrides);
+  }
+
+  /** The form of the written model. */
+  static Quantization.Form form(Settings settings) {
+    String form = settings.find("quantize.form").orElse("");
+    if (form.isEmpty()) {
+      // 4-bit products have a fast kernel only in ONNX Runtime's own operator.
+      boolean hasBlocks = settings.find("quantize.weight.block").isPresent();
+      return hasBlocks ? Quantization.Form.QOPERATOR : Quantization.Form.QDQ;
+    }
+    return switch (form) {
+      case "qdq" -> Quantization.Form.QDQ;
+      case "qoperator" -> Quantization.Form.QOPERATOR;
+      default -> throw settings.wrong("quantize.form", form, "qdq or qoperator");
+    };
+  }
+
+  /** What was not said is as the backend has it, and shows as such. */
+  private static void setDefaults(Settings settings, Mode mode, Backend backend) {
+    QConfig standard = backend.standard(mode, CpuFeatures.hasVnni());
+    String origin = "backend " + backend.id();
+    settings.setDefault("quantize.activation.dtype", standard.activation().dtype().id(), origin);
+    settings.setDefault("quantize.activation.scheme", standard.activation().scheme().id(), origin);
+    boolean reduces = backend.standard(Mode.STATIC, false).reduceActivations();
+    settings.setDefault(
+        "quantize.activation.reduce-range",
+        Boolean.toString(standard.reduceActivations()),
+        reduces
+            ? origin + ", a CPU " + (CpuFeatures.hasVnni() ? "with" : "without") + " VNNI"
+            : origin);
+    settings.setDefault("quantize.weight.dtype", standard.weight().dtype().id(), origin);
+    DType weight = DType.of(settings.require("quantize.weight.dtype"));
+    boolean isFourBits = weight.bits() == 4;
+    settings.setDefault(
+        "quantize.weight.scheme",
+        isFourBits
+            ? (weight.isSigned() ? QScheme.PER_CHANNEL_SYMMETRIC : QScheme.PER_CHANNEL_AFFINE).id()
+            : standard.weight().scheme().id(),
+        isFourBits ? "default of 4 bits" : origin);
+    settings.setDefault(
+        "quantize.weight.method",
+        isFourBits ? "mse" : "minmax",
+        isFourBits ? "default of 4 bits" : origin);
+    if (isFourBits) {
+      settings.setDefault("quantize.weight.block", "32", "default of 4 bits");
+    }
   }
 
   private static TensorQConfig tensor(Settings settings, String prefix) {
@@ -58,34 +106,40 @@ final class QuantizeSettings {
       }
     }
     return new TensorQConfig(
-        RangeMethod.parse(settings.find(prefix + "method").orElse(""), parameters),
-        DType.of(settings.find(prefix + "dtype").orElse("")),
-        QScheme.of(settings.find(prefix + "scheme").orElse("")));
+        RangeMethod.parse(settings.require(prefix + "method"), parameters),
+        DType.of(settings.require(prefix + "dtype")),
+        QScheme.of(settings.require(prefix + "scheme")),
+        settings.find(prefix + "block").isPresent() ? (int) settings.number(prefix + "block") : 0);
   }
 
   private static QConfigMapping.Rule override(JsonNode node, QConfig standard) {
-    checkFields(node, Set.of("op", "name", "float", "activation", "weight"), "quantize.overrides");
+    checkFields(
+        node,
+        Set.of("op", "name", "float", "activation", "weight", "reduce-range"),
+        "quantize.overrides");
     if (node.has("op") == node.has("name")) {
       throw TareException.usage(
           "quantize.overrides: each takes either op or name, as in {op: Softmax, float: true}: %s",
           node);
     }
-    QConfigMapping.By by = node.has("op") ? QConfigMapping.By.OPERATOR : QConfigMapping.By.NAME;
     String pattern = node.path(node.has("op") ? "op" : "name").asText();
     QConfig config =
         new QConfig(
             !node.path("float").asBoolean(false),
             overridden(node.path("activation"), standard.activation()),
             overridden(node.path("weight"), standard.weight()),
-            standard.reduceRange());
-    return new QConfigMapping.Rule(by, pattern, config);
+            node.path("reduce-range").asBoolean(standard.reduceRange()),
+            standard.reduceActivations());
+    return node.has("op")
+        ? new QConfigMapping.Rule(QConfigMapping.By.OPERATOR, pattern, config)
+        : QConfigMapping.Rule.byName(pattern, config);
   }
 
   private static TensorQConfig overridden(JsonNode node, TensorQConfig standard) {
     if (node.isMissingNode()) {
       return standard;
     }
-    Set<String> fields = new TreeSet<>(Set.of("method", "dtype", "scheme"));
+    Set<String> fields = new TreeSet<>(Set.of("method", "dtype", "scheme", "block"));
     fields.addAll(RangeMethod.parameterNames());
     checkFields(node, fields, "quantize.overrides.activation");
     Map<String, Double> parameters = new TreeMap<>();
@@ -108,7 +162,8 @@ final class QuantizeSettings {
     return new TensorQConfig(
         method,
         node.has("dtype") ? DType.of(node.path("dtype").asText()) : standard.dtype(),
-        node.has("scheme") ? QScheme.of(node.path("scheme").asText()) : standard.scheme());
+        node.has("scheme") ? QScheme.of(node.path("scheme").asText()) : standard.scheme(),
+        node.path("block").asInt(standard.block()));
   }
 
   private static void checkFields(JsonNode node, Set<String> known, String where) {

@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.tare.graph.QuantizationPlan;
 import org.tare.graph.QuantizedModel;
+import org.tare.graph.QuantizedWeight;
 import org.tare.quant.ChannelQParams;
 import org.tare.quant.QParams;
 import org.tare.report.ReportData.Fact;
@@ -45,6 +46,11 @@ final class Results {
     node.put("bytes", bytes);
     node.put("activations", quantized.activations().size());
     node.put("weights", quantized.weights().size());
+    long values = quantized.weights().values().stream().mapToLong(QuantizedWeight::elements).sum();
+    long stored = quantized.weights().values().stream().mapToLong(QuantizedWeight::bytes).sum();
+    if (values > 0) {
+      node.put("bytes_per_weight", (double) stored / values);
+    }
     node.put("removed_activation_functions", quantized.removedActivations());
     ArrayNode floats = node.putArray("float_nodes");
     for (QuantizationPlan.FloatNode left : quantized.floatNodes()) {
@@ -117,20 +123,35 @@ final class Results {
               chosen.sharedBy().forEach(shared::add);
             });
     ObjectNode weights = root.putObject("weights");
-    for (Map.Entry<String, ChannelQParams> entry : quantized.weights().entrySet()) {
+    for (Map.Entry<String, QuantizedWeight> entry : quantized.weights().entrySet()) {
+      QuantizedWeight weight = entry.getValue();
       ObjectNode node = weights.putObject(entry.getKey());
-      node.put("dtype", entry.getValue().dtype().id());
-      if (entry.getValue().isPerChannel()) {
-        node.put("axis", entry.getValue().axis());
-      }
-      ArrayNode scales = node.putArray("scale");
-      ArrayNode zeroPoints = node.putArray("zero_point");
-      for (QParams q : entry.getValue().channels()) {
-        scales.add(q.scale());
-        zeroPoints.add(q.zeroPoint());
-      }
+      node.put("dtype", weight.dtype().id());
+      node.put("values", weight.elements());
+      node.put("bytes", weight.bytes());
+      weight
+          .blocks()
+          .ifPresent(
+              blocks -> {
+                // One pair for every few values: they are in the model, and would drown the rest.
+                node.put("block", blocks.block());
+                node.put("blocks", blocks.scales().length);
+              });
+      weight.channels().ifPresent(channels -> put(node, channels));
     }
     return root;
+  }
+
+  private static void put(ObjectNode node, ChannelQParams qparams) {
+    if (qparams.isPerChannel()) {
+      node.put("axis", qparams.axis());
+    }
+    ArrayNode scales = node.putArray("scale");
+    ArrayNode zeroPoints = node.putArray("zero_point");
+    for (QParams q : qparams.channels()) {
+      scales.add(q.scale());
+      zeroPoints.add(q.zeroPoint());
+    }
   }
 
   /** The lines for people, from the results for machines. */
@@ -164,9 +185,10 @@ final class Results {
               "Quantized",
               String.format(
                   Locale.ROOT,
-                  "%d activations, %d weights; %d nodes stay float32",
+                  "%d activations, %d weights of %.3g bytes a value; %d nodes stay float32",
                   quantized.path("activations").asInt(),
                   quantized.path("weights").asInt(),
+                  quantized.path("bytes_per_weight").asDouble(),
                   quantized.path("float_nodes").size())));
     }
     JsonNode evaluation = result.path("evaluation");

@@ -73,16 +73,21 @@ public final class Settings {
     keys.put("observe.json", "false");
     keys.put("quantize.mode", "static");
     keys.put("quantize.backend", "onnxruntime-cpu");
+    keys.put("quantize.form", "");
+    keys.put("quantize.automatic", "true");
     keys.put("quantize.reduce-range", "false");
     keys.put("quantize.activation.method", "mse");
     for (String parameter : RangeMethod.parameterNames()) {
       keys.put("quantize.activation." + parameter, "");
     }
-    keys.put("quantize.activation.dtype", "uint8");
-    keys.put("quantize.activation.scheme", "per_tensor_affine");
-    keys.put("quantize.weight.method", "minmax");
-    keys.put("quantize.weight.dtype", "int8");
-    keys.put("quantize.weight.scheme", "per_channel_symmetric");
+    keys.put("quantize.activation.dtype", "");
+    keys.put("quantize.activation.scheme", "");
+    keys.put("quantize.activation.reduce-range", "");
+    keys.put("quantize.weight.method", "");
+    keys.put("quantize.weight.dtype", "");
+    keys.put("quantize.weight.scheme", "");
+    keys.put("quantize.weight.block", "");
+    keys.put("quantize.smooth-quant", "auto");
     keys.put("quantize.overrides", "");
     return keys;
   }
@@ -252,6 +257,13 @@ public final class Settings {
     return values.entrySet().stream()
         .map(e -> new Effective(e.getKey(), e.getValue().text(), e.getValue().origin()))
         .toList();
+  }
+
+  /** Gives a key that has no value one. */
+  void setDefault(String key, String value, String origin) {
+    if (find(key).isEmpty()) {
+      put(key, text(value), origin);
+    }
   }
 
   /** A setting that may be missing. */

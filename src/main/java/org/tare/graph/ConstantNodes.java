@@ -4,7 +4,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.tare.graph.proto.Onnx.AttributeProto;
 
-/** Makes initializers of {@code Constant} nodes, so that later passes find weights in one place. */
+/**
+ * Makes initializers of {@code Constant} nodes, so that later passes find weights in one place; in
+ * the graphs inside of nodes too.
+ */
 final class ConstantNodes {
   private ConstantNodes() {}
 
@@ -20,5 +23,6 @@ final class ConstantNodes {
       }
     }
     graph.setNodes(rest);
+    graph.editSubgraphs(ConstantNodes::apply);
   }
 }

@@ -18,6 +18,8 @@ public enum ElementType {
   UINT32(12, 4),
   UINT64(13, 8),
   BFLOAT16(16, 2),
+  UINT4(21, 0),
+  INT4(22, 0),
   /** Any other: Tare carries it along and looks no further. */
   OTHER(0, 0);
 
@@ -55,7 +57,8 @@ public enum ElementType {
       case UINT16 -> UINT16;
       case INT16 -> INT16;
       case INT32 -> INT32;
-      case UINT4, INT4 -> OTHER;
+      case UINT4 -> UINT4;
+      case INT4 -> INT4;
     };
   }
 }

@@ -2,6 +2,8 @@ package org.tare.graph;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -11,8 +13,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.tare.TareException;
 import org.tare.graph.proto.Onnx.GraphProto;
+import org.tare.graph.proto.Onnx.NodeProto;
 import org.tare.graph.proto.Onnx.TensorProto;
 import org.tare.graph.proto.Onnx.ValueInfoProto;
 
@@ -22,14 +26,24 @@ import org.tare.graph.proto.Onnx.ValueInfoProto;
  */
 public final class Graph {
   private final GraphProto source;
+
+  /** The graph whose node runs this one, or null. */
+  private final Graph outer;
+
   private List<Node> nodes;
   private final Map<String, TensorProto> initializers = new LinkedHashMap<>();
   private final List<ValueInfoProto> inputs = new ArrayList<>();
   private List<ValueInfoProto> outputs;
-  private final Set<String> names = new HashSet<>();
+  private final Set<String> names;
 
   Graph(GraphProto source) {
+    this(source, null);
+  }
+
+  private Graph(GraphProto source, Graph outer) {
     this.source = source;
+    this.outer = outer;
+    this.names = outer == null ? new HashSet<>() : outer.names;
     for (TensorProto tensor : source.getInitializerList()) {
       initializers.put(tensor.getName(), tensor);
       names.add(tensor.getName());
@@ -47,8 +61,33 @@ public final class Graph {
     for (Node node : all) {
       names.addAll(node.outputs());
       names.add(node.name());
+      node.subgraphs().values().forEach(this::addNames);
     }
     nodes = sorted(all);
+  }
+
+  /** Names of inner graphs are taken too: one that hides an outer name would mislead. */
+  private void addNames(GraphProto inner) {
+    inner.getInitializerList().forEach(tensor -> names.add(tensor.getName()));
+    inner.getInputList().forEach(input -> names.add(input.getName()));
+    for (NodeProto proto : inner.getNodeList()) {
+      names.addAll(proto.getOutputList());
+      names.add(proto.getName());
+      new Node(proto).subgraphs().values().forEach(this::addNames);
+    }
+  }
+
+  /** Lets each graph that a node of this one runs be edited, inner ones as far as they go. */
+  void editSubgraphs(Consumer<Graph> edit) {
+    for (Node node : nodes) {
+      node.subgraphs()
+          .forEach(
+              (key, proto) -> {
+                Graph inner = new Graph(proto, this);
+                edit.accept(inner);
+                node.setSubgraph(key, inner.toProto());
+              });
+    }
   }
 
   /** The nodes, each after those whose outputs it reads. */
@@ -74,17 +113,29 @@ public final class Graph {
     return outputNames().contains(tensor);
   }
 
+  /** Whether it is a constant of this graph, or of one around it. */
   public boolean isConstant(String tensor) {
-    return initializers.containsKey(tensor);
+    return constant(tensor).isPresent();
   }
 
   Optional<TensorProto> constant(String tensor) {
-    return Optional.ofNullable(initializers.get(tensor));
+    TensorProto own = initializers.get(tensor);
+    return own != null || outer == null ? Optional.ofNullable(own) : outer.constant(tensor);
+  }
+
+  /** This graph's own constants. */
+  Collection<TensorProto> constants() {
+    return Collections.unmodifiableCollection(initializers.values());
   }
 
   /** The values of a float32 constant, if the tensor is one. */
   Optional<float[]> floatConstant(String tensor) {
     return constant(tensor).filter(Tensors::isFloat).map(Tensors::floats);
+  }
+
+  /** The graph, this one or one around it, that holds a constant. */
+  Graph owner(String constant) {
+    return initializers.containsKey(constant) || outer == null ? this : outer.owner(constant);
   }
 
   void addConstant(TensorProto tensor) {

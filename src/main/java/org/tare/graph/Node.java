@@ -2,6 +2,7 @@ package org.tare.graph;
 
 import com.google.protobuf.ByteString;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -43,6 +44,19 @@ public final class Node {
             .build());
   }
 
+  /** A node of another domain: {@code com.microsoft}, say. */
+  static Node of(
+      String domain, String opType, String name, List<String> inputs, List<String> outputs) {
+    return new Node(
+        NodeProto.newBuilder()
+            .setDomain(domain)
+            .setOpType(opType)
+            .setName(name)
+            .addAllInput(inputs)
+            .addAllOutput(outputs)
+            .build());
+  }
+
   public String opType() {
     return opType;
   }
@@ -59,6 +73,11 @@ public final class Node {
   /** Whether it is one of ONNX's own operators. */
   public boolean isStandard() {
     return source.getDomain().isEmpty() || source.getDomain().equals("ai.onnx");
+  }
+
+  /** The domain of its operator; empty for ONNX's own. */
+  public String domain() {
+    return isStandard() ? "" : source.getDomain();
   }
 
   /** Names of the tensors it reads; an empty name is an optional input that is not given. */
@@ -160,6 +179,15 @@ public final class Node {
             .build());
   }
 
+  /** All attributes by name. */
+  Map<String, AttributeProto> attributes() {
+    return Collections.unmodifiableMap(attributes);
+  }
+
+  void setAttribute(String key, AttributeProto value) {
+    attributes.put(key, value);
+  }
+
   void removeAttribute(String key) {
     attributes.remove(key);
   }
@@ -193,6 +221,22 @@ public final class Node {
     used.removeAll(own);
     used.remove("");
     names.addAll(used);
+  }
+
+  /** The graphs that the node runs itself (branches of an If, the body of a Loop), by attribute. */
+  Map<String, GraphProto> subgraphs() {
+    Map<String, GraphProto> graphs = new LinkedHashMap<>();
+    attributes.forEach(
+        (key, attribute) -> {
+          if (attribute.hasG()) {
+            graphs.put(key, attribute.getG());
+          }
+        });
+    return graphs;
+  }
+
+  void setSubgraph(String key, GraphProto graph) {
+    attributes.put(key, attributes.get(key).toBuilder().setG(graph).build());
   }
 
   NodeProto toProto() {

@@ -33,13 +33,18 @@ public final class OnnxModel {
   /** Per-axis QuantizeLinear and DequantizeLinear came with this operator set. */
   public static final int MINIMUM_OPSET = 13;
 
+  /** Blocked DequantizeLinear and 4-bit integers came with this one. */
+  public static final int BLOCKED_OPSET = 21;
+
   private static final int MINIMUM_IR_VERSION = 7;
+  private static final int BLOCKED_IR_VERSION = 10;
 
   private final ModelProto source;
   private final String digest;
   private final long sizeBytes;
   private final Graph graph;
   private final Map<String, String> metadata = new TreeMap<>();
+  private final Map<String, Long> otherDomains = new TreeMap<>();
   private int opset;
 
   private OnnxModel(ModelProto source, GraphProto graph, String digest, long sizeBytes) {
@@ -50,6 +55,8 @@ public final class OnnxModel {
     for (OperatorSetIdProto id : source.getOpsetImportList()) {
       if (id.getDomain().isEmpty() || id.getDomain().equals("ai.onnx")) {
         opset = (int) id.getVersion();
+      } else {
+        otherDomains.put(id.getDomain(), id.getVersion());
       }
     }
     source.getMetadataPropsList().forEach(e -> metadata.put(e.getKey(), e.getValue()));
@@ -179,6 +186,23 @@ public final class OnnxModel {
     opset = version;
   }
 
+  /** Imports version 1 of the domains of other vendors whose operators were added. */
+  void importUsedDomains() {
+    importUsedDomains(graph);
+  }
+
+  private void importUsedDomains(Graph inner) {
+    inner
+        .nodes()
+        .forEach(
+            node -> {
+              if (!node.isStandard()) {
+                otherDomains.putIfAbsent(node.domain(), 1L);
+              }
+            });
+    inner.editSubgraphs(this::importUsedDomains);
+  }
+
   /** SHA-256 of the file this was read from and of its external data, in hexadecimal. */
   public String digest() {
     return digest;
@@ -246,11 +270,13 @@ public final class OnnxModel {
   /** Everything but the graph. */
   private ModelProto toProto() {
     ModelProto.Builder builder = source.toBuilder().clearOpsetImport().clearMetadataProps();
-    builder.setIrVersion(Math.max(source.getIrVersion(), MINIMUM_IR_VERSION));
+    long least = opset >= BLOCKED_OPSET ? BLOCKED_IR_VERSION : MINIMUM_IR_VERSION;
+    builder.setIrVersion(Math.max(source.getIrVersion(), least));
     builder.addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(opset));
-    source.getOpsetImportList().stream()
-        .filter(id -> !id.getDomain().isEmpty() && !id.getDomain().equals("ai.onnx"))
-        .forEach(builder::addOpsetImport);
+    otherDomains.forEach(
+        (domain, version) ->
+            builder.addOpsetImport(
+                OperatorSetIdProto.newBuilder().setDomain(domain).setVersion(version)));
     metadata.forEach(
         (key, value) ->
             builder.addMetadataProps(

@@ -17,9 +17,23 @@ import org.tare.TareException;
  *       the last axis, reshaping around the new form keeps it
  *   <li>BatchNormalization without its old "spatial" attribute
  * </ul>
+ *
+ * <p>On request it goes on to {@value OnnxModel#BLOCKED_OPSET}: the axes of reductions become
+ * inputs, an even Split says how many outputs it has, GridSample's modes have other names.
  */
 final class OpsetUpgrade {
   private static final int OLDEST = 7;
+  private static final Set<String> REDUCTIONS =
+      Set.of(
+          "ReduceMean",
+          "ReduceMax",
+          "ReduceMin",
+          "ReduceProd",
+          "ReduceL1",
+          "ReduceL2",
+          "ReduceLogSum",
+          "ReduceLogSumExp",
+          "ReduceSumSquare");
   private static final Set<String> COERCED = Set.of("Softmax", "LogSoftmax", "Hardmax");
 
   private final Graph graph;
@@ -31,9 +45,15 @@ final class OpsetUpgrade {
     this.from = from;
   }
 
+  /** Raises a model that is older than {@value OnnxModel#MINIMUM_OPSET}. */
   static void apply(OnnxModel model) {
+    raise(model, OnnxModel.MINIMUM_OPSET);
+  }
+
+  /** Raises a model that is older than the given set. */
+  static void raise(OnnxModel model, int target) {
     int opset = model.opset();
-    if (opset >= OnnxModel.MINIMUM_OPSET) {
+    if (opset >= target) {
       return;
     }
     if (opset < OLDEST) {
@@ -42,24 +62,46 @@ final class OpsetUpgrade {
               + " it with ONNX's version converter",
           opset, OLDEST);
     }
-    OpsetUpgrade upgrade = new OpsetUpgrade(model.graph(), opset);
-    for (Node node : model.graph().nodes()) {
-      if (node.isStandard()) {
+    raise(model.graph(), opset, target);
+    model.setOpset(target);
+  }
+
+  private static void raise(Graph graph, int from, int target) {
+    graph.editSubgraphs(inner -> raise(inner, from, target));
+    OpsetUpgrade upgrade = new OpsetUpgrade(graph, from);
+    for (Node node : graph.nodes()) {
+      if (node.isStandard() && from < OnnxModel.MINIMUM_OPSET) {
         upgrade.convert(node);
       } else {
         upgrade.nodes.add(node);
       }
     }
-    model.graph().setNodes(upgrade.nodes);
-    model.setOpset(OnnxModel.MINIMUM_OPSET);
+    for (Node node : upgrade.nodes) {
+      if (node.isStandard() && target > OnnxModel.MINIMUM_OPSET) {
+        upgrade.convertBeyond13(node);
+      }
+    }
+    graph.setNodes(upgrade.nodes);
+  }
+
+  private void convertBeyond13(Node node) {
+    if (from < 18 && REDUCTIONS.contains(node.opType())) {
+      intsToInput(node, "axes", 1);
+    }
+    boolean isEvenSplit = node.opType().equals("Split") && node.input(1).isEmpty();
+    if (from < 18 && isEvenSplit) {
+      node.setInt("num_outputs", node.outputs().size());
+    }
+    if (from < 20 && node.opType().equals("GridSample")) {
+      switch (node.stringAttribute("mode", "bilinear")) {
+        case "bilinear" -> node.setString("mode", "linear");
+        case "bicubic" -> node.setString("mode", "cubic");
+        default -> {}
+      }
+    }
   }
 
   private void convert(Node node) {
-    if (!node.captured().isEmpty() || Set.of("If", "Loop", "Scan").contains(node.opType())) {
-      throw TareException.badInput(
-          "Cannot raise operator set %d to %d: node %s has subgraphs; export the model with set %d or newer",
-          from, OnnxModel.MINIMUM_OPSET, node, OnnxModel.MINIMUM_OPSET);
-    }
     switch (node.opType()) {
       case "Squeeze", "Unsqueeze", "ReduceSum" -> intsToInput(node, "axes", 1);
       case "Split" -> intsToInput(node, "split", 1);

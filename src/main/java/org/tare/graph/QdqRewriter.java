@@ -3,7 +3,6 @@ package org.tare.graph;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -11,6 +10,7 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.tare.graph.QuantizationPlan.Activation;
+import org.tare.graph.QuantizedConstants.Weight;
 import org.tare.graph.QuantizedModel.ActivationQParams;
 import org.tare.graph.proto.Onnx.TensorProto;
 import org.tare.qconfig.QConfig;
@@ -36,14 +36,14 @@ public final class QdqRewriter {
 
   private final Graph graph;
   private final QuantizationPlan plan;
-  private final Map<String, Node> producers;
   private final Set<String> outputs;
   private final SortedMap<String, ActivationQParams> chosen;
 
   private final List<Node> written = new ArrayList<>();
-  private final Map<String, ChannelQParams> weights = new LinkedHashMap<>();
+  private final Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
   private final Map<String, String> dequantized = new HashMap<>();
-  private final Map<String, String> constants = new HashMap<>();
+  private final QuantizedConstants constants;
+  private final boolean inputsOnly;
   private final Map<String, String[]> qparamsNames = new HashMap<>();
   private final Set<Node> removed = new HashSet<>();
 
@@ -63,7 +63,9 @@ public final class QdqRewriter {
       Map<String, String> metadata) {
     OnnxModel copy = prepared.copy();
     QuantizationPlan plan = QuantizationPlan.of(copy, types, mapping);
-    QdqRewriter rewriter = new QdqRewriter(copy.graph(), plan, choose(plan, state));
+    QdqRewriter rewriter =
+        new QdqRewriter(
+            copy.graph(), plan, choose(plan, state), mapping.backend().quantizesInputsOnly());
     rewriter.rewrite();
     copy.metadata().putAll(metadata);
     return new QuantizedModel(
@@ -71,10 +73,14 @@ public final class QdqRewriter {
   }
 
   private QdqRewriter(
-      Graph graph, QuantizationPlan plan, SortedMap<String, ActivationQParams> chosen) {
+      Graph graph,
+      QuantizationPlan plan,
+      SortedMap<String, ActivationQParams> chosen,
+      boolean inputsOnly) {
     this.graph = graph;
+    this.inputsOnly = inputsOnly;
+    this.constants = new QuantizedConstants(graph, written::add, weights);
     this.plan = plan;
-    this.producers = graph.producers();
     this.outputs = new HashSet<>(graph.outputNames());
     this.chosen = chosen;
   }
@@ -122,6 +128,11 @@ public final class QdqRewriter {
       }
       List<String> tensors = node.outputs();
       Optional<QConfig> config = plan.config(node);
+      if (StoredWeights.isEmbedding(graph, node) && config.isPresent()) {
+        new StoredWeights(graph, constants, written::add, weights).embedding(node, config.get());
+        tensors.forEach(this::quantizeActivation);
+        continue;
+      }
       if (config.isPresent()) {
         rewriteInputs(node, config.get());
       } else {
@@ -156,9 +167,7 @@ public final class QdqRewriter {
 
   /** Whether an output of the model that this node computes is quantized too. */
   private boolean roundsOutput(Node node) {
-    return plan.config(node).isPresent()
-        && !node.opType().equals("Gemm")
-        && !node.opType().equals("MatMul");
+    return plan.config(node).isPresent() && node.outputs().stream().anyMatch(plan::isRounded);
   }
 
   /** The tensor that takes this one's place once the activation functions after it are gone. */
@@ -229,11 +238,10 @@ public final class QdqRewriter {
     return new String[] {scale, zeroPoint};
   }
 
-  /** A float node reads what a quantized one computed after its pair, anything else as it was. */
+  /** A float node reads what is rounded after its pair, anything else as it was. */
   private void readFloats(Node node) {
     for (int i = 0; i < node.inputs().size(); i++) {
-      Node producer = producers.get(node.input(i));
-      if (producer != null && plan.config(producer).isPresent()) {
+      if (plan.isRounded(node.input(i))) {
         node.setInput(i, dequantized.getOrDefault(node.input(i), node.input(i)));
       }
     }
@@ -264,50 +272,32 @@ public final class QdqRewriter {
 
   /** A constant operand of an elementwise operator, in the activations' type. */
   private String quantizeConstant(String tensor, QConfig config) {
-    String key = tensor + "/" + config.activation();
-    return constants.computeIfAbsent(
-        key,
-        k -> {
-          TensorProto constant = graph.constant(tensor).orElseThrow();
-          float[] values = Tensors.floats(constant);
-          ChannelQParams qparams =
-              new WeightQuantizer(
-                      QParamsRule.ONNXRUNTIME.spec(
-                          config.activation().dtype(),
-                          config.activation().scheme().isSymmetric(),
-                          config.reduceRange()))
-                  .perTensor(values);
-          return writeConstant(tensor, values, Tensors.shape(constant), qparams, true);
-        });
+    Weight constant = constants.read(tensor);
+    ChannelQParams qparams =
+        new WeightQuantizer(
+                QParamsRule.ONNXRUNTIME.spec(
+                    config.activation().dtype(),
+                    config.activation().scheme().isSymmetric(),
+                    config.reduceRange()))
+            .perTensor(constant.values());
+    return constants.dequantized(constant, qparams, true);
   }
 
   private void quantizeWeights(Node node, QConfig config) {
     foldGemmFactors(node);
-    String name = node.input(1);
-    TensorProto tensor = graph.constant(name).orElseThrow();
-    float[] values = Tensors.floats(tensor);
-    long[] shape = Tensors.shape(tensor);
-    WeightQuantizer quantizer =
-        new WeightQuantizer(
-            QParamsRule.ONNXRUNTIME.spec(config.weight().dtype(), true, config.reduceRange()));
-    int axis = config.weight().scheme().isPerChannel() ? channelAxis(node, shape) : -1;
+    Weight weight = constants.read(node.input(1));
     ChannelQParams qparams =
-        axis < 0 ? quantizer.perTensor(values) : quantizer.perChannel(values, shape, axis);
-    float inputScale = qparams(node.input(0)).scale();
+        QuantizedConstants.qparams(weight, WeightAxes.channelAxis(node, weight.shape()), config);
     String bias = node.input(2);
-    if (!bias.isEmpty()) {
+    if (!bias.isEmpty() && !inputsOnly) {
+      float inputScale = qparams(node.input(0)).scale();
       float[] biasValues = graph.floatConstant(bias).orElseThrow();
       qparams =
           WeightQuantizer.guardBias(
               qparams, inputScale, largestByChannel(biasValues, qparams.channels().size()));
       node.setInput(2, writeBias(bias, biasValues, inputScale, qparams));
     }
-    ChannelQParams guarded = qparams;
-    node.setInput(
-        1,
-        constants.computeIfAbsent(
-            name + "/" + guarded,
-            k -> writeConstant(name, values, shape, guarded, config.weight().dtype().min() == 0)));
+    node.setInput(1, constants.dequantized(weight, qparams, false));
   }
 
   /** Gemm's alpha and beta go into its constants. */
@@ -334,16 +324,6 @@ public final class QdqRewriter {
       node.setInput(input, name);
     }
     node.removeAttribute(attribute);
-  }
-
-  /** The axis of a weight that counts the operator's output channels, or -1 if there is none. */
-  private static int channelAxis(Node node, long[] shape) {
-    return switch (node.opType()) {
-      case "Conv" -> 0;
-      case "ConvTranspose" -> 1;
-      case "Gemm" -> node.intAttribute("transB", 0) != 0 ? 0 : 1;
-      default -> shape.length == 2 ? 1 : -1;
-    };
   }
 
   /**
@@ -383,32 +363,6 @@ public final class QdqRewriter {
     Node node = Node.of("DequantizeLinear", "", List.of(integers, scale), List.of(output));
     if (perChannel) {
       node.setInt("axis", 0);
-    }
-    written.add(node);
-    return output;
-  }
-
-  private String writeConstant(
-      String name, float[] values, long[] shape, ChannelQParams qparams, boolean withZeroPoint) {
-    weights.put(name, qparams);
-    int[] quantized = WeightQuantizer.quantize(values, shape, qparams);
-    String integers = graph.freshName(name + "_q");
-    String scale = graph.freshName(name + "_s");
-    String output = graph.freshName(name + "_dq");
-    graph.addConstant(Tensors.ofQuantized(integers, qparams.dtype(), shape, quantized));
-    long[] qparamsShape =
-        qparams.isPerChannel() ? new long[] {qparams.channels().size()} : new long[0];
-    graph.addConstant(Tensors.ofFloats(scale, qparamsShape, qparams.scales()));
-    List<String> inputs = new ArrayList<>(List.of(integers, scale));
-    if (withZeroPoint) {
-      String zeroPoint = graph.freshName(name + "_z");
-      int[] zeroPoints = qparams.channels().stream().mapToInt(QParams::zeroPoint).toArray();
-      graph.addConstant(Tensors.ofQuantized(zeroPoint, qparams.dtype(), qparamsShape, zeroPoints));
-      inputs.add(zeroPoint);
-    }
-    Node node = Node.of("DequantizeLinear", "", inputs, List.of(output));
-    if (qparams.isPerChannel()) {
-      node.setInt("axis", qparams.axis());
     }
     written.add(node);
     return output;

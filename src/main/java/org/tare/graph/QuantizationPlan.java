@@ -9,7 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.tare.TareException;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.qconfig.TensorQConfig;
@@ -31,12 +30,15 @@ public final class QuantizationPlan {
    *
    * @param root the tensor whose range it takes
    * @param config method, type and scheme
+   * @param reduceRange whether one bit stays free
    * @param fixedRange a range that holds whatever the data are, so that nothing is observed
    */
-  public record Activation(String root, TensorQConfig config, Optional<Range> fixedRange) {
+  public record Activation(
+      String root, TensorQConfig config, boolean reduceRange, Optional<Range> fixedRange) {
     /** What the range is chosen for. */
     public QuantSpec spec() {
-      return QParamsRule.ONNXRUNTIME.spec(config.dtype(), config.scheme().isSymmetric());
+      return QParamsRule.ONNXRUNTIME.spec(
+          config.dtype(), config.scheme().isSymmetric(), reduceRange);
     }
   }
 
@@ -56,6 +58,7 @@ public final class QuantizationPlan {
   private final Map<String, Activation> activations = new LinkedHashMap<>();
   private final Map<Node, QConfig> quantized = new LinkedHashMap<>();
   private final Set<Node> fusedActivations = new HashSet<>();
+  private final Set<String> rounded = new HashSet<>();
   private final List<FloatNode> floatNodes = new ArrayList<>();
 
   private QuantizationPlan(Graph graph, Map<String, TensorType> types, QConfigMapping mapping) {
@@ -116,6 +119,14 @@ public final class QuantizationPlan {
     return Optional.ofNullable(quantized.get(node));
   }
 
+  /**
+   * Whether whatever reads the tensor gets its rounded values; else only the integer kernels that
+   * read it do.
+   */
+  boolean isRounded(String tensor) {
+    return rounded.contains(tensor);
+  }
+
   /** The Relu or Clip that is all that reads this tensor, if the tensor takes its range. */
   Optional<Node> soleFusedFunction(String tensor) {
     return soleConsumer(tensor).filter(fusedActivations::contains);
@@ -124,7 +135,13 @@ public final class QuantizationPlan {
   private void visit(Node node) {
     QConfig config = mapping.of(node.opType(), node.label(), node.output(0));
     Optional<OpRule> rule = OpRule.of(node);
-    if (rule.isEmpty()) {
+    if (StoredWeights.isEmbedding(graph, node)) {
+      if (config.quantized()) {
+        quantized.put(node, config);
+      } else {
+        stayFloat(node, "left float by an override");
+      }
+    } else if (rule.isEmpty()) {
       if (touchesFloats(node)) {
         stayFloat(node, "Tare has no rule for this operator");
       }
@@ -132,14 +149,41 @@ public final class QuantizationPlan {
       stayFloat(node, "left float by an override");
     } else {
       Optional<String> obstacle =
-          switch (rule.get()) {
-            case WEIGHTED -> weighted(node, config);
-            case ELEMENTWISE, PROBABILITY -> elementwise(node, config, rule.get());
-            case ACTIVATION -> activationFunction(node, config);
-            case SAME_VALUES -> sameValues(node, config);
-          };
+          mapping.backend().quantizesInputsOnly()
+              ? inputsOnly(node, config, rule.get())
+              : switch (rule.get()) {
+                case WEIGHTED -> weighted(node, config);
+                case ELEMENTWISE, PROBABILITY -> elementwise(node, config, rule.get());
+                case ACTIVATION -> activationFunction(node, config);
+                case SAME_VALUES -> sameValues(node, config);
+              };
       obstacle.filter(why -> touchesFloats(node)).ifPresent(why -> stayFloat(node, why));
     }
+  }
+
+  /** Pairs on what a product or convolution reads, and on the shortcut that is added to one. */
+  private Optional<String> inputsOnly(Node node, QConfig config, OpRule rule) {
+    if (rule == OpRule.WEIGHTED) {
+      return weighted(node, config);
+    }
+    boolean isSum = node.opType().equals("Add") && node.inputs().size() == 2;
+    if (isSum) {
+      for (int i = 0; i < 2; i++) {
+        Node producer = producers.get(node.input(i));
+        String shortcut = node.input(1 - i);
+        boolean isProduct =
+            producer != null
+                && quantized.containsKey(producer)
+                && OpRule.of(producer).equals(Optional.of(OpRule.WEIGHTED))
+                && soleConsumer(node.input(i)).isPresent();
+        if (isProduct && isFloat(shortcut) && !graph.isConstant(shortcut)) {
+          quantized.put(node, config);
+          quantizeInput(shortcut, config);
+          return Optional.empty();
+        }
+      }
+    }
+    return Optional.of("the backend fuses it with its neighbours, or runs it in floats");
   }
 
   private void stayFloat(Node node, String why) {
@@ -165,21 +209,19 @@ public final class QuantizationPlan {
       return Optional.of("it is not float32");
     }
     if (graph.isConstant(node.input(0)) || !graph.isConstant(node.input(1))) {
-      return isMatMul
-          ? elementwise(node, config, OpRule.ELEMENTWISE)
-          : Optional.of("its weight is not a constant");
+      return isMatMul ? product(node, config) : Optional.of("its weight is not a constant");
     }
     float[] weight = graph.floatConstant(node.input(1)).orElseThrow();
     if (weight.length == 0) {
       return Optional.of("its weight is empty");
     }
-    checkFinite(node, node.input(1), weight);
+    QuantizedConstants.checkFinite(node, node.input(1), weight);
     if (!node.input(2).isEmpty()) {
       Optional<float[]> bias = graph.floatConstant(node.input(2));
       if (bias.isEmpty()) {
         return Optional.of("its bias is not a constant");
       }
-      checkFinite(node, node.input(2), bias.get());
+      QuantizedConstants.checkFinite(node, node.input(2), bias.get());
     }
     if (node.opType().equals("Gemm")) {
       Optional<String> obstacle = gemmObstacle(node);
@@ -189,12 +231,60 @@ public final class QuantizationPlan {
     }
     quantized.put(node, config);
     quantizeInput(node.input(0), config);
-    // Logits are not worth rounding: integer products with float32 results exist for these.
-    boolean keepsFloatOutput =
-        (isMatMul || node.opType().equals("Gemm")) && outputs.contains(node.output(0));
-    if (!keepsFloatOutput) {
+    if (roundsProduct(node)) {
       quantizeOutput(node.output(0), config, Optional.empty());
     }
+    return Optional.empty();
+  }
+
+  /**
+   * Convolutions give integers, since what follows them has integer kernels. Products do only where
+   * other products are all that reads them: there are kernels with float results, and sums, softmax
+   * and normalizations are better off with those; so are logits.
+   */
+  private boolean roundsProduct(Node node) {
+    if (mapping.backend().quantizesInputsOnly()) {
+      return false;
+    }
+    boolean isProduct = node.opType().equals("MatMul") || node.opType().equals("Gemm");
+    if (isProduct && outputs.contains(node.output(0))) {
+      return false;
+    }
+    return !isProduct || mapping.backend().roundsProducts() || feedsOnlyProducts(node.output(0));
+  }
+
+  private boolean feedsOnlyProducts(String tensor) {
+    List<Node> readers = consumers.getOrDefault(tensor, List.of());
+    if (readers.isEmpty() || outputs.contains(tensor)) {
+      return false;
+    }
+    for (Node reader : readers) {
+      OpRule rule = OpRule.of(reader).orElse(null);
+      boolean isQuantized =
+          mapping.of(reader.opType(), reader.label(), reader.output(0)).quantized();
+      boolean passesOn = rule == OpRule.ACTIVATION || rule == OpRule.SAME_VALUES;
+      boolean isProduct =
+          rule == OpRule.WEIGHTED
+              && reader.input(0).equals(tensor)
+              && graph.isConstant(reader.input(1));
+      if (!isQuantized || !(isProduct || (passesOn && feedsOnlyProducts(reader.output(0))))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** A product of two activations. */
+  private Optional<String> product(Node node, QConfig config) {
+    if (!mapping.backend().quantizesProducts()) {
+      return Optional.of("it multiplies two activations, which the backend does as fast in floats");
+    }
+    if (graph.isConstant(node.input(0))) {
+      return Optional.of("its left side is a constant");
+    }
+    quantized.put(node, config);
+    quantizeInput(node.input(0), config);
+    quantizeInput(node.input(1), config);
     return Optional.empty();
   }
 
@@ -216,15 +306,6 @@ public final class QuantizationPlan {
     return Optional.empty();
   }
 
-  private static void checkFinite(Node node, String tensor, float[] values) {
-    for (float value : values) {
-      if (!Float.isFinite(value)) {
-        throw TareException.badInput(
-            "Cannot quantize %s: its constant \"%s\" holds %s", node, tensor, value);
-      }
-    }
-  }
-
   private Optional<String> elementwise(Node node, QConfig config, OpRule rule) {
     List<String> floats = node.inputs().stream().filter(this::isFloat).toList();
     boolean computes = floats.stream().anyMatch(input -> !graph.isConstant(input));
@@ -235,17 +316,15 @@ public final class QuantizationPlan {
       return Optional.of("it computes an output of the model");
     }
     // Between float operators there is no integer kernel to feed, only precision to lose: the inner
-    // steps of a decomposed layer normalization, say. A product pays all the same.
-    boolean isIsland =
-        !node.opType().equals("MatMul")
-            && floats.stream().noneMatch(in -> graph.isInput(in) || isQuantizedResult(in));
+    // steps of a decomposed layer normalization, say.
+    boolean isIsland = floats.stream().noneMatch(in -> graph.isInput(in) || rounded.contains(in));
     if (isIsland) {
       return Optional.of("all that it reads is float32");
     }
     for (String input : floats) {
       if (graph.isConstant(input)) {
         float[] values = graph.floatConstant(input).orElseThrow();
-        checkFinite(node, input, values);
+        QuantizedConstants.checkFinite(node, input, values);
         if (values.length == 0) {
           return Optional.of("its constant \"" + input + "\" is empty");
         }
@@ -262,11 +341,6 @@ public final class QuantizationPlan {
         config,
         rule == OpRule.PROBABILITY ? Optional.of(PROBABILITY) : Optional.empty());
     return Optional.empty();
-  }
-
-  private boolean isQuantizedResult(String tensor) {
-    Node producer = producers.get(tensor);
-    return producer != null && quantized.containsKey(producer) && activations.containsKey(tensor);
   }
 
   private Optional<String> activationFunction(Node node, QConfig config) {
@@ -300,6 +374,7 @@ public final class QuantizationPlan {
     Node producer = producers.get(node.input(0));
     return producer != null
         && quantized.containsKey(producer)
+        && rounded.contains(node.input(0))
         && OpRule.of(producer).orElseThrow() != OpRule.SAME_VALUES
         && OpRule.of(producer).orElseThrow() != OpRule.PROBABILITY
         && soleConsumer(node.input(0)).isPresent();
@@ -337,6 +412,7 @@ public final class QuantizationPlan {
     for (String output : node.outputs()) {
       if (!output.isEmpty()) {
         activations.put(output, input);
+        rounded.add(output);
       }
     }
     return Optional.empty();
@@ -355,7 +431,10 @@ public final class QuantizationPlan {
   private void quantizeInput(String tensor, QConfig consumer) {
     if (!activations.containsKey(tensor)) {
       QConfig config = graph.isInput(tensor) ? mapping.ofInput(tensor) : consumer;
-      activations.put(tensor, new Activation(tensor, config.activation(), Optional.empty()));
+      activations.put(
+          tensor,
+          new Activation(
+              tensor, config.activation(), config.reduceActivations(), Optional.empty()));
     }
   }
 
@@ -372,7 +451,8 @@ public final class QuantizationPlan {
         next = soleConsumer(root).filter(this::willFuse);
       }
     }
-    activations.put(tensor, new Activation(root, rootConfig, fixed));
+    activations.put(tensor, new Activation(root, rootConfig, config.reduceActivations(), fixed));
+    rounded.add(tensor);
   }
 
   private boolean willFuse(Node node) {

@@ -3,7 +3,6 @@ package org.tare.graph;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
-import org.tare.quant.ChannelQParams;
 import org.tare.quant.QParams;
 import org.tare.range.Range;
 import org.tare.range.RangeChoice;
@@ -11,7 +10,7 @@ import org.tare.range.RangeChoice;
 /**
  * A quantized model with the qparams it was written with.
  *
- * @param model in QDQ form
+ * @param model in the form that was asked for
  * @param activations what was chosen for each root tensor
  * @param weights qparams of each weight and constant, by the name it had in the float model
  * @param floatNodes what was not quantized, and why
@@ -20,7 +19,7 @@ import org.tare.range.RangeChoice;
 public record QuantizedModel(
     OnnxModel model,
     SortedMap<String, ActivationQParams> activations,
-    Map<String, ChannelQParams> weights,
+    Map<String, QuantizedWeight> weights,
     List<QuantizationPlan.FloatNode> floatNodes,
     int removedActivations) {
 

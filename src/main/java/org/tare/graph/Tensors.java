@@ -86,23 +86,37 @@ final class Tensors {
     return tensor(name, ElementType.INT64, shape, raw);
   }
 
-  /** Integers of a quantized type. */
+  /** Integers of a quantized type; of 4 bits two to a byte, the first in the low half. */
   static TensorProto ofQuantized(String name, DType dtype, long[] shape, int... values) {
     ElementType type = ElementType.of(dtype);
+    if (dtype.bits() == 4) {
+      byte[] packed = new byte[(values.length + 1) / 2];
+      for (int i = 0; i < values.length; i++) {
+        packed[i / 2] |= (byte) ((values[i] & 0xf) << (i % 2 * 4));
+      }
+      return tensor(name, type, shape, ByteBuffer.wrap(packed));
+    }
     ByteBuffer raw =
         ByteBuffer.allocate(type.sizeBytes() * values.length).order(ByteOrder.LITTLE_ENDIAN);
     for (int value : values) {
       switch (type.sizeBytes()) {
         case 1 -> raw.put((byte) value);
         case 2 -> raw.putShort((short) value);
-        case 4 -> raw.putInt(value);
-        default ->
-            throw TareException.usage(
-                "Cannot write %s tensors: static quantization takes uint8, int8, uint16 and int16",
-                dtype.id());
+        default -> raw.putInt(value);
       }
     }
     return tensor(name, type, shape, raw);
+  }
+
+  /** Bytes as they are. */
+  static TensorProto ofBytes(String name, ElementType type, long[] shape, byte[] bytes) {
+    return tensor(name, type, shape, ByteBuffer.wrap(bytes));
+  }
+
+  /** The bytes that the tensor's values take in the file. */
+  static long bytes(TensorProto tensor) {
+    int size = ElementType.ofCode(tensor.getDataType()).sizeBytes();
+    return tensor.hasRawData() ? tensor.getRawData().size() : size(tensor) * size;
   }
 
   private static TensorProto tensor(String name, ElementType type, long[] shape, ByteBuffer raw) {

@@ -4,17 +4,26 @@ import java.util.List;
 import java.util.regex.Pattern;
 
 /**
- * Which {@link QConfig} applies where: a default, then overrides by operator type or by name; of
- * those that match, the last wins.
+ * Which {@link QConfig} applies where, as PyTorch's QConfigMapping: a default, then overrides by
+ * operator type, by a pattern of names, and by a name. A later kind is stronger than an earlier
+ * one; of one kind, the last that matches wins.
  */
-public record QConfigMapping(QConfig standard, List<Rule> overrides) {
+public record QConfigMapping(Mode mode, Backend backend, QConfig standard, List<Rule> overrides) {
   public QConfigMapping {
     overrides = List.copyOf(overrides);
+    backend.check(mode, standard);
+    overrides.forEach(rule -> backend.check(mode, rule.config()));
   }
 
-  /** What an override selects by. */
+  /** Static quantization for ONNX Runtime's CPU kernels. */
+  public QConfigMapping(QConfig standard, List<Rule> overrides) {
+    this(Mode.STATIC, Backend.ONNXRUNTIME_CPU, standard, overrides);
+  }
+
+  /** What an override selects by, the weakest first. */
   public enum By {
     OPERATOR,
+    NAME_PATTERN,
     NAME
   }
 
@@ -25,6 +34,12 @@ public record QConfigMapping(QConfig standard, List<Rule> overrides) {
    *     stands for any characters, {@code ?} for one
    */
   public record Rule(By by, String pattern, QConfig config) {
+    /** By name, which is a pattern if it holds {@code *} or {@code ?}. */
+    public static Rule byName(String pattern, QConfig config) {
+      boolean isPattern = pattern.contains("*") || pattern.contains("?");
+      return new Rule(isPattern ? By.NAME_PATTERN : By.NAME, pattern, config);
+    }
+
     boolean matches(String name) {
       String quoted = Pattern.quote(pattern).replace("*", "\\E.*\\Q").replace("?", "\\E.\\Q");
       return Pattern.matches(quoted, name);
@@ -34,14 +49,16 @@ public record QConfigMapping(QConfig standard, List<Rule> overrides) {
   /** The configuration of a node, which its operator type, its name and its output select. */
   public QConfig of(String opType, String nodeName, String outputName) {
     QConfig config = standard;
-    for (Rule rule : overrides) {
-      boolean matches =
-          switch (rule.by()) {
-            case OPERATOR -> rule.matches(opType);
-            case NAME -> rule.matches(nodeName) || rule.matches(outputName);
-          };
-      if (matches) {
-        config = rule.config();
+    for (By by : By.values()) {
+      for (Rule rule : overrides) {
+        boolean matches =
+            rule.by() == by
+                && (by == By.OPERATOR
+                    ? rule.matches(opType)
+                    : rule.matches(nodeName) || rule.matches(outputName));
+        if (matches) {
+          config = rule.config();
+        }
       }
     }
     return config;

@@ -16,6 +16,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.tare.graph.TestModel.Values;
 import org.tare.oracle.Oracle;
+import org.tare.qconfig.Backend;
+import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.quant.ChannelQParams;
@@ -289,12 +291,15 @@ class QuantizedOpsTest {
     OnnxModel original = model.read();
     Map<String, Values> given = Map.of("x", new Values(window.x(), x));
     QuantizedModel quantized =
-        TestModel.quantize(original, given, new QConfigMapping(QConfig.standard(), List.of()));
+        TestModel.quantize(
+            original,
+            given,
+            new QConfigMapping(Mode.STATIC, Backend.ONEDNN, QConfig.standard(), List.of()));
     float[] y = TestModel.run(quantized.model(), given).get("y").floats();
 
     QParams in = quantized.activations().get("x").qparams();
     QParams out = quantized.activations().get(relu ? "r" : "h").qparams();
-    ChannelQParams weight = quantized.weights().get("w");
+    ChannelQParams weight = quantized.weights().get("w").channels().orElseThrow();
     int[] xInts = new int[x.length];
     for (int i = 0; i < x.length; i++) {
       xInts[i] = in.quantize(x[i]);

@@ -24,6 +24,8 @@ import org.tare.graph.QuantizationPlan;
 import org.tare.graph.TensorType;
 import org.tare.graph.TestModel;
 import org.tare.infer.TensorTypes;
+import org.tare.qconfig.Backend;
+import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.stats.CalibrationState;
@@ -69,7 +71,8 @@ class VariedShapesTest {
     spark.table("texts").repartition(partitions).createOrReplaceTempView("parts");
     OnnxModel model = model();
     Map<String, TensorType> types = TensorTypes.of(model, "texts");
-    QConfigMapping mapping = new QConfigMapping(QConfig.standard(), List.of());
+    QConfigMapping mapping =
+        new QConfigMapping(Mode.STATIC, Backend.ONEDNN, QConfig.standard(), List.of());
     return CalibrationJob.run(
             spark,
             new CalibrationJob.Request(

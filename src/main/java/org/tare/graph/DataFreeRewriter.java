@@ -1,0 +1,120 @@
+package org.tare.graph;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import org.tare.graph.QuantizationPlan.FloatNode;
+import org.tare.qconfig.Mode;
+import org.tare.qconfig.QConfig;
+import org.tare.qconfig.QConfigMapping;
+import org.tare.quant.DType;
+
+/**
+ * Quantizes a model without data: {@link Mode#DYNAMIC} computes products in integers where there is
+ * an operator for it and stores the other weights as integers, {@link Mode#WEIGHT_ONLY} stores all
+ * of them. Graphs inside of If, Loop and Scan are rewritten too.
+ */
+final class DataFreeRewriter {
+  private static final Set<String> WEIGHTED =
+      Set.of("MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN");
+  private static final Set<String> INTEGER = Set.of("MatMul", "Gemm", "Conv", "LSTM");
+
+  private final QConfigMapping mapping;
+  private final boolean blocked;
+  private final Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
+  private final List<FloatNode> floatNodes = new ArrayList<>();
+
+  private DataFreeRewriter(QConfigMapping mapping, boolean blocked) {
+    this.mapping = mapping;
+    this.blocked = blocked;
+  }
+
+  /**
+   * Quantizes a copy of the model.
+   *
+   * @param blocked whether 4-bit weights take operator set 21's DequantizeLinear, not ONNX
+   *     Runtime's own operator
+   */
+  static QuantizedModel quantize(OnnxModel prepared, QConfigMapping mapping, boolean blocked) {
+    OnnxModel copy = prepared.copy();
+    boolean hasBlocks =
+        mapping.standard().weight().block() != 0
+            || mapping.overrides().stream().anyMatch(rule -> rule.config().weight().block() != 0);
+    if (blocked && hasBlocks) {
+      OpsetUpgrade.raise(copy, OnnxModel.BLOCKED_OPSET);
+    }
+    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, blocked);
+    rewriter.rewrite(copy.graph(), null);
+    copy.graph().removeUnused();
+    copy.importUsedDomains();
+    return new QuantizedModel(copy, new TreeMap<>(), rewriter.weights, rewriter.floatNodes, 0);
+  }
+
+  private void rewrite(Graph graph, QuantizedConstants around) {
+    List<Node> written = new ArrayList<>();
+    QuantizedConstants constants =
+        around == null
+            ? new QuantizedConstants(graph, written::add, weights)
+            : around.within(graph, written::add);
+    IntegerProducts products = new IntegerProducts(graph, constants, written::add);
+    StoredWeights stored = new StoredWeights(graph, constants, written::add, weights);
+    graph.editSubgraphs(inner -> rewrite(inner, constants));
+    for (Node node : graph.nodes()) {
+      QConfig config = mapping.of(node.opType(), node.label(), node.output(0));
+      Optional<String> obstacle = obstacle(graph, node, config);
+      if (obstacle.isEmpty()) {
+        obstacle = rewrite(node, config, graph, products, stored);
+      }
+      if (obstacle.isPresent()) {
+        written.add(node);
+        if (WEIGHTED.contains(node.opType()) || !config.quantized()) {
+          floatNodes.add(new FloatNode(node.opType(), node.label(), obstacle.get()));
+        }
+      }
+    }
+    graph.setNodes(written);
+  }
+
+  private Optional<String> rewrite(
+      Node node, QConfig config, Graph graph, IntegerProducts products, StoredWeights stored) {
+    if (StoredWeights.isEmbedding(graph, node)) {
+      stored.embedding(node, config);
+      return Optional.empty();
+    }
+    if (mapping.mode() == Mode.DYNAMIC && INTEGER.contains(node.opType())) {
+      Optional<String> why = products.rewrite(node, config.withWeightType(DType.INT8));
+      if (why.isEmpty()) {
+        return why;
+      }
+    }
+    return stored.rewrite(node, config, blocked);
+  }
+
+  private Optional<String> obstacle(Graph graph, Node node, QConfig config) {
+    boolean isEmbedding = StoredWeights.isEmbedding(graph, node);
+    if (!node.isStandard() || !(WEIGHTED.contains(node.opType()) || isEmbedding)) {
+      return Optional.of("it has no weight");
+    }
+    if (!config.quantized()) {
+      return Optional.of("left float by an override");
+    }
+    if (isEmbedding) {
+      return Optional.empty();
+    }
+    Optional<float[]> weight = graph.floatConstant(node.input(1));
+    if (weight.isEmpty()) {
+      return Optional.of("its weight is not a float32 constant");
+    }
+    if (graph.isConstant(node.input(0))) {
+      return Optional.of("both of its sides are constants");
+    }
+    if (weight.get().length == 0) {
+      return Optional.of("its weight is empty");
+    }
+    QuantizedConstants.checkFinite(node, node.input(1), weight.get());
+    return Optional.empty();
+  }
+}

@@ -1,0 +1,58 @@
+package org.tare.graph;
+
+import java.util.Map;
+import java.util.Optional;
+import org.tare.TareException;
+import org.tare.qconfig.Mode;
+import org.tare.qconfig.QConfigMapping;
+import org.tare.stats.CalibrationState;
+
+/** Quantizes a prepared float model in the mode that its configuration names. */
+public final class Quantization {
+  private Quantization() {}
+
+  /** The forms in which a quantized model can be written. */
+  public enum Form {
+    /** Pairs of QuantizeLinear and DequantizeLinear, which runtimes fuse; only ONNX's operators. */
+    QDQ,
+    /**
+     * Operators on integers: QLinearConv, QLinearMatMul and ONNX Runtime's own; for 4-bit weights
+     * MatMulNBits.
+     */
+    QOPERATOR
+  }
+
+  /**
+   * Quantizes a copy of the model.
+   *
+   * @param types of all tensors, as the runtime infers them
+   * @param state what calibration observed; only the static mode needs it
+   * @param metadata goes into the model's metadata_props
+   * @throws TareException if the mode needs a state and there is none, or if the state lacks a
+   *     tensor, or if a weight holds NaN or infinities
+   */
+  public static QuantizedModel quantize(
+      OnnxModel prepared,
+      Map<String, TensorType> types,
+      QConfigMapping mapping,
+      Form form,
+      Optional<CalibrationState> state,
+      Map<String, String> metadata) {
+    QuantizedModel quantized;
+    if (mapping.mode() == Mode.STATIC) {
+      CalibrationState observed =
+          state.orElseThrow(
+              () ->
+                  TareException.usage(
+                      "Missing the calibration state that the mode static needs: give --state FILE"));
+      quantized = QdqRewriter.quantize(prepared, types, mapping, observed, metadata);
+      if (form == Form.QOPERATOR) {
+        quantized = QOperatorRewriter.rewrite(quantized);
+      }
+    } else {
+      quantized = DataFreeRewriter.quantize(prepared, mapping, form == Form.QDQ);
+    }
+    quantized.model().metadata().putAll(metadata);
+    return quantized;
+  }
+}

@@ -1,0 +1,196 @@
+package org.tare.graph;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.tare.TareException;
+import org.tare.graph.proto.Onnx.TensorProto;
+import org.tare.qconfig.QConfig;
+import org.tare.quant.ChannelQParams;
+import org.tare.quant.QParams;
+import org.tare.quant.QParamsRule;
+import org.tare.quant.WeightQuantizer;
+import org.tare.range.RangeMethod;
+
+/** Puts the integers of float constants into a graph, each once for each way it is quantized. */
+final class QuantizedConstants {
+  private final Graph graph;
+  private final Consumer<Node> write;
+  private final Map<String, QuantizedWeight> weights;
+  private final Map<Key, String> written;
+
+  private record Key(Graph owner, String name, String what, int rank, ChannelQParams qparams) {}
+
+  /**
+   * @param write takes the nodes that dequantize, before those that read them
+   * @param weights is told of each constant, by its name in the float model
+   */
+  QuantizedConstants(Graph graph, Consumer<Node> write, Map<String, QuantizedWeight> weights) {
+    this(graph, write, weights, new HashMap<>());
+  }
+
+  private QuantizedConstants(
+      Graph graph,
+      Consumer<Node> write,
+      Map<String, QuantizedWeight> weights,
+      Map<Key, String> written) {
+    this.graph = graph;
+    this.write = write;
+    this.weights = weights;
+    this.written = written;
+  }
+
+  /** For a graph inside of this one: what both use stays where it is, and is written once. */
+  QuantizedConstants within(Graph inner, Consumer<Node> innerWrite) {
+    return new QuantizedConstants(inner, innerWrite, weights, written);
+  }
+
+  private Key key(Weight weight, String what, ChannelQParams qparams) {
+    return new Key(graph.owner(weight.name()), weight.name(), what, weight.rank(), qparams);
+  }
+
+  /** Not computeIfAbsent: making one thing may take another. */
+  private String once(Key key, Supplier<String> make) {
+    String name = written.get(key);
+    if (name == null) {
+      name = make.get();
+      written.put(key, name);
+    }
+    return name;
+  }
+
+  private void add(Weight weight, TensorProto tensor) {
+    graph.owner(weight.name()).addConstant(tensor);
+  }
+
+  /** A constant's values and shape. */
+  record Weight(String name, float[] values, long[] shape) {
+    int rank() {
+      return shape.length;
+    }
+
+    /** A matrix with rows and columns exchanged. */
+    Weight transposed() {
+      int rows = (int) shape[0];
+      int columns = (int) shape[1];
+      float[] turned = new float[values.length];
+      for (int r = 0; r < rows; r++) {
+        for (int c = 0; c < columns; c++) {
+          turned[c * rows + r] = values[r * columns + c];
+        }
+      }
+      return new Weight(name, turned, new long[] {columns, rows});
+    }
+  }
+
+  Weight read(String name) {
+    TensorProto tensor = graph.constant(name).orElseThrow();
+    return new Weight(name, Tensors.floats(tensor), Tensors.shape(tensor));
+  }
+
+  /** Throws if a value is NaN or infinite. */
+  static void checkFinite(Node node, String tensor, float[] values) {
+    for (float value : values) {
+      if (!Float.isFinite(value)) {
+        throw TareException.badInput(
+            "Cannot quantize %s: its constant \"%s\" holds %s", node, tensor, value);
+      }
+    }
+  }
+
+  static WeightQuantizer quantizer(QConfig config) {
+    return new WeightQuantizer(
+        QParamsRule.ONNXRUNTIME.spec(
+            config.weight().dtype(), config.weight().scheme().isSymmetric(), config.reduceRange()),
+        config.weight().method() instanceof RangeMethod.Mse);
+  }
+
+  /**
+   * The qparams of a weight.
+   *
+   * @param axis of the channels, used if the configuration is per channel; -1 for none
+   */
+  static ChannelQParams qparams(Weight weight, int axis, QConfig config) {
+    WeightQuantizer quantizer = quantizer(config);
+    return axis >= 0 && config.weight().scheme().isPerChannel()
+        ? quantizer.perChannel(weight.values(), weight.shape(), axis)
+        : quantizer.perTensor(weight.values());
+  }
+
+  /** The name of the weight's integers. */
+  String integers(Weight weight, ChannelQParams qparams) {
+    return once(
+        key(weight, "integers of shape " + Arrays.toString(weight.shape()), qparams),
+        () -> {
+          weights.put(weight.name(), QuantizedWeight.of(qparams, weight.values().length, false));
+          String name = graph.freshName(weight.name() + "_q");
+          add(
+              weight,
+              Tensors.ofQuantized(
+                  name,
+                  qparams.dtype(),
+                  weight.shape(),
+                  WeightQuantizer.quantize(weight.values(), weight.shape(), qparams)));
+          return name;
+        });
+  }
+
+  /** The name of its scales, one or one per channel. */
+  String scales(Weight weight, ChannelQParams qparams) {
+    return once(
+        key(weight, "scales", qparams),
+        () -> {
+          String name = graph.freshName(weight.name() + "_s");
+          add(weight, Tensors.ofFloats(name, shapeOf(qparams), qparams.scales()));
+          return name;
+        });
+  }
+
+  /** The name of its zero points, one or one per channel. */
+  String zeroPoints(Weight weight, ChannelQParams qparams) {
+    return once(
+        key(weight, "zero points", qparams),
+        () -> {
+          String name = graph.freshName(weight.name() + "_z");
+          int[] zeroPoints = qparams.channels().stream().mapToInt(QParams::zeroPoint).toArray();
+          add(weight, Tensors.ofQuantized(name, qparams.dtype(), shapeOf(qparams), zeroPoints));
+          return name;
+        });
+  }
+
+  private static long[] shapeOf(ChannelQParams qparams) {
+    return qparams.isPerChannel() ? new long[] {qparams.channels().size()} : new long[0];
+  }
+
+  /** The name of the weight as floats again, out of a DequantizeLinear of its integers. */
+  String dequantized(Weight weight, ChannelQParams qparams, boolean withZeroPoint) {
+    return once(
+        new Key(graph, weight.name(), "floats", weight.rank(), qparams),
+        () -> {
+          List<String> inputs =
+              new ArrayList<>(List.of(integers(weight, qparams), scales(weight, qparams)));
+          if (withZeroPoint) {
+            inputs.add(zeroPoints(weight, qparams));
+          }
+          weights.put(
+              weight.name(), QuantizedWeight.of(qparams, weight.values().length, withZeroPoint));
+          String output = graph.freshName(weight.name() + "_dq");
+          Node node = Node.of("DequantizeLinear", "", inputs, List.of(output));
+          if (qparams.isPerChannel()) {
+            node.setInt("axis", qparams.axis());
+          }
+          write.accept(node);
+          return output;
+        });
+  }
+
+  /** An empty record of weights, in the order they are written. */
+  static Map<String, QuantizedWeight> noWeights() {
+    return new LinkedHashMap<>();
+  }
+}

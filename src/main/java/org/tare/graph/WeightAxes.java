@@ -1,0 +1,16 @@
+package org.tare.graph;
+
+/** Which axis of a weight counts the output channels of its operator. */
+final class WeightAxes {
+  private WeightAxes() {}
+
+  /** The axis, or -1 if there is none. */
+  static int channelAxis(Node node, long[] shape) {
+    return switch (node.opType()) {
+      case "Conv" -> 0;
+      case "ConvTranspose" -> 1;
+      case "Gemm" -> node.intAttribute("transB", 0) != 0 ? 0 : 1;
+      default -> shape.length == 2 ? 1 : -1;
+    };
+  }
+}
