@@ -44,6 +44,7 @@ final class Job implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final Settings settings;
+  private final Exports exports;
   private final PrintStream out = System.out;
   private final PrintStream err = System.err;
   private final Map<String, Double> seconds = new LinkedHashMap<>();
@@ -53,6 +54,7 @@ final class Job implements AutoCloseable {
 
   Job(Settings settings) {
     this.settings = settings;
+    this.exports = Exports.of(settings);
   }
 
   /** A float model with all that is derived from it alone. */
@@ -82,6 +84,7 @@ final class Job implements AutoCloseable {
     byte[] onnx = quantized.model().toBytes();
     files.put("model.onnx", onnx);
     files.put("qparams.json", json(Results.qparams(quantized)));
+    files.putAll(exports.files(quantized));
     putStates(files, calibration);
     ObjectNode result = result("run", model);
     Results.addCalibration(result, calibration);
@@ -143,6 +146,7 @@ final class Job implements AutoCloseable {
     Map<String, byte[]> files = new LinkedHashMap<>();
     files.put("model.onnx", onnx);
     files.put("qparams.json", json(Results.qparams(quantized)));
+    files.putAll(exports.files(quantized));
     files.put("report.html", report(model, quantized, state, summary));
     publish(output, files, result);
     print(summary, output.toString());
