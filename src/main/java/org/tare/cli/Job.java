@@ -45,6 +45,7 @@ final class Job implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final Settings settings;
+  private final Exports exports;
   private final PrintStream out = System.out;
   private final PrintStream err = System.err;
   private final Map<String, Double> seconds = new LinkedHashMap<>();
@@ -54,6 +55,7 @@ final class Job implements AutoCloseable {
 
   Job(Settings settings) {
     this.settings = settings;
+    this.exports = Exports.of(settings);
   }
 
   /** A float model with all that is derived from it alone. */
@@ -89,6 +91,7 @@ final class Job implements AutoCloseable {
     byte[] onnx = quantized.model().toBytes();
     files.put("model.onnx", onnx);
     files.put("qparams.json", json(Results.qparams(quantized)));
+    files.putAll(exports.files(quantized));
     ObjectNode result = result("run", model);
     calibration.ifPresent(
         observed -> {
@@ -148,6 +151,7 @@ final class Job implements AutoCloseable {
     Map<String, byte[]> files = new LinkedHashMap<>();
     files.put("model.onnx", onnx);
     files.put("qparams.json", json(Results.qparams(quantized)));
+    files.putAll(exports.files(quantized));
     files.put("report.html", report(model, quantized, state, summary));
     publish(output, files, result);
     print(summary, output.toString());

@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.tare.TareException;
+import org.tare.graph.TensorRtCalibrationCache;
 import org.tare.range.RangeMethod;
 import org.tare.spark.BadRows;
 import org.tare.spark.DataSource;
@@ -89,6 +90,8 @@ public final class Settings {
     keys.put("quantize.weight.block", "");
     keys.put("quantize.smooth-quant", "auto");
     keys.put("quantize.overrides", "");
+    keys.put("quantize.export", "");
+    keys.put("quantize.tensorrt-version", TensorRtCalibrationCache.DEFAULT_VERSION);
     return keys;
   }
 

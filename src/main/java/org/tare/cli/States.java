@@ -1,5 +1,7 @@
 package org.tare.cli;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -8,7 +10,7 @@ import org.tare.TareException;
 import org.tare.stats.CalibrationState;
 import org.tare.store.HadoopFiles;
 
-/** The commands on states alone, {@code merge} and {@code inspect}; they start no Spark. */
+/** The command {@code merge}, and a state as {@code inspect} shows it; neither starts Spark. */
 final class States {
   private States() {}
 
@@ -34,16 +36,15 @@ final class States {
         output);
   }
 
-  /** Prints a state. */
-  static void inspect(String input) {
-    HadoopFiles files = new HadoopFiles(new Configuration());
-    CalibrationState state = CalibrationState.decode(files.read("calibration state", input), input);
-    System.out.printf(
-        Locale.ROOT,
-        "State of %,d rows%s%s%n%n",
-        state.rows(),
-        state.slice().isEmpty() ? "" : ", slice " + state.slice(),
-        state.modelDigest().isEmpty() ? "" : ", model " + state.modelDigest());
+  /** A state for people. */
+  static String table(CalibrationState state) {
+    String head =
+        String.format(
+            Locale.ROOT,
+            "State of %,d rows%s%s%n%n",
+            state.rows(),
+            state.slice().isEmpty() ? "" : ", slice " + state.slice(),
+            state.modelDigest().isEmpty() ? "" : ", model " + state.modelDigest());
     List<List<String>> table = new ArrayList<>();
     table.add(List.of("tensor", "values", "min", "max", "zeros", "NaN", "infinite", "parts"));
     state
@@ -65,6 +66,42 @@ final class States {
                       Long.toString(stats.positiveInfinities() + stats.negativeInfinities()),
                       String.join(", ", parts)));
             });
-    System.out.print(TextTable.of(table));
+    return head + TextTable.of(table);
+  }
+
+  /** A state for machines. */
+  static ObjectNode json(CalibrationState state) {
+    ObjectNode root = new ObjectMapper().createObjectNode();
+    root.put("schema", 1);
+    root.put("command", "inspect");
+    root.put("tare", Tare.version());
+    root.put("what", "state");
+    root.put("rows", state.rows());
+    if (!state.slice().isEmpty()) {
+      root.put("slice", state.slice());
+    }
+    if (!state.modelDigest().isEmpty()) {
+      root.put("model_sha256", state.modelDigest());
+    }
+    ObjectNode tensors = root.putObject("tensors");
+    state
+        .tensors()
+        .forEach(
+            (name, stats) -> {
+              ObjectNode node = tensors.putObject(name);
+              node.put("values", stats.count());
+              // Of no finite value there is no least: JSON has no infinities.
+              if (stats.finiteCount() > 0) {
+                node.put("min", stats.min());
+                node.put("max", stats.max());
+              }
+              node.put("zeros", stats.zeros());
+              node.put("nans", stats.nans());
+              node.put("infinities", stats.positiveInfinities() + stats.negativeInfinities());
+              stats.channels().ifPresent(c -> node.put("channels", c.channels()));
+              stats.average().ifPresent(a -> node.put("average_batches", a.batches()));
+              stats.recording().ifPresent(r -> node.put("recording", true));
+            });
+    return root;
   }
 }

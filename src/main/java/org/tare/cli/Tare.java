@@ -164,17 +164,20 @@ public final class Tare implements Callable<Integer> {
   @Command(
       name = "inspect",
       mixinStandardHelpOptions = true,
-      description = "Prints what a state holds.")
+      description = "Prints what a state holds, or what is quantized in an ONNX model.")
   static final class Inspect implements Callable<Integer> {
-    @CommandLine.Parameters(paramLabel = "STATE", description = "a state file")
-    String state;
+    @CommandLine.Parameters(paramLabel = "FILE", description = "a state, or an ONNX model")
+    String file;
+
+    @CommandLine.Option(names = "--json", description = "print JSON")
+    boolean json;
 
     @CommandLine.Option(names = "--verbose", description = "show stack traces")
     boolean verbose;
 
     @Override
     public Integer call() {
-      States.inspect(state);
+      Inspection.print(file, json);
       return 0;
     }
   }

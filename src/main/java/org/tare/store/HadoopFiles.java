@@ -39,6 +39,16 @@ public final class HadoopFiles {
    * @param what it is, for messages
    */
   public byte[] read(String what, String file) {
+    return head(what, file, Integer.MAX_VALUE);
+  }
+
+  /**
+   * The first bytes of a file, all of a shorter one.
+   *
+   * @param what it is, for messages
+   * @throws TareException if it is missing, a folder, or cannot be read
+   */
+  public byte[] head(String what, String file, int bytes) {
     try {
       Path path = new Path(file);
       FileSystem fileSystem = fileSystem(path);
@@ -47,7 +57,7 @@ public final class HadoopFiles {
             "Cannot read %s %s: it is a folder; name the file in it", what, file);
       }
       try (InputStream in = fileSystem.open(path)) {
-        return in.readAllBytes();
+        return in.readNBytes(bytes);
       }
     } catch (FileNotFoundException e) {
       throw TareException.missing("Cannot read %s %s: there is no such file", what, file)

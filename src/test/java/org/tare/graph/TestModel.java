@@ -28,6 +28,7 @@ import org.tare.stats.TensorStats;
 /** Builds small ONNX models, runs them, and quantizes them on given data. */
 public final class TestModel {
   private final GraphProto.Builder graph = GraphProto.newBuilder().setName("test");
+  private final List<String> domains = new ArrayList<>();
   private final int opset;
 
   private TestModel(int opset) {
@@ -105,6 +106,15 @@ public final class TestModel {
     return this;
   }
 
+  /** Makes these operators those of another domain. */
+  public TestModel domain(String domain, String... operators) {
+    domains.add(domain);
+    graph.getNodeBuilderList().stream()
+        .filter(node -> List.of(operators).contains(node.getOpType()))
+        .forEach(node -> node.setDomain(domain));
+    return this;
+  }
+
   private static ValueInfoProto info(String name, ElementType type, long... shape) {
     TensorShapeProto.Builder dims = TensorShapeProto.newBuilder();
     for (long size : shape) {
@@ -121,12 +131,15 @@ public final class TestModel {
   }
 
   public byte[] bytes() {
-    return ModelProto.newBuilder()
-        .setIrVersion(8)
-        .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(opset))
-        .setGraph(graph)
-        .build()
-        .toByteArray();
+    ModelProto.Builder model =
+        ModelProto.newBuilder()
+            .setIrVersion(8)
+            .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(opset))
+            .setGraph(graph);
+    for (String domain : domains) {
+      model.addOpsetImport(OperatorSetIdProto.newBuilder().setDomain(domain).setVersion(1));
+    }
+    return model.build().toByteArray();
   }
 
   public void write(Path file) {

@@ -1,0 +1,227 @@
+package org.tare.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeMap;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.tare.graph.OnnxModel;
+import org.tare.graph.TestModel;
+import org.tare.stats.CalibrationState;
+import org.tare.stats.TensorStats;
+
+/** The commands on files alone: inspect, and quantize with exports. */
+class InspectCommandTest {
+  @TempDir static Path folder;
+
+  private static String at(String name) {
+    return folder.resolve(name).toString();
+  }
+
+  @BeforeAll
+  static void makeFiles() throws IOException {
+    TestModel.opset(17)
+        .input("x", -1, 2)
+        .constant("w", new long[] {2, 2}, 1, 2, 3, 4)
+        .node("MatMul", List.of("x", "w"), List.of("m"))
+        .node("Erf", List.of("m"), List.of("y"))
+        .output("y", -1, 2)
+        .write(folder.resolve("float.onnx"));
+    TreeMap<String, TensorStats> stats = new TreeMap<>();
+    stats.put("x", TensorStats.of(new float[] {-5, 0, 1.5f}));
+    stats.put("m", TensorStats.of(new float[] {0, 254}));
+    OnnxModel model = OnnxModel.read(folder.resolve("float.onnx"));
+    Files.write(
+        folder.resolve("state.tare"), new CalibrationState(model.digest(), 3, stats).encode());
+    Files.writeString(folder.resolve("text"), "not a model at all");
+    Outcome quantized = quantize("out", "quantize.export=tensorrt,onnxruntime");
+    assertEquals(0, quantized.status(), quantized.err());
+  }
+
+  private static Outcome quantize(String output, String... sets) {
+    List<String> args = new ArrayList<>(List.of("quantize", "--model", at("float.onnx")));
+    args.addAll(List.of("--state", at("state.tare"), "--output", at(output)));
+    args.addAll(List.of("--set", "quantize.activation.method=minmax"));
+    for (String set : sets) {
+      args.addAll(List.of("--set", set));
+    }
+    return Outcome.of(args.toArray(String[]::new));
+  }
+
+  @Test
+  void modelAsTables() {
+    Outcome outcome = Outcome.of("inspect", at("out/model.onnx"));
+    assertEquals(0, outcome.status(), outcome.err());
+    assertEquals(
+        """
+        Model in QDQ form: 2 activations, 1 weights, 0 biases
+
+        tensor  kind        form  type   values  scale                     zero_point  scales per
+        x       activation  QDQ   uint8          0.0254902                 196         tensor
+        w_q     weight      QDQ   int8   4       2: 0.0236220 to 0.0314961  0           axis 1
+        m       activation  QDQ   uint8          0.996078                  0           tensor
+        """
+            .replaceAll(" +", " "),
+        outcome.out().lines().limit(6).reduce("", (a, b) -> a + b + "\n").replaceAll(" +", " "));
+    for (String line :
+        List.of(
+            "int8 4 4",
+            "scales, zero points 18",
+            "5.500 bytes a value",
+            "Erf 0 1",
+            "MatMul 1 0",
+            "5 nodes convert between the two")) {
+      String plain = outcome.out().replaceAll(" +", " ");
+      assertTrue(plain.contains("\n" + line + "\n"), line + " in " + plain);
+    }
+  }
+
+  @Test
+  void modelAsJson() throws IOException {
+    Outcome outcome = Outcome.of("inspect", "--json", at("out/model.onnx"));
+    assertEquals(0, outcome.status(), outcome.err());
+    JsonNode json = new ObjectMapper().readTree(outcome.out());
+    assertEquals("model", json.path("what").asText());
+    JsonNode weight = json.path("tensors").path(1);
+    assertEquals(
+        "{\"name\":\"w_q\",\"kind\":\"weight\",\"form\":\"QDQ\",\"dtype\":\"int8\",\"values\":4,"
+            + "\"bytes\":4,\"scale\":{\"count\":2,\"min\":0.023622047,\"max\":0.031496063},"
+            + "\"zero_point\":{\"count\":1,\"min\":0,\"max\":0},\"axis\":1}",
+        weight.toString());
+    assertEquals(1, json.path("operators").path("MatMul").path("integer").asInt());
+    assertEquals("Erf", json.path("float_nodes").path(0).path("op").asText());
+  }
+
+  /** The model's own account wins over what its structure shows. */
+  @Test
+  void reasonsComeFromTheModel() {
+    OnnxModel model = OnnxModel.read(folder.resolve("out/model.onnx"));
+    model.metadata().put(Inspection.FLOAT_NODES_KEY, "{\"an override\": [\"Erf(Erf_1)\"]}");
+    model.write(folder.resolve("told.onnx"));
+    Outcome outcome = Outcome.of("inspect", at("told.onnx"));
+    assertTrue(
+        outcome.out().replaceAll(" +", " ").contains("\nErf Erf_1 an override\n"), outcome.out());
+    model.metadata().put(Inspection.FLOAT_NODES_KEY, "{");
+    model.write(folder.resolve("told.onnx"));
+    Outcome broken = Outcome.of("inspect", at("told.onnx"));
+    assertEquals(65, broken.status());
+    assertTrue(broken.err().contains("\"tare.float_nodes\" is not JSON"), broken.err());
+  }
+
+  @Test
+  void statesAreStillStates() throws IOException {
+    Outcome text = Outcome.of("inspect", at("state.tare"));
+    assertTrue(text.out().startsWith("State of 3 rows, model "), text.out() + text.err());
+    JsonNode json =
+        new ObjectMapper().readTree(Outcome.of("inspect", "--json", at("state.tare")).out());
+    assertEquals("state", json.path("what").asText());
+    assertEquals(3, json.path("rows").asInt());
+    assertEquals(-5, json.path("tensors").path("x").path("min").asDouble());
+  }
+
+  @Test
+  void whatCannotBeInspectedIsToldInOneLine() {
+    for (List<Object> expected :
+        List.<List<Object>>of(
+            List.of(
+                66, at("no.onnx"), "Cannot read file " + at("no.onnx") + ": there is no such file"),
+            List.of(
+                65,
+                at("text"),
+                "Cannot inspect "
+                    + at("text")
+                    + ": it is no calibration state, which begins with the letters TARE, and no"
+                    + " ONNX model that can be read (it is not an ONNX model"),
+            List.of(
+                65,
+                at("float.onnx"),
+                "Cannot inspect "
+                    + at("float.onnx")
+                    + ": it is a float model, with no quantized tensor"))) {
+      Outcome outcome = Outcome.of("inspect", (String) expected.get(1));
+      assertEquals(expected.get(0), outcome.status());
+      assertTrue(outcome.err().startsWith("tare: " + expected.get(2)), outcome.err());
+      assertEquals(1, outcome.err().lines().count(), outcome.err());
+    }
+  }
+
+  /** The keys that README's table of qparams.json has, in that order. */
+  @Test
+  void qparamsFileHasTheKeysOfItsTable() throws IOException {
+    JsonNode qparams =
+        new ObjectMapper().readTree(Files.readString(folder.resolve("out/qparams.json")));
+    assertEquals(List.of("activations", "weights"), keys(qparams));
+    assertEquals(List.of("m", "x"), keys(qparams.path("activations")));
+    assertEquals(
+        List.of(
+            "dtype",
+            "scale",
+            "zero_point",
+            "min",
+            "max",
+            "method",
+            "expected_mse",
+            "minmax_mse",
+            "shared_by"),
+        keys(qparams.path("activations").path("x")));
+    assertEquals(List.of("w"), keys(qparams.path("weights")));
+    assertEquals(
+        "{\"dtype\":\"int8\",\"axis\":1,\"scale\":[0.023622047,0.031496063],\"zero_point\":[0,0]}",
+        qparams.path("weights").path("w").toString());
+    assertEquals("[\"x\"]", qparams.path("activations").path("x").path("shared_by").toString());
+  }
+
+  private static List<String> keys(JsonNode node) {
+    List<String> keys = new ArrayList<>();
+    node.fieldNames().forEachRemaining(keys::add);
+    return keys;
+  }
+
+  @Test
+  void exportsAreWrittenWhereAsked() throws IOException {
+    assertEquals(
+        """
+        TRT-8601-EntropyCalibration2
+        m: 40000000
+        x: 3d214285
+        """,
+        Files.readString(folder.resolve("out/tensorrt/calibration.cache")));
+    JsonNode table =
+        new ObjectMapper()
+            .readTree(Files.readString(folder.resolve("out/onnxruntime/calibration.json")));
+    assertEquals(-5, table.path("data").path("x").path("lowest").path("data").asDouble());
+    assertTrue(Files.exists(folder.resolve("out/onnxruntime/calibration.flatbuffers")));
+    assertEquals(0, quantize("plain").status());
+    assertFalse(Files.exists(folder.resolve("plain/tensorrt")));
+    Outcome other =
+        quantize("trt", "quantize.export=[tensorrt]", "quantize.tensorrt-version=10300");
+    assertEquals(0, other.status(), other.err());
+    assertTrue(
+        Files.readString(folder.resolve("trt/tensorrt/calibration.cache"))
+            .startsWith("TRT-10300-EntropyCalibration2\n"));
+    assertFalse(Files.exists(folder.resolve("trt/onnxruntime")));
+  }
+
+  @Test
+  void unknownExportsAreAnError() {
+    Outcome format = quantize("o", "quantize.export=tensorflow");
+    assertEquals(64, format.status());
+    assertTrue(
+        format.err().contains("cannot be \"tensorflow\": it is a list of tensorrt and onnxruntime"),
+        format.err());
+    Outcome version = quantize("o", "quantize.tensorrt-version=8.6");
+    assertEquals(64, version.status());
+    assertTrue(version.err().contains("A TensorRT version cannot be \"8.6\""), version.err());
+    assertFalse(Files.exists(folder.resolve("o")));
+  }
+}
