@@ -127,11 +127,11 @@ final class Job implements AutoCloseable {
       return;
     }
     CalibrationState state = CalibrationState.decode(files().read("calibration state", file), file);
-    if (!state.modelDigest().equals(model.original().digest())) {
+    if (!state.modelDigest().equals(model.prepared().digest())) {
       throw TareException.badInput(
           "Cannot quantize %s: the state %s was made with another model (SHA-256 %s, this one has"
               + " %s)",
-          model.name(), file, state.modelDigest(), model.original().digest());
+          model.name(), file, state.modelDigest(), model.prepared().digest());
     }
     OutputFolder output = output();
     warnOfNonFinite(state);
@@ -179,7 +179,13 @@ final class Job implements AutoCloseable {
     String file = settings.require("model");
     String name = fileName(file);
     OnnxModel original = files().withLocal("model", file, OnnxModel::read);
-    OnnxModel prepared = FloatPasses.prepare(original);
+    OnnxModel prepared =
+        FloatPasses.prepare(
+            original,
+            new FloatPasses.Options(
+                settings.flag("prepare.equalize"),
+                settings.flag("prepare.absorb-bias"),
+                settings.flag("prepare.relu-for-relu6")));
     Map<String, TensorType> types = TensorTypes.of(prepared, name);
     QConfigMapping mapping = QuantizeSettings.of(settings);
     return new FloatModel(
