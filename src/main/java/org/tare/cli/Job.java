@@ -200,7 +200,13 @@ final class Job implements AutoCloseable {
     String file = settings.require("model");
     String name = fileName(file);
     OnnxModel original = files().withLocal("model", file, OnnxModel::read);
-    OnnxModel prepared = FloatPasses.prepare(original);
+    OnnxModel prepared =
+        FloatPasses.prepare(
+            original,
+            new FloatPasses.Options(
+                settings.flag("prepare.equalize"),
+                settings.flag("prepare.absorb-bias"),
+                settings.flag("prepare.relu-for-relu6")));
     Map<String, TensorType> types = TensorTypes.of(prepared, name);
     QConfigMapping mapping = QuantizeSettings.of(settings);
     return new FloatModel(

@@ -61,6 +61,9 @@ public final class Settings {
     keys.put("overwrite", "false");
     keys.put("verbose", "false");
     keys.put("dry-run", "false");
+    keys.put("prepare.equalize", "false");
+    keys.put("prepare.absorb-bias", "false");
+    keys.put("prepare.relu-for-relu6", "false");
     keys.put("calibrate.by", "");
     keys.put("calibrate.channels", "none");
     keys.put("observe.column", "");

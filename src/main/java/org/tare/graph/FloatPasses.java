@@ -1,22 +1,74 @@
 package org.tare.graph;
 
+import java.util.HashMap;
+import java.util.Map;
+import org.tare.TareException;
+import org.tare.graph.FoldBatchNormalization.Moments;
+
 /**
  * What is done to the float model before it is calibrated. The result computes the same function,
- * up to float32 rounding; calibration and quantization both start from it, so that the names of
- * tensors in a state are those of the quantized model's rewriting.
+ * up to float32 rounding and to what the options say; calibration and quantization both start from
+ * it, so that the names of tensors in a state are those of the quantized model's rewriting.
  */
 public final class FloatPasses {
   private FloatPasses() {}
 
   /**
+   * Passes that are off unless asked for: see {@link CrossLayerEqualization}.
+   *
+   * @param equalize rescale channels of neighbouring layers to equal ranges
+   * @param absorbHighBias then move what a channel always exceeds into the next layer's bias; rare
+   *     values below change the result
+   * @param reluInsteadOfRelu6 before, give up the upper bound of ReLU6 between such layers; values
+   *     above 6 change the result
+   */
+  public record Options(boolean equalize, boolean absorbHighBias, boolean reluInsteadOfRelu6) {
+    public Options {
+      if (!equalize && (absorbHighBias || reluInsteadOfRelu6)) {
+        throw TareException.usage(
+            "prepare.absorb-bias and prepare.relu-for-relu6 are parts of prepare.equalize, which is"
+                + " off");
+      }
+    }
+
+    public static Options none() {
+      return new Options(false, false, false);
+    }
+
+    /** What is on, in a form that stays: digests are made of it. */
+    private String text() {
+      return "equalize"
+          + (absorbHighBias ? " absorb-bias" : "")
+          + (reluInsteadOfRelu6 ? " relu-for-relu6" : "");
+    }
+  }
+
+  /**
    * A copy of the model with its operator set raised to {@value OnnxModel#MINIMUM_OPSET} if it is
-   * older, constants as initializers, and batch normalizations folded.
+   * older, constants as initializers, and batch normalizations and arithmetic per channel folded.
    */
   public static OnnxModel prepare(OnnxModel model) {
-    OnnxModel prepared = model.copy();
+    return prepare(model, Options.none());
+  }
+
+  /**
+   * The same, with the options' passes after it. A model for which any is on has a digest of its
+   * own, and says in its metadata, as {@code tare.prepare}, which are.
+   */
+  public static OnnxModel prepare(OnnxModel model, Options options) {
+    OnnxModel prepared = options.equalize() ? model.copyMarked(options.text()) : model.copy();
     OpsetUpgrade.apply(prepared);
     ConstantNodes.apply(prepared.graph());
-    FoldBatchNormalization.apply(prepared.graph());
+    FoldChannelAffine.apply(prepared.graph());
+    Map<String, Moments> moments = new HashMap<>();
+    FoldBatchNormalization.apply(prepared.graph(), moments);
+    if (options.equalize()) {
+      prepared.metadata().put("tare.prepare", options.text());
+      CrossLayerEqualization.apply(
+          prepared.graph(),
+          new CrossLayerEqualization.Options(
+              options.absorbHighBias(), options.reluInsteadOfRelu6(), moments));
+    }
     return prepared;
   }
 }

@@ -1,10 +1,11 @@
 package org.tare.graph;
 
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.tare.graph.proto.Onnx.TensorProto;
 
 /**
  * Folds a BatchNormalization into the Conv, ConvTranspose or Gemm before it:
@@ -21,16 +22,30 @@ final class FoldBatchNormalization {
   private final Graph graph;
   private final Map<String, Node> producers;
   private final Map<String, List<Node>> consumers;
+  private final Map<String, Moments> moments;
 
-  private FoldBatchNormalization(Graph graph) {
+  /** What a normalization says of its result: each channel's standard deviation and mean. */
+  record Moments(float[] gamma, float[] beta) {}
+
+  private FoldBatchNormalization(Graph graph, Map<String, Moments> moments) {
     this.graph = graph;
     this.producers = graph.producers();
     this.consumers = graph.consumers();
+    this.moments = moments;
   }
 
   /** Folds all it can; returns how many. */
   static int apply(Graph graph) {
-    FoldBatchNormalization fold = new FoldBatchNormalization(graph);
+    return apply(graph, new HashMap<>());
+  }
+
+  /**
+   * Folds all it can; returns how many.
+   *
+   * @param moments gets those of each result, by the tensor's name
+   */
+  static int apply(Graph graph, Map<String, Moments> moments) {
+    FoldBatchNormalization fold = new FoldBatchNormalization(graph, moments);
     List<Node> rest = new ArrayList<>();
     int folded = 0;
     for (Node node : graph.nodes()) {
@@ -51,7 +66,6 @@ final class FoldBatchNormalization {
     boolean hasStatisticsOutputs =
         norm.outputs().stream().skip(1).anyMatch(output -> !output.isEmpty());
     if (linear == null
-        || !linear.isStandard()
         || trains
         || hasStatisticsOutputs
         || consumers.get(norm.input(0)).size() != 1
@@ -62,12 +76,12 @@ final class FoldBatchNormalization {
     Optional<float[]> beta = graph.floatConstant(norm.input(2));
     Optional<float[]> mean = graph.floatConstant(norm.input(3));
     Optional<float[]> variance = graph.floatConstant(norm.input(4));
-    Optional<TensorProto> weight = graph.constant(linear.input(1)).filter(Tensors::isFloat);
+    Optional<LinearLayer> layer = LinearLayer.of(graph, linear);
     if (gamma.isEmpty()
         || beta.isEmpty()
         || mean.isEmpty()
         || variance.isEmpty()
-        || weight.isEmpty()) {
+        || layer.isEmpty()) {
       return false;
     }
     double epsilon = norm.floatAttribute("epsilon", 1e-5f);
@@ -76,98 +90,18 @@ final class FoldBatchNormalization {
     for (int c = 0; c < channels; c++) {
       factor[c] = gamma.get()[c] / Math.sqrt(variance.get()[c] + epsilon);
     }
-    Optional<double[]> bias = bias(linear, channels);
-    Optional<int[]> channelOf = channelOf(linear, Tensors.shape(weight.get()), channels);
-    if (bias.isEmpty() || channelOf.isEmpty()) {
+    if (!layer.get().foldAffine(doubles(mean.get()), factor, doubles(beta.get()))) {
       return false;
-    }
-
-    float[] values = Tensors.floats(weight.get());
-    double alpha = linear.opType().equals("Gemm") ? linear.floatAttribute("alpha", 1f) : 1;
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) (values[i] * alpha * factor[channelOf.get()[i]]);
-    }
-    float[] folded = new float[channels];
-    for (int c = 0; c < channels; c++) {
-      folded[c] = (float) ((bias.get()[c] - mean.get()[c]) * factor[c] + beta.get()[c]);
-    }
-    String weightName = graph.freshName(linear.input(1) + "_folded");
-    String biasName = graph.freshName(linear.label() + "_bias");
-    graph.addConstant(Tensors.ofFloats(weightName, Tensors.shape(weight.get()), values));
-    graph.addConstant(Tensors.ofFloats(biasName, new long[] {channels}, folded));
-    linear.setInput(1, weightName);
-    linear.setInput(2, biasName);
-    if (linear.opType().equals("Gemm")) {
-      linear.setFloat("alpha", 1f);
-      linear.setFloat("beta", 1f);
     }
     linear.setOutput(0, norm.output(0));
     producers.put(norm.output(0), linear);
+    moments.put(norm.output(0), new Moments(gamma.get(), beta.get()));
     return true;
   }
 
-  /** The bias in effect, zeros where there is none; empty if it is no constant of a known form. */
-  private Optional<double[]> bias(Node linear, int channels) {
-    double[] bias = new double[channels];
-    if (linear.input(2).isEmpty()) {
-      return Optional.of(bias);
-    }
-    Optional<float[]> given = graph.floatConstant(linear.input(2));
-    if (given.isEmpty() || (given.get().length != channels && given.get().length != 1)) {
-      return Optional.empty();
-    }
-    double beta = linear.opType().equals("Gemm") ? linear.floatAttribute("beta", 1f) : 1;
-    for (int c = 0; c < channels; c++) {
-      bias[c] = beta * given.get()[given.get().length == 1 ? 0 : c];
-    }
-    return Optional.of(bias);
-  }
-
-  /**
-   * For each weight, row-major, the output channel it belongs to; empty if the shapes do not fit.
-   */
-  private static Optional<int[]> channelOf(Node linear, long[] shape, int channels) {
-    int size = 1;
-    for (long dim : shape) {
-      size *= (int) dim;
-    }
-    int[] channelOf = new int[size];
-    switch (linear.opType()) {
-      case "Conv" -> {
-        if (shape[0] != channels) {
-          return Optional.empty();
-        }
-        for (int i = 0; i < size; i++) {
-          channelOf[i] = i / (size / channels);
-        }
-      }
-      case "ConvTranspose" -> {
-        // [input channels, output channels of one group, kernel...]
-        int groups = (int) linear.intAttribute("group", 1);
-        int perGroup = (int) shape[1];
-        if (perGroup * groups != channels) {
-          return Optional.empty();
-        }
-        int kernel = size / (int) (shape[0] * shape[1]);
-        int inputsPerGroup = (int) shape[0] / groups;
-        for (int i = 0; i < size; i++) {
-          int input = i / kernel / perGroup;
-          channelOf[i] = input / inputsPerGroup * perGroup + i / kernel % perGroup;
-        }
-      }
-      case "Gemm" -> {
-        boolean transposed = linear.intAttribute("transB", 0) != 0;
-        if (shape[transposed ? 0 : 1] != channels) {
-          return Optional.empty();
-        }
-        for (int i = 0; i < size; i++) {
-          channelOf[i] = transposed ? i / (int) shape[1] : i % channels;
-        }
-      }
-      default -> {
-        return Optional.empty();
-      }
-    }
-    return Optional.of(channelOf);
+  private static double[] doubles(float[] values) {
+    double[] doubles = new double[values.length];
+    Arrays.setAll(doubles, i -> values[i]);
+    return doubles;
   }
 }

@@ -9,6 +9,7 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -220,6 +221,16 @@ public final class OnnxModel {
   /** A copy that can be edited without changing this model. */
   public OnnxModel copy() {
     return new OnnxModel(toProto(), graph.toProto(), digest, sizeBytes);
+  }
+
+  /**
+   * A copy of another digest, made from this model's and the text: a calibration state of the one
+   * is refused for the other.
+   */
+  OnnxModel copyMarked(String text) {
+    byte[] marked = (digest + "\n" + text).getBytes(StandardCharsets.UTF_8);
+    String other = HexFormat.of().formatHex(sha256().digest(marked));
+    return new OnnxModel(toProto(), graph.toProto(), other, sizeBytes);
   }
 
   /** A copy whose outputs are the given tensors; ONNX Runtime finds their types. */
