@@ -14,23 +14,19 @@ import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
-import org.tare.graph.ChannelAxes;
 import org.tare.graph.FloatPasses;
 import org.tare.graph.OnnxModel;
 import org.tare.graph.Quantization;
-import org.tare.graph.QuantizationPlan;
 import org.tare.graph.QuantizedModel;
+import org.tare.graph.SmoothQuant;
 import org.tare.graph.TensorType;
 import org.tare.infer.TensorTypes;
-import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfigMapping;
-import org.tare.range.RangeMethod;
 import org.tare.report.HtmlReport;
 import org.tare.report.ReportData;
 import org.tare.spark.CalibrationJob;
 import org.tare.spark.DataSource;
 import org.tare.spark.EvaluationJob;
-import org.tare.spark.ObservedParts;
 import org.tare.spark.OutputMetrics;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.TensorStats;
@@ -51,6 +47,7 @@ final class Job implements AutoCloseable {
   private final Map<String, Double> seconds = new LinkedHashMap<>();
   private final List<String> warnings = new ArrayList<>();
   private final long started = System.nanoTime();
+  private List<SmoothQuant.Layer> layers = List.of();
   private SparkSession spark;
 
   Job(Settings settings) {
@@ -58,24 +55,13 @@ final class Job implements AutoCloseable {
     this.exports = Exports.of(settings);
   }
 
-  /** A float model with all that is derived from it alone. */
-  private record FloatModel(
-      String name,
-      OnnxModel original,
-      OnnxModel prepared,
-      Map<String, TensorType> types,
-      QConfigMapping mapping,
-      Optional<QuantizationPlan> plan) {
-    /** The tensors that calibration observes; of modes that need no data, none. */
-    List<String> observed() {
-      return plan.map(QuantizationPlan::observed).orElse(List.of());
-    }
-  }
-
   /** Calibrates, quantizes, evaluates. */
   void run() {
     FloatModel model = readModel();
-    Optional<DataSource> data = model.plan().isPresent() ? Optional.of(data()) : Optional.empty();
+    Optional<DataSource> data =
+        model.plan().isPresent()
+            ? Optional.of(data())
+            : settings.source("data").filter(table -> Calibration.isUseful(settings, model));
     Optional<DataSource> validation = settings.source("validation");
     if (settings.flag("dry-run")) {
       dryRun(model);
@@ -84,7 +70,8 @@ final class Job implements AutoCloseable {
     OutputFolder output = output();
     Optional<CalibrationJob.Result> calibration = data.map(table -> calibrate(model, table));
     Optional<CalibrationState> state = calibration.map(CalibrationJob.Result::state);
-    QuantizedModel quantized = quantize(model, state);
+    FloatModel smoothed = smooth(model, state);
+    QuantizedModel quantized = quantize(smoothed, state);
     Optional<EvaluationJob.Result> evaluation =
         validation.map(table -> evaluate(model, quantized.model(), table));
     Map<String, byte[]> files = new LinkedHashMap<>();
@@ -99,9 +86,10 @@ final class Job implements AutoCloseable {
           Results.addCalibration(result, observed);
         });
     Results.addQuantized(result, quantized, onnx.length);
+    Results.addSmoothed(result, layers);
     evaluation.ifPresent(found -> Results.addEvaluation(result, found));
     List<ReportData.Fact> summary = Results.summary(result);
-    files.put("report.html", report(model, quantized, state, summary));
+    files.put("report.html", report(smoothed, quantized, state, summary));
     publish(output, files, result);
     print(summary, output.toString());
   }
@@ -143,16 +131,18 @@ final class Job implements AutoCloseable {
     Optional<CalibrationState> state = file.map(name -> readState(model, name));
     OutputFolder output = output();
     state.ifPresent(this::warnOfNonFinite);
-    QuantizedModel quantized = quantize(model, state);
+    FloatModel smoothed = smooth(model, state);
+    QuantizedModel quantized = quantize(smoothed, state);
     byte[] onnx = quantized.model().toBytes();
     ObjectNode result = result("quantize", model);
     Results.addQuantized(result, quantized, onnx.length);
+    Results.addSmoothed(result, layers);
     List<ReportData.Fact> summary = Results.summary(result);
     Map<String, byte[]> files = new LinkedHashMap<>();
     files.put("model.onnx", onnx);
     files.put("qparams.json", json(Results.qparams(quantized)));
     files.putAll(exports.files(quantized));
-    files.put("report.html", report(model, quantized, state, summary));
+    files.put("report.html", report(smoothed, quantized, state, summary));
     publish(output, files, result);
     print(summary, output.toString());
   }
@@ -209,15 +199,7 @@ final class Job implements AutoCloseable {
                 settings.flag("prepare.relu-for-relu6")));
     Map<String, TensorType> types = TensorTypes.of(prepared, name);
     QConfigMapping mapping = QuantizeSettings.of(settings);
-    return new FloatModel(
-        name,
-        original,
-        prepared,
-        types,
-        mapping,
-        mapping.mode() == Mode.STATIC
-            ? Optional.of(QuantizationPlan.of(prepared, types, mapping))
-            : Optional.empty());
+    return FloatModel.of(name, original, prepared, types, mapping);
   }
 
   private static String fileName(String file) {
@@ -251,50 +233,28 @@ final class Job implements AutoCloseable {
 
   private CalibrationJob.Result calibrate(FloatModel model, DataSource data) {
     CalibrationJob.Result result =
-        CalibrationJob.run(
-            spark(),
-            new CalibrationJob.Request(
-                model.name(),
-                model.prepared(),
-                model.types(),
-                model.observed(),
-                data,
-                settings.inputs(),
-                settings.batch(),
-                settings.badRows(),
-                parts(model),
-                settings.texts("calibrate.by")),
-            err::println);
+        new Calibration(settings, this::spark, err::println).run(model, data);
     seconds.put("calibrate", result.seconds());
     warnOfNonFinite(result.state());
     return result;
   }
 
-  /** What the methods and the settings want observed besides the stats of every tensor. */
-  private ObservedParts parts(FloatModel model) {
-    Map<String, Float> averages = new LinkedHashMap<>();
-    model
-        .plan()
-        .map(QuantizationPlan::activations)
-        .orElse(Map.of())
-        .values()
-        .forEach(
-            activation -> {
-              if (activation.config().method() instanceof RangeMethod.MovingAverageMinMax average) {
-                averages.put(activation.root(), average.constant());
-              }
-            });
-    List<String> by = settings.texts("calibrate.by");
-    if (!averages.isEmpty() && !by.isEmpty()) {
-      throw TareException.usage(
-          "calibrate.by cannot be %s with the method moving-average: averages of slices have no"
-              + " order among each other",
-          String.join(",", by));
+  /** With SmoothQuant's factors, if they are wanted and the state has what they take. */
+  private FloatModel smooth(FloatModel model, Optional<CalibrationState> state) {
+    if (state.isEmpty() || !Calibration.isSmoothed(settings, model)) {
+      return model;
     }
-    return new ObservedParts(
-        averages,
-        settings.channelDetail(),
-        ChannelAxes.of(model.prepared(), model.types(), model.observed()));
+    SmoothQuant.Result smoothed =
+        SmoothQuant.apply(model.prepared(), model.types(), model.mapping(), state.get());
+    if (model.plan().isPresent()
+        && !state.get().tensors().keySet().containsAll(smoothed.smoothed())) {
+      warnings.add(
+          "SmoothQuant is left out: the state was made without it, or is the sum of states with"
+              + " other factors; calibrate again for it");
+      return model;
+    }
+    layers = smoothed.layers();
+    return model.with(smoothed);
   }
 
   private void warnOfNonFinite(CalibrationState state) {

@@ -11,6 +11,7 @@ import java.util.Map;
 import org.tare.graph.QuantizationPlan;
 import org.tare.graph.QuantizedModel;
 import org.tare.graph.QuantizedWeight;
+import org.tare.graph.SmoothQuant;
 import org.tare.quant.ChannelQParams;
 import org.tare.quant.QParams;
 import org.tare.report.ReportData.Fact;
@@ -58,6 +59,18 @@ final class Results {
       one.put("op", left.opType());
       one.put("name", left.name());
       one.put("reason", left.reason());
+    }
+  }
+
+  /** Which tensors got SmoothQuant's factors. */
+  static void addSmoothed(ObjectNode result, List<SmoothQuant.Layer> layers) {
+    ArrayNode smoothed = ((ObjectNode) result.get("quantized")).putArray("smoothed");
+    for (SmoothQuant.Layer layer : layers) {
+      ObjectNode one = smoothed.addObject();
+      one.put("tensor", layer.tensor());
+      one.put("alpha", layer.alpha());
+      one.put("expected_gain", layer.gain());
+      layer.products().forEach(one.withArray("products")::add);
     }
   }
 

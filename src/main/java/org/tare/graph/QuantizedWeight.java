@@ -22,7 +22,7 @@ public record QuantizedWeight(
     long bytes) {
   static QuantizedWeight of(ChannelQParams qparams, long elements, boolean withZeroPoint) {
     int count = qparams.channels().size();
-    long perQParams = 4 + (withZeroPoint ? qparams.dtype().bits() / 8 : 0);
+    long perQParams = 4L + (withZeroPoint ? qparams.dtype().bits() / 8 : 0);
     return new QuantizedWeight(
         qparams.dtype(),
         Optional.of(qparams),

@@ -1,0 +1,131 @@
+package org.tare.cli;
+
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.apache.spark.sql.SparkSession;
+import org.tare.TareException;
+import org.tare.graph.ChannelAxes;
+import org.tare.graph.SmoothQuant;
+import org.tare.qconfig.Mode;
+import org.tare.spark.CalibrationJob;
+import org.tare.spark.DataSource;
+import org.tare.spark.ObservedParts;
+import org.tare.spark.ObservedParts.ChannelDetail;
+import org.tare.stats.CalibrationState;
+
+/**
+ * Calibrates a model as the settings say: one pass over the data, and with SmoothQuant a second one
+ * over the tensors that got factors in the first.
+ */
+final class Calibration {
+  private final Settings settings;
+  private final Supplier<SparkSession> spark;
+  private final Consumer<String> progress;
+
+  Calibration(Settings settings, Supplier<SparkSession> spark, Consumer<String> progress) {
+    this.settings = settings;
+    this.spark = spark;
+    this.progress = progress;
+  }
+
+  /** Whether outliers are moved into weights where the model has products that gain by it. */
+  static boolean isSmoothed(Settings settings, FloatModel model) {
+    String value = settings.require("quantize.smooth-quant");
+    if (!Set.of("auto", "true", "false").contains(value)) {
+      throw settings.wrong("quantize.smooth-quant", value, "auto, true or false");
+    }
+    boolean isPossible =
+        model.mapping().mode() != Mode.WEIGHT_ONLY
+            && !SmoothQuant.candidates(model.prepared(), model.mapping()).isEmpty();
+    return isPossible && !value.equals("false");
+  }
+
+  /** Whether there is anything to observe. */
+  static boolean isUseful(Settings settings, FloatModel model) {
+    return model.plan().isPresent() || isSmoothed(settings, model);
+  }
+
+  CalibrationJob.Result run(FloatModel model, DataSource data) {
+    boolean smooths = isSmoothed(settings, model);
+    List<String> candidates =
+        smooths ? SmoothQuant.candidates(model.prepared(), model.mapping()) : List.of();
+    Set<String> observed = new LinkedHashSet<>(model.observed());
+    observed.addAll(candidates);
+    CalibrationJob.Result first =
+        pass(model, data, List.copyOf(observed), parts(model, candidates));
+    if (!smooths || model.mapping().mode() != Mode.STATIC) {
+      return first;
+    }
+    SmoothQuant.Result smoothed =
+        SmoothQuant.apply(model.prepared(), model.types(), model.mapping(), first.state());
+    if (smoothed.layers().isEmpty()) {
+      return first;
+    }
+    FloatModel second = model.with(smoothed);
+    return join(first, pass(second, data, smoothed.smoothed(), parts(second, List.of())));
+  }
+
+  private CalibrationJob.Result pass(
+      FloatModel model, DataSource data, List<String> observed, ObservedParts parts) {
+    return CalibrationJob.run(
+        spark.get(),
+        new CalibrationJob.Request(
+            model.name(),
+            model.prepared(),
+            model.types(),
+            observed,
+            data,
+            settings.inputs(),
+            settings.batch(),
+            settings.badRows(),
+            parts,
+            settings.texts("calibrate.by")),
+        progress);
+  }
+
+  private static CalibrationJob.Result join(
+      CalibrationJob.Result first, CalibrationJob.Result second) {
+    SortedMap<String, CalibrationState> slices = new TreeMap<>(first.slices());
+    slices.replaceAll(
+        (name, state) ->
+            second.slices().containsKey(name)
+                ? SmoothQuant.join(state, second.slices().get(name))
+                : state);
+    return new CalibrationJob.Result(
+        SmoothQuant.join(first.state(), second.state()),
+        slices,
+        first.skipped(),
+        first.reason(),
+        first.partitions(),
+        first.seconds() + second.seconds());
+  }
+
+  /** What the methods and the settings want observed besides the stats of every tensor. */
+  private ObservedParts parts(FloatModel model, List<String> candidates) {
+    Map<String, Float> averages = model.averages();
+    List<String> by = settings.texts("calibrate.by");
+    if (!averages.isEmpty() && !by.isEmpty()) {
+      throw TareException.usage(
+          "calibrate.by cannot be %s with the method moving-average: averages of slices have no"
+              + " order among each other",
+          String.join(",", by));
+    }
+    ChannelDetail detail = settings.channelDetail();
+    Map<String, Integer> axes = new TreeMap<>();
+    if (detail != ChannelDetail.NONE) {
+      List<String> all = new ArrayList<>(model.observed());
+      axes.putAll(ChannelAxes.of(model.prepared(), model.types(), all));
+    }
+    // A product sums over the last axis of what it reads.
+    candidates.forEach(tensor -> axes.put(tensor, -1));
+    boolean isSummary = detail == ChannelDetail.NONE && !candidates.isEmpty();
+    return new ObservedParts(averages, isSummary ? ChannelDetail.SUMMARY : detail, axes);
+  }
+}

@@ -1,0 +1,74 @@
+package org.tare.cli;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.tare.graph.OnnxModel;
+import org.tare.graph.QuantizationPlan;
+import org.tare.graph.SmoothQuant;
+import org.tare.graph.TensorType;
+import org.tare.qconfig.Mode;
+import org.tare.qconfig.QConfigMapping;
+import org.tare.range.RangeMethod;
+
+/**
+ * A float model with all that is derived from it alone.
+ *
+ * @param name what to call it in messages
+ * @param original as it was read
+ * @param prepared what calibration and quantization start from
+ * @param types of the prepared model's tensors
+ * @param plan of the static mode; the others need none
+ */
+record FloatModel(
+    String name,
+    OnnxModel original,
+    OnnxModel prepared,
+    Map<String, TensorType> types,
+    QConfigMapping mapping,
+    Optional<QuantizationPlan> plan) {
+  static FloatModel of(
+      String name,
+      OnnxModel original,
+      OnnxModel prepared,
+      Map<String, TensorType> types,
+      QConfigMapping mapping) {
+    return new FloatModel(
+        name,
+        original,
+        prepared,
+        types,
+        mapping,
+        mapping.mode() == Mode.STATIC
+            ? Optional.of(QuantizationPlan.of(prepared, types, mapping))
+            : Optional.empty());
+  }
+
+  /** The same model with SmoothQuant's factors. */
+  FloatModel with(SmoothQuant.Result smoothed) {
+    return smoothed.layers().isEmpty()
+        ? this
+        : of(name, original, smoothed.model(), smoothed.types(), mapping);
+  }
+
+  /** The tensors whose ranges the plan needs; of modes that need no ranges, none. */
+  List<String> observed() {
+    return plan.map(QuantizationPlan::observed).orElse(List.of());
+  }
+
+  /** The averaging constant of each tensor whose range is a moving average. */
+  Map<String, Float> averages() {
+    Map<String, Float> averages = new LinkedHashMap<>();
+    plan.map(QuantizationPlan::activations)
+        .orElse(Map.of())
+        .values()
+        .forEach(
+            activation -> {
+              if (activation.config().method() instanceof RangeMethod.MovingAverageMinMax average) {
+                averages.put(activation.root(), average.constant());
+              }
+            });
+    return averages;
+  }
+}
