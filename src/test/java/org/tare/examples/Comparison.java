@@ -3,6 +3,7 @@ package org.tare.examples;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -24,13 +25,15 @@ final class Comparison implements AutoCloseable {
 
   private final String model;
   private final List<Contender> contenders = new ArrayList<>();
+  private final List<Contender.Name> refused = new ArrayList<>();
   private final Map<String, Npy> rows = new LinkedHashMap<>();
 
   /**
    * Loads models and rows.
    *
    * @param model what the float model is called in the table
-   * @param arguments the models, the float one first
+   * @param arguments the models, the float one first; a file that ends with {@code .refused} is a
+   *     model that a tool refused to make, and holds why
    * @param folder where each input's rows are, as a NumPy file of its name
    */
   Comparison(String model, List<String> arguments, Path folder, List<String> inputs)
@@ -39,7 +42,14 @@ final class Comparison implements AutoCloseable {
     for (String input : inputs) {
       rows.put(input, Npy.read(folder.resolve(input + ".npy")));
     }
-    arguments.forEach(argument -> contenders.add(Contender.open(argument)));
+    for (String argument : arguments) {
+      Contender.Name name = Contender.Name.parse(argument);
+      if (name.file().toString().endsWith(".refused")) {
+        refused.add(name);
+      } else {
+        contenders.add(new Contender(name));
+      }
+    }
   }
 
   List<Contender> contenders() {
@@ -71,16 +81,26 @@ final class Comparison implements AutoCloseable {
     double[] milliseconds = milliseconds();
     for (int i = 0; i < contenders.size(); i++) {
       Contender contender = contenders.get(i);
-      Map<String, Object> line = new LinkedHashMap<>();
-      line.put("model", model);
-      line.put("tool", contender.tool());
-      line.put("mode", contender.mode());
-      line.put("file", contender.file().toString());
+      Map<String, Object> line = line(contender.name());
       line.putAll(figures.get(i));
       line.put("bytes", contender.bytes());
       line.put("ms_a_batch", milliseconds[i]);
       System.out.println(json(line));
     }
+    for (Contender.Name name : refused) {
+      Map<String, Object> line = line(name);
+      line.put("refused", Files.readString(name.file()).strip());
+      System.out.println(json(line));
+    }
+  }
+
+  private Map<String, Object> line(Contender.Name name) {
+    Map<String, Object> line = new LinkedHashMap<>();
+    line.put("model", model);
+    line.put("tool", name.tool());
+    line.put("mode", name.mode());
+    line.put("file", name.file().toString());
+    return line;
   }
 
   private double[] milliseconds() {

@@ -15,36 +15,35 @@ import org.tare.graph.proto.Onnx.StringStringEntryProto;
 import org.tare.graph.proto.Onnx.TensorProto;
 import org.tare.infer.ModelSession;
 
-/**
- * A model in a comparison, loaded into ONNX Runtime with one thread that does not spin. On the
- * command line it is {@code TOOL:MODE=FILE}, or a file alone.
- */
+/** A model in a comparison, loaded into ONNX Runtime with one thread that does not spin. */
 final class Contender implements AutoCloseable {
-  private final String tool;
-  private final String mode;
-  private final Path file;
+  /** What made a model, and where it is. */
+  record Name(String tool, String mode, Path file) {
+    /** Takes {@code TOOL:MODE=FILE}, or a file alone. */
+    static Name parse(String argument) {
+      int equals = argument.indexOf('=');
+      String label = argument.substring(0, Math.max(0, equals));
+      int colon = label.indexOf(':');
+      Path file = Path.of(argument.substring(equals + 1));
+      if (!Files.isRegularFile(file)) {
+        throw new IllegalArgumentException("Cannot score " + file + ": there is no such file");
+      }
+      return new Name(label.substring(0, Math.max(0, colon)), label.substring(colon + 1), file);
+    }
+  }
+
+  private final Name name;
   private final ModelSession session;
   private final String output;
 
-  private Contender(String tool, String mode, Path file) {
-    this.tool = tool;
-    this.mode = mode;
-    this.file = file;
-    this.session = ModelSession.open(file, file.toString(), 1);
+  Contender(Name name) {
+    this.name = name;
+    this.session = ModelSession.open(name.file(), name.file().toString(), 1);
     this.output = session.outputs().keySet().iterator().next();
   }
 
-  /** Loads what an argument names. */
-  static Contender open(String argument) {
-    int equals = argument.indexOf('=');
-    String label = argument.substring(0, Math.max(0, equals));
-    int colon = label.indexOf(':');
-    String tool = label.substring(0, Math.max(0, colon));
-    Path file = Path.of(argument.substring(equals + 1));
-    if (!Files.isRegularFile(file)) {
-      throw new IllegalArgumentException("Cannot score " + file + ": there is no such file");
-    }
-    return new Contender(tool, label.substring(colon + 1), file);
+  Name name() {
+    return name;
   }
 
   /** The values of the first output. */
@@ -52,7 +51,7 @@ final class Contender implements AutoCloseable {
     float[][] values = new float[1][];
     run(
         inputs,
-        (name, tensor) -> {
+        (tensorName, tensor) -> {
           values[0] = new float[Math.toIntExact(tensor.size())];
           tensor.floats().get(values[0]);
         });
@@ -61,7 +60,7 @@ final class Contender implements AutoCloseable {
 
   /** Runs the model and leaves the result where it is: what is timed. */
   void runOnly(Map<String, Npy> inputs) {
-    run(inputs, (name, tensor) -> {});
+    run(inputs, (tensorName, tensor) -> {});
   }
 
   private void run(Map<String, Npy> inputs, ModelSession.OutputReader reader) {
@@ -70,7 +69,7 @@ final class Contender implements AutoCloseable {
       Npy values = inputs.get(input);
       if (values == null) {
         throw new IllegalArgumentException(
-            "Cannot score " + file + ": the data has no input \"" + input + "\"");
+            "Cannot score " + name.file() + ": the data has no input \"" + input + "\"");
       }
       ElementType type = values.type().equals(Npy.INT64) ? ElementType.INT64 : ElementType.FLOAT;
       given.put(
@@ -81,6 +80,7 @@ final class Contender implements AutoCloseable {
 
   /** The size of the file and of the files it keeps weights in. */
   long bytes() throws IOException {
+    Path file = name.file();
     ModelProto model;
     try (InputStream in = Files.newInputStream(file)) {
       CodedInputStream coded = CodedInputStream.newInstance(in);
@@ -100,18 +100,6 @@ final class Contender implements AutoCloseable {
       sum += Files.size(each);
     }
     return sum;
-  }
-
-  String tool() {
-    return tool;
-  }
-
-  String mode() {
-    return mode;
-  }
-
-  Path file() {
-    return file;
   }
 
   @Override
