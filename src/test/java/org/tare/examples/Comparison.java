@@ -12,18 +12,17 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Models side by side on one set of rows, in batches of {@value #BATCH}; the first is the float
- * model that the others are held against.
+ * Models side by side on one set of rows, in batches; the first is the float model that the others
+ * are held against.
  */
 final class Comparison implements AutoCloseable {
-  static final int BATCH = 32;
-
   /** Times are medians of this many rounds; a round runs one batch on every model in turn. */
   private static final int ROUNDS = 15;
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final String model;
+  private final int batchSize;
   private final List<Contender> contenders = new ArrayList<>();
   private final List<Contender.Name> refused = new ArrayList<>();
   private final Map<String, Npy> rows = new LinkedHashMap<>();
@@ -36,9 +35,10 @@ final class Comparison implements AutoCloseable {
    *     model that a tool refused to make, and holds why
    * @param folder where each input's rows are, as a NumPy file of its name
    */
-  Comparison(String model, List<String> arguments, Path folder, List<String> inputs)
+  Comparison(String model, List<String> arguments, Path folder, List<String> inputs, int batchSize)
       throws IOException {
     this.model = model;
+    this.batchSize = batchSize;
     for (String input : inputs) {
       rows.put(input, Npy.read(folder.resolve(input + ".npy")));
     }
@@ -58,7 +58,7 @@ final class Comparison implements AutoCloseable {
 
   int batches() {
     int all = rows.values().iterator().next().rows();
-    return (all + BATCH - 1) / BATCH;
+    return (all + batchSize - 1) / batchSize;
   }
 
   /** The inputs of one batch; the last may be shorter. */
@@ -66,8 +66,8 @@ final class Comparison implements AutoCloseable {
     Map<String, Npy> batch = new LinkedHashMap<>();
     rows.forEach(
         (input, values) -> {
-          int from = index * BATCH;
-          batch.put(input, values.slice(from, Math.min(BATCH, values.rows() - from)));
+          int from = index * batchSize;
+          batch.put(input, values.slice(from, Math.min(batchSize, values.rows() - from)));
         });
     return batch;
   }
@@ -83,6 +83,7 @@ final class Comparison implements AutoCloseable {
       Contender contender = contenders.get(i);
       Map<String, Object> line = line(contender.name());
       line.putAll(figures.get(i));
+      line.put("batch", batchSize);
       line.put("bytes", contender.bytes());
       line.put("ms_a_batch", milliseconds[i]);
       System.out.println(json(line));

@@ -16,6 +16,10 @@ public final class Examples {
       """
       examples minilm-data TOKENIZER.json DIR
       examples minilm-score FLOAT.onnx OTHER.onnx... --data DIR
+      examples ocr-rec-data KEYS.txt DIR
+      examples ocr-rec-score KEYS.txt FLOAT.onnx OTHER.onnx... --data DIR
+      examples ocr-det-data KEYS.txt DIR
+      examples ocr-det-score FLOAT.onnx OTHER.onnx... --data DIR
       examples table FILE.jsonl...""";
 
   private Examples() {}
@@ -47,6 +51,23 @@ public final class Examples {
       case "minilm-score" -> {
         Path data = data(arguments);
         MiniLmScore.print(models(arguments), data);
+      }
+      case "ocr-rec-data" -> {
+        Path keys = path(arguments);
+        OcrData.writeLines(keys, path(arguments));
+      }
+      case "ocr-rec-score" -> {
+        Path data = data(arguments);
+        Path keys = path(arguments);
+        OcrRecScore.print(keys, models(arguments), data);
+      }
+      case "ocr-det-data" -> {
+        Path keys = path(arguments);
+        OcrData.writePages(keys, path(arguments));
+      }
+      case "ocr-det-score" -> {
+        Path data = data(arguments);
+        OcrDetScore.print(models(arguments), data);
       }
       case "table" -> ResultTable.print(arguments.stream().map(Path::of).toList());
       default -> throw new UsageException();

@@ -19,7 +19,8 @@ final class MiniLmScore {
   /** Prints one line a model; the first is the float one. */
   static void print(List<String> models, Path data) throws IOException {
     try (Comparison comparison =
-        new Comparison("all-MiniLM-L6-v2", models, data.resolve("evaluate"), MiniLmData.INPUTS)) {
+        new Comparison(
+            "all-MiniLM-L6-v2", models, data.resolve("evaluate"), MiniLmData.INPUTS, 32)) {
       List<List<float[]>> embeddings = new ArrayList<>();
       for (Contender contender : comparison.contenders()) {
         List<float[]> all = new ArrayList<>();

@@ -28,6 +28,7 @@ final class ResultTable {
     COLUMNS.put("lines_read", new Column("lines read", "%.3f"));
     COLUMNS.put("mean_difference", new Column("mean difference", "%.5f"));
     COLUMNS.put("bytes", new Column("bytes", "%,d"));
+    COLUMNS.put("batch", new Column("batch", "%d"));
     COLUMNS.put("ms_a_batch", new Column("ms a batch", "%.0f"));
   }
 
