@@ -24,7 +24,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-BATCH = 32
+BATCH = 8
 # Weights by channel need operator set 13; the tools recommend 17.
 OPSET = 17
 
