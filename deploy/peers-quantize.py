@@ -1,0 +1,117 @@
+"""ONNX Runtime's own quantized models, for deploy/examples.
+
+peers-quantize.py text|image MODEL.onnx CALIBRATION OUT
+
+CALIBRATION has a NumPy file for each input of the model, named like it; OUT gets MODE.onnx for each mode. A mode that
+the tool refuses leaves a file MODE.refused with what the tool said.
+"""
+
+import logging
+import pathlib
+import sys
+import tempfile
+
+import numpy
+import onnx
+from onnx import version_converter
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+BATCH = 8
+# Weights by channel need operator set 13; the tools recommend 17.
+OPSET = 17
+
+
+class Batches(CalibrationDataReader):
+    """The calibration rows, in batches."""
+
+    def __init__(self, model, folder):
+        names = [value.name for value in onnx.load(model, load_external_data=False).graph.input]
+        rows = {name: numpy.load(folder / f"{name}.npy") for name in names}
+        count = len(rows[names[0]])
+        self.batches = iter(
+            [{name: rows[name][i : i + BATCH] for name in names} for i in range(0, count, BATCH)]
+        )
+
+    def get_next(self):
+        return next(self.batches, None)
+
+
+def prepare(model, work):
+    """The model as the tool's documents ask for it: shapes inferred, optimised, of a newer operator set."""
+    newer = work / "newer.onnx"
+    onnx.save(version_converter.convert_version(onnx.load(model), OPSET), newer)
+    ready = work / "ready.onnx"
+    quant_pre_process(str(newer), str(ready), skip_symbolic_shape=True)
+    return ready
+
+
+def static(activation, operators=None):
+    def quantize(model, calibration, out):
+        quantize_static(
+            str(model),
+            str(out),
+            Batches(model, calibration),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=operators,
+            per_channel=True,
+            activation_type=activation,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+
+    return quantize
+
+
+def dynamic(model, _calibration, out):
+    quantize_dynamic(str(model), str(out), per_channel=True, weight_type=QuantType.QInt8)
+
+
+MODES = {
+    "text": {
+        "dynamic": dynamic,
+        "static-minmax-u8s8-matmul": static(QuantType.QUInt8, ["MatMul"]),
+    },
+    "image": {
+        "dynamic": dynamic,
+        "static-minmax-u8s8": static(QuantType.QUInt8),
+        "static-minmax-s8s8": static(QuantType.QInt8),
+    },
+}
+
+
+def main(kind, model, calibration, out):
+    logging.disable(logging.WARNING)
+    out = pathlib.Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as work:
+        try:
+            ready = prepare(model, pathlib.Path(work))
+        except Exception as refusal:  # noqa: BLE001 - whatever the tool throws is its answer
+            ready = refusal
+        for mode, quantize in MODES[kind].items():
+            written = out / f"{mode}.onnx"
+            refused = out / f"{mode}.refused"
+            written.unlink(missing_ok=True)
+            refused.unlink(missing_ok=True)
+            try:
+                if isinstance(ready, Exception):
+                    raise ready
+                quantize(ready, pathlib.Path(calibration), written)
+            except Exception as refusal:  # noqa: BLE001
+                written.unlink(missing_ok=True)
+                said = f"{type(refusal).__name__}: {refusal}".splitlines()[0]
+                refused.write_text(said + "\n")
+                print(f"peers: onnxruntime refuses {mode}: {said}", file=sys.stderr)
+
+
+if len(sys.argv) != 5 or sys.argv[1] not in MODES:
+    sys.exit(__doc__)
+main(*sys.argv[1:])
