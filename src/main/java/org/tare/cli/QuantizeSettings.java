@@ -33,7 +33,8 @@ final class QuantizeSettings {
             tensor(settings, "quantize.activation."),
             tensor(settings, "quantize.weight."),
             settings.flag("quantize.reduce-range"),
-            settings.flag("quantize.activation.reduce-range"));
+            settings.flag("quantize.activation.reduce-range"),
+            preservesSums(settings));
     List<QConfigMapping.Rule> overrides = new ArrayList<>();
     JsonNode list = settings.node("quantize.overrides").orElse(null);
     if (list != null && !list.isNull()) {
@@ -50,6 +51,15 @@ final class QuantizeSettings {
               + " list what is to be, as in {op: Conv}");
     }
     return new QConfigMapping(mode, backend, config, overrides);
+  }
+
+  private static boolean preservesSums(Settings settings) {
+    String rounding = settings.require("quantize.weight.rounding");
+    return switch (rounding) {
+      case "sums" -> true;
+      case "nearest" -> false;
+      default -> throw settings.wrong("quantize.weight.rounding", rounding, "sums or nearest");
+    };
   }
 
   /** The form of the written model. */
@@ -129,7 +139,8 @@ final class QuantizeSettings {
             overridden(node.path("activation"), standard.activation()),
             overridden(node.path("weight"), standard.weight()),
             node.path("reduce-range").asBoolean(standard.reduceRange()),
-            standard.reduceActivations());
+            standard.reduceActivations(),
+            standard.preserveSums());
     return node.has("op")
         ? new QConfigMapping.Rule(QConfigMapping.By.OPERATOR, pattern, config)
         : QConfigMapping.Rule.byName(pattern, config);

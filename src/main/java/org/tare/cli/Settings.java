@@ -91,6 +91,7 @@ public final class Settings {
     keys.put("quantize.weight.dtype", "");
     keys.put("quantize.weight.scheme", "");
     keys.put("quantize.weight.block", "");
+    keys.put("quantize.weight.rounding", "sums");
     keys.put("quantize.smooth-quant", "auto");
     keys.put("quantize.overrides", "");
     keys.put("quantize.export", "");

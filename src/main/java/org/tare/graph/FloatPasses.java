@@ -45,7 +45,8 @@ public final class FloatPasses {
 
   /**
    * A copy of the model with its operator set raised to {@value OnnxModel#MINIMUM_OPSET} if it is
-   * older, constants as initializers, and batch normalizations and arithmetic per channel folded.
+   * older, constants as initializers, batch normalizations and arithmetic per channel folded, and
+   * hard-swish fused.
    */
   public static OnnxModel prepare(OnnxModel model) {
     return prepare(model, Options.none());
@@ -60,6 +61,7 @@ public final class FloatPasses {
     OpsetUpgrade.apply(prepared);
     ConstantNodes.apply(prepared.graph());
     FoldChannelAffine.apply(prepared.graph());
+    FuseHardSwish.apply(prepared.graph());
     Map<String, Moments> moments = new HashMap<>();
     FoldBatchNormalization.apply(prepared.graph(), moments);
     if (options.equalize()) {

@@ -144,7 +144,7 @@ final class IntegerProducts {
   }
 
   private Optional<String> conv(Node node, QConfig config) {
-    Weight weight = constants.read(node.input(1));
+    Weight weight = constants.read(node.input(1)).roundedFor(node, config);
     String bias = node.input(2);
     if (!bias.isEmpty() && graph.floatConstant(bias).isEmpty()) {
       return Optional.of("its bias is not a constant");

@@ -285,7 +285,7 @@ public final class QdqRewriter {
 
   private void quantizeWeights(Node node, QConfig config) {
     foldGemmFactors(node);
-    Weight weight = constants.read(node.input(1));
+    Weight weight = constants.read(node.input(1)).roundedFor(node, config);
     ChannelQParams qparams =
         QuantizedConstants.qparams(weight, WeightAxes.channelAxis(node, weight.shape()), config);
     String bias = node.input(2);

@@ -46,6 +46,7 @@ public final class QuantizationPlan {
   public record FloatNode(String opType, String name, String reason) {}
 
   private static final Range PROBABILITY = new Range(0f, 1f);
+  private static final Set<String> ARITHMETIC = Set.of("Add", "Sub", "Mul", "Div");
   private static final Set<String> PAD_MODES = Set.of("reflect", "edge", "wrap");
 
   private final Graph graph;
@@ -320,6 +321,11 @@ public final class QuantizationPlan {
     boolean isIsland = floats.stream().noneMatch(in -> graph.isInput(in) || rounded.contains(in));
     if (isIsland) {
       return Optional.of("all that it reads is float32");
+    }
+    boolean isArithmetic =
+        ARITHMETIC.contains(node.opType()) && !mapping.backend().roundsProducts();
+    if (isArithmetic && !floats.stream().allMatch(rounded::contains)) {
+      return Optional.of("it reads float32 or a constant too, and has no faster integer kernel");
     }
     for (String input : floats) {
       if (graph.isConstant(input)) {

@@ -12,6 +12,7 @@ import org.tare.TareException;
 import org.tare.graph.proto.Onnx.TensorProto;
 import org.tare.qconfig.QConfig;
 import org.tare.quant.ChannelQParams;
+import org.tare.quant.KernelSums;
 import org.tare.quant.QParams;
 import org.tare.quant.QParamsRule;
 import org.tare.quant.WeightQuantizer;
@@ -69,7 +70,16 @@ final class QuantizedConstants {
   }
 
   /** A constant's values and shape. */
-  record Weight(String name, float[] values, long[] shape) {
+  record Weight(String name, float[] values, long[] shape, boolean preserveSums) {
+    Weight(String name, float[] values, long[] shape) {
+      this(name, values, shape, false);
+    }
+
+    /** To be rounded as the node's configuration says. */
+    Weight roundedFor(Node node, QConfig config) {
+      return new Weight(name, values, shape, config.preserveSums() && node.opType().equals("Conv"));
+    }
+
     int rank() {
       return shape.length;
     }
@@ -125,17 +135,15 @@ final class QuantizedConstants {
   /** The name of the weight's integers. */
   String integers(Weight weight, ChannelQParams qparams) {
     return once(
-        key(weight, "integers of shape " + Arrays.toString(weight.shape()), qparams),
+        key(weight, "integers " + Arrays.toString(weight.shape()) + weight.preserveSums(), qparams),
         () -> {
           weights.put(weight.name(), QuantizedWeight.of(qparams, weight.values().length, false));
           String name = graph.freshName(weight.name() + "_q");
-          add(
-              weight,
-              Tensors.ofQuantized(
-                  name,
-                  qparams.dtype(),
-                  weight.shape(),
-                  WeightQuantizer.quantize(weight.values(), weight.shape(), qparams)));
+          int[] integers = WeightQuantizer.quantize(weight.values(), weight.shape(), qparams);
+          if (weight.preserveSums()) {
+            KernelSums.preserve(integers, weight.values(), weight.shape(), qparams);
+          }
+          add(weight, Tensors.ofQuantized(name, qparams.dtype(), weight.shape(), integers));
           return name;
         });
   }
@@ -170,7 +178,7 @@ final class QuantizedConstants {
   /** The name of the weight as floats again, out of a DequantizeLinear of its integers. */
   String dequantized(Weight weight, ChannelQParams qparams, boolean withZeroPoint) {
     return once(
-        new Key(graph, weight.name(), "floats", weight.rank(), qparams),
+        new Key(graph, weight.name(), "floats" + weight.preserveSums(), weight.rank(), qparams),
         () -> {
           List<String> inputs =
               new ArrayList<>(List.of(integers(weight, qparams), scales(weight, qparams)));

@@ -83,7 +83,7 @@ final class StoredWeights {
     if (RECURRENT.contains(node.opType())) {
       return recurrent(node, config);
     }
-    Weight weight = constants.read(node.input(1));
+    Weight weight = constants.read(node.input(1)).roundedFor(node, config);
     if (config.weight().block() != 0) {
       if (node.opType().equals("MatMul") && weight.rank() == 2) {
         if (blocked) {

@@ -82,7 +82,8 @@ public enum Backend {
         new TensorQConfig(new RangeMethod.Mse(), activationType, activationScheme),
         new TensorQConfig(new RangeMethod.MinMax(), DType.INT8, weightScheme),
         false,
-        addsPairs && mode == Mode.STATIC);
+        addsPairs && mode == Mode.STATIC,
+        false);
   }
 
   /** Whether pairs stand on the inputs of an operator only, and biases stay float. */

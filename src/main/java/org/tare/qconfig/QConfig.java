@@ -13,17 +13,20 @@ import org.tare.quant.QScheme;
  * @param reduceRange weights keep one bit free, for CPUs whose 8-bit products saturate in 16 bits;
  *     ONNX Runtime's way
  * @param reduceActivations activations keep one bit free, for the same reason; PyTorch's way
+ * @param preserveSums convolutions' weights are rounded so that the errors of a kernel add up to
+ *     nothing, see {@link org.tare.quant.KernelSums}; else each to the nearest
  */
 public record QConfig(
     boolean quantized,
     TensorQConfig activation,
     TensorQConfig weight,
     boolean reduceRange,
-    boolean reduceActivations) {
-  /** With activations of the whole range. */
+    boolean reduceActivations,
+    boolean preserveSums) {
+  /** With activations of the whole range, and weights rounded to the nearest. */
   public QConfig(
       boolean quantized, TensorQConfig activation, TensorQConfig weight, boolean reduceRange) {
-    this(quantized, activation, weight, reduceRange, false);
+    this(quantized, activation, weight, reduceRange, false, false);
   }
 
   /**
@@ -42,11 +45,12 @@ public record QConfig(
             ? weight
             : new TensorQConfig(weight.method(), dtype, QScheme.PER_CHANNEL_SYMMETRIC),
         reduceRange,
-        reduceActivations);
+        reduceActivations,
+        preserveSums);
   }
 
   /** The same, left in float32. */
   public QConfig asFloat() {
-    return new QConfig(false, activation, weight, reduceRange, reduceActivations);
+    return new QConfig(false, activation, weight, reduceRange, reduceActivations, preserveSums);
   }
 }
