@@ -44,10 +44,25 @@ class Batches(CalibrationDataReader):
         return next(self.batches, None)
 
 
+def lift_constants(model):
+    """Constant nodes made initializers: the tool quantizes no weights that are nodes, and refuses dynamic modes."""
+    graph = model.graph
+    nodes = [node for node in graph.node if node.op_type == "Constant"]
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.name == "value":
+                tensor = graph.initializer.add()
+                tensor.CopyFrom(attribute.t)
+                tensor.name = node.output[0]
+                graph.node.remove(node)
+
+
 def prepare(model, work):
-    """The model as the tool's documents ask for it: shapes inferred, optimised, of a newer operator set."""
+    """The model as the tool is at its best on it: of a newer operator set, its weights initializers, optimised."""
     newer = work / "newer.onnx"
-    onnx.save(version_converter.convert_version(onnx.load(model), OPSET), newer)
+    converted = version_converter.convert_version(onnx.load(model), OPSET)
+    lift_constants(converted)
+    onnx.save(converted, newer)
     ready = work / "ready.onnx"
     quant_pre_process(str(newer), str(ready), skip_symbolic_shape=True)
     return ready
