@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.tare.TareException;
 
 /**
  * Models side by side on one set of rows, in batches; the first is the float model that the others
@@ -24,7 +25,7 @@ final class Comparison implements AutoCloseable {
   private final String model;
   private final int batchSize;
   private final List<Contender> contenders = new ArrayList<>();
-  private final List<Contender.Name> refused = new ArrayList<>();
+  private final Map<Contender.Name, String> refused = new LinkedHashMap<>();
   private final Map<String, Npy> rows = new LinkedHashMap<>();
 
   /**
@@ -32,7 +33,8 @@ final class Comparison implements AutoCloseable {
    *
    * @param model what the float model is called in the table
    * @param arguments the models, the float one first; a file that ends with {@code .refused} is a
-   *     model that a tool refused to make, and holds why
+   *     model that a tool refused to make, and holds why; a model that ONNX Runtime does not load
+   *     is a refused one too
    * @param folder where each input's rows are, as a NumPy file of its name
    */
   Comparison(String model, List<String> arguments, Path folder, List<String> inputs, int batchSize)
@@ -45,9 +47,16 @@ final class Comparison implements AutoCloseable {
     for (String argument : arguments) {
       Contender.Name name = Contender.Name.parse(argument);
       if (name.file().toString().endsWith(".refused")) {
-        refused.add(name);
-      } else {
+        refused.put(name, Files.readString(name.file()).strip());
+        continue;
+      }
+      try {
         contenders.add(new Contender(name));
+      } catch (TareException e) {
+        if (contenders.isEmpty()) {
+          throw e;
+        }
+        refused.put(name, e.getMessage());
       }
     }
   }
@@ -88,9 +97,9 @@ final class Comparison implements AutoCloseable {
       line.put("ms_a_batch", milliseconds[i]);
       System.out.println(json(line));
     }
-    for (Contender.Name name : refused) {
-      Map<String, Object> line = line(name);
-      line.put("refused", Files.readString(name.file()).strip());
+    for (Map.Entry<Contender.Name, String> each : refused.entrySet()) {
+      Map<String, Object> line = line(each.getKey());
+      line.put("refused", each.getValue());
       System.out.println(json(line));
     }
   }
