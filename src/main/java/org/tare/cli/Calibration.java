@@ -120,12 +120,13 @@ final class Calibration {
     }
     ChannelDetail detail = settings.channelDetail();
     Map<String, Integer> axes = new TreeMap<>();
-    if (detail != ChannelDetail.NONE) {
+    boolean wantsMeans = model.mapping().correctsBias();
+    if (detail != ChannelDetail.NONE || wantsMeans) {
       List<String> all = new ArrayList<>(model.observed());
       axes.putAll(ChannelAxes.of(model.prepared(), model.types(), all));
     }
     axes.putAll(candidates);
-    boolean isSummary = detail == ChannelDetail.NONE && !candidates.isEmpty();
+    boolean isSummary = detail == ChannelDetail.NONE && !axes.isEmpty();
     return new ObservedParts(averages, isSummary ? ChannelDetail.SUMMARY : detail, axes);
   }
 }

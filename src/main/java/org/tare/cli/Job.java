@@ -131,6 +131,7 @@ final class Job implements AutoCloseable {
     Optional<CalibrationState> state = file.map(name -> readState(model, name));
     OutputFolder output = output();
     state.ifPresent(this::warnOfNonFinite);
+    state.ifPresent(observed -> warnOfMissingMeans(model, observed));
     FloatModel smoothed = smooth(model, state);
     QuantizedModel quantized = quantize(smoothed, state);
     byte[] onnx = quantized.model().toBytes();
@@ -274,6 +275,15 @@ final class Job implements AutoCloseable {
     }
   }
 
+  private void warnOfMissingMeans(FloatModel model, CalibrationState state) {
+    boolean hasMeans =
+        state.tensors().values().stream().anyMatch(stats -> stats.channels().isPresent());
+    if (model.mapping().correctsBias() && model.plan().isPresent() && !hasMeans) {
+      warnings.add(
+          "Biases are not corrected: the state holds no means of channels; calibrate again for them");
+    }
+  }
+
   private QuantizedModel quantize(FloatModel model, Optional<CalibrationState> state) {
     long begun = System.nanoTime();
     Map<String, String> metadata = new LinkedHashMap<>();
@@ -287,6 +297,7 @@ final class Job implements AutoCloseable {
             model.mapping(),
             QuantizeSettings.form(settings),
             state,
+            settings.flag("quantize.float16"),
             metadata);
     // What the runtime does not load is not published.
     TensorTypes.check(quantized.model(), "quantized " + model.name());

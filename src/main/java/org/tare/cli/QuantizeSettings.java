@@ -50,7 +50,8 @@ final class QuantizeSettings {
           "quantize.automatic is false and quantize.overrides is empty: nothing would be quantized;"
               + " list what is to be, as in {op: Conv}");
     }
-    return new QConfigMapping(mode, backend, config, overrides);
+    return new QConfigMapping(
+        mode, backend, config, overrides, settings.flag("quantize.bias-correction"));
   }
 
   private static boolean preservesSums(Settings settings) {

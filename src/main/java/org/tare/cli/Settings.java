@@ -93,6 +93,8 @@ public final class Settings {
     keys.put("quantize.weight.block", "");
     keys.put("quantize.weight.rounding", "sums");
     keys.put("quantize.smooth-quant", "auto");
+    keys.put("quantize.bias-correction", "true");
+    keys.put("quantize.float16", "false");
     keys.put("quantize.overrides", "");
     keys.put("quantize.export", "");
     keys.put("quantize.tensorrt-version", TensorRtCalibrationCache.DEFAULT_VERSION);

@@ -143,6 +143,10 @@ public final class Graph {
     names.add(tensor.getName());
   }
 
+  void removeConstant(String name) {
+    initializers.remove(name);
+  }
+
   /** The node that writes each tensor. */
   public Map<String, Node> producers() {
     Map<String, Node> producers = new HashMap<>();

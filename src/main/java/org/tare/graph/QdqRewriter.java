@@ -24,6 +24,8 @@ import org.tare.range.Range;
 import org.tare.range.RangeChoice;
 import org.tare.range.RangeSearch;
 import org.tare.stats.CalibrationState;
+import org.tare.stats.ChannelStats;
+import org.tare.stats.TensorStats;
 
 /**
  * Writes a {@link QuantizationPlan} into the graph: a QuantizeLinear and DequantizeLinear pair on
@@ -44,6 +46,7 @@ public final class QdqRewriter {
   private final Map<String, String> dequantized = new HashMap<>();
   private final QuantizedConstants constants;
   private final boolean inputsOnly;
+  private final Optional<CalibrationState> correction;
   private final Map<String, String[]> qparamsNames = new HashMap<>();
   private final Set<Node> removed = new HashSet<>();
 
@@ -65,7 +68,11 @@ public final class QdqRewriter {
     QuantizationPlan plan = QuantizationPlan.of(copy, types, mapping);
     QdqRewriter rewriter =
         new QdqRewriter(
-            copy.graph(), plan, choose(plan, state), mapping.backend().quantizesInputsOnly());
+            copy.graph(),
+            plan,
+            choose(plan, state),
+            mapping.backend().quantizesInputsOnly(),
+            mapping.correctsBias() ? Optional.of(state) : Optional.empty());
     rewriter.rewrite();
     copy.metadata().putAll(metadata);
     return new QuantizedModel(
@@ -76,9 +83,11 @@ public final class QdqRewriter {
       Graph graph,
       QuantizationPlan plan,
       SortedMap<String, ActivationQParams> chosen,
-      boolean inputsOnly) {
+      boolean inputsOnly,
+      Optional<CalibrationState> correction) {
     this.graph = graph;
     this.inputsOnly = inputsOnly;
+    this.correction = correction;
     this.constants = new QuantizedConstants(graph, written::add, weights);
     this.plan = plan;
     this.outputs = new HashSet<>(graph.outputNames());
@@ -288,6 +297,7 @@ public final class QdqRewriter {
     Weight weight = constants.read(node.input(1)).roundedFor(node, config);
     ChannelQParams qparams =
         QuantizedConstants.qparams(weight, WeightAxes.channelAxis(node, weight.shape()), config);
+    correctBias(node, weight, qparams);
     String bias = node.input(2);
     if (!bias.isEmpty() && !inputsOnly) {
       float inputScale = qparams(node.input(0)).scale();
@@ -298,6 +308,32 @@ public final class QdqRewriter {
       node.setInput(2, writeBias(bias, biasValues, inputScale, qparams));
     }
     node.setInput(1, constants.dequantized(weight, qparams, false));
+  }
+
+  /** Takes what rounding the weight adds to the means off the bias, if the means are known. */
+  private void correctBias(Node node, Weight weight, ChannelQParams qparams) {
+    Optional<ChannelStats> stats =
+        correction.map(state -> state.tensors().get(node.input(0))).flatMap(TensorStats::channels);
+    Optional<ChannelWeight> own = ChannelWeight.of(graph, node);
+    if (stats.isEmpty() || own.isEmpty() || own.get().isMatrix()) {
+      return;
+    }
+    Optional<double[]> shifts =
+        BiasCorrection.shifts(
+            own.get(), QuantizedConstants.quantize(weight, qparams), qparams, stats.get());
+    if (shifts.isEmpty()) {
+      return;
+    }
+    float[] corrected =
+        node.input(2).isEmpty()
+            ? new float[shifts.get().length]
+            : graph.floatConstant(node.input(2)).orElseThrow();
+    for (int o = 0; o < corrected.length; o++) {
+      corrected[o] -= (float) shifts.get()[o];
+    }
+    String name = graph.freshName(weight.name() + "_bias");
+    graph.addConstant(Tensors.ofFloats(name, new long[] {corrected.length}, corrected));
+    node.setInput(2, name);
   }
 
   /** Gemm's alpha and beta go into its constants. */

@@ -132,6 +132,15 @@ final class QuantizedConstants {
         : quantizer.perTensor(weight.values());
   }
 
+  /** The weight's integers, rounded as it is to be. */
+  static int[] quantize(Weight weight, ChannelQParams qparams) {
+    int[] integers = WeightQuantizer.quantize(weight.values(), weight.shape(), qparams);
+    if (weight.preserveSums()) {
+      KernelSums.preserve(integers, weight.values(), weight.shape(), qparams);
+    }
+    return integers;
+  }
+
   /** The name of the weight's integers. */
   String integers(Weight weight, ChannelQParams qparams) {
     return once(
@@ -139,10 +148,7 @@ final class QuantizedConstants {
         () -> {
           weights.put(weight.name(), QuantizedWeight.of(qparams, weight.values().length, false));
           String name = graph.freshName(weight.name() + "_q");
-          int[] integers = WeightQuantizer.quantize(weight.values(), weight.shape(), qparams);
-          if (weight.preserveSums()) {
-            KernelSums.preserve(integers, weight.values(), weight.shape(), qparams);
-          }
+          int[] integers = quantize(weight, qparams);
           add(weight, Tensors.ofQuantized(name, qparams.dtype(), weight.shape(), integers));
           return name;
         });

@@ -7,12 +7,21 @@ import java.util.regex.Pattern;
  * Which {@link QConfig} applies where, as PyTorch's QConfigMapping: a default, then overrides by
  * operator type, by a pattern of names, and by a name. A later kind is stronger than an earlier
  * one; of one kind, the last that matches wins.
+ *
+ * @param correctsBias whether what rounding the weights of a convolution adds to the means of its
+ *     channels is taken off its bias; needs statistics of channels
  */
-public record QConfigMapping(Mode mode, Backend backend, QConfig standard, List<Rule> overrides) {
+public record QConfigMapping(
+    Mode mode, Backend backend, QConfig standard, List<Rule> overrides, boolean correctsBias) {
   public QConfigMapping {
     overrides = List.copyOf(overrides);
     backend.check(mode, standard);
     overrides.forEach(rule -> backend.check(mode, rule.config()));
+  }
+
+  /** Without bias correction. */
+  public QConfigMapping(Mode mode, Backend backend, QConfig standard, List<Rule> overrides) {
+    this(mode, backend, standard, overrides, false);
   }
 
   /** Static quantization for ONNX Runtime's CPU kernels. */

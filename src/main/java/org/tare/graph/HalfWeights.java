@@ -1,0 +1,74 @@
+package org.tare.graph;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import org.tare.graph.proto.Onnx.TensorProto;
+
+/**
+ * Stores what stays float32 as float16, with a Cast before its use: half the bytes, rounded to 11
+ * bits. Computation stays in float32; runtimes cast once, when they load the model.
+ */
+final class HalfWeights {
+  /** Smaller constants are not worth a node. */
+  private static final int LEAST = 256;
+
+  private static final float LARGEST = 65504f;
+
+  private HalfWeights() {}
+
+  /** Converts all large constants whose values float16 holds; returns how many. */
+  static int apply(Graph graph) {
+    List<Node> nodes = new ArrayList<>();
+    for (TensorProto tensor : List.copyOf(graph.constants())) {
+      if (!Tensors.isFloat(tensor) || Tensors.size(tensor) < LEAST) {
+        continue;
+      }
+      float[] values = Tensors.floats(tensor);
+      if (isHeld(values) && !graph.isOutput(tensor.getName())) {
+        String name = graph.freshName(tensor.getName() + "_half");
+        graph.addConstant(half(name, Tensors.shape(tensor), values));
+        graph.removeConstant(tensor.getName());
+        Node cast = Node.of("Cast", "", List.of(name), List.of(tensor.getName()));
+        cast.setInt("to", ElementType.FLOAT.code());
+        nodes.add(cast);
+      }
+    }
+    int converted = nodes.size();
+    nodes.addAll(graph.nodes());
+    graph.setNodes(nodes);
+    return converted;
+  }
+
+  private static boolean isHeld(float[] values) {
+    for (float value : values) {
+      if (!(Math.abs(value) <= LARGEST)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static TensorProto half(String name, long[] shape, float[] values) {
+    ByteBuffer bytes = ByteBuffer.allocate(2 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    for (float value : values) {
+      bytes.putShort(bits(value));
+    }
+    return Tensors.ofBytes(name, ElementType.FLOAT16, shape, bytes.array());
+  }
+
+  /** The nearest float16, ties to even; magnitudes up to 65504. */
+  static short bits(float value) {
+    int raw = Float.floatToRawIntBits(value);
+    int sign = raw >>> 16 & 0x8000;
+    float magnitude = Math.abs(value);
+    if (magnitude < 0x1p-14f) {
+      // Subnormal: a whole number of steps of 2^-24.
+      return (short) (sign | (int) Math.rint(magnitude * 0x1p24));
+    }
+    int bits = raw & 0x7fffffff;
+    int rounded = bits + 0xfff + (bits >>> 13 & 1);
+    return (short) (sign | (rounded - (112 << 23)) >>> 13);
+  }
+}
