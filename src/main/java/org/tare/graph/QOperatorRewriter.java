@@ -29,6 +29,25 @@ final class QOperatorRewriter {
           "LeakyRelu", "QLinearLeakyRelu",
           "Softmax", "QLinearSoftmax");
 
+  /** Operators that move integers of 8 bits as they move floats. */
+  private static final Set<String> MOVERS =
+      Set.of(
+          "MaxPool",
+          "Resize",
+          "Reshape",
+          "Flatten",
+          "Transpose",
+          "Squeeze",
+          "Unsqueeze",
+          "Slice",
+          "Split",
+          "Pad",
+          "Gather",
+          "GatherElements",
+          "Expand",
+          "Tile",
+          "Identity");
+
   private final OnnxModel model;
   private final Graph graph;
   private final Map<String, Node> producers;
@@ -101,7 +120,7 @@ final class QOperatorRewriter {
       default ->
           UNARY.containsKey(node.opType())
               ? unary(node, UNARY.get(node.opType()))
-              : OpRule.of(node).equals(Optional.of(OpRule.SAME_VALUES)) && move(node);
+              : MOVERS.contains(node.opType()) && move(node);
     };
   }
 
@@ -201,7 +220,11 @@ final class QOperatorRewriter {
     }
     String other = sum.input(sum.input(0).equals(product.output(0)) ? 1 : 0);
     Node weight = producers.get(product.input(1));
-    long columns = Tensors.shape(graph.constant(weight.input(0)).orElseThrow())[1];
+    long[] shape = Tensors.shape(graph.constant(weight.input(0)).orElseThrow());
+    if (shape.length != 2) {
+      return Optional.empty();
+    }
+    long columns = shape[1];
     boolean isRow =
         graph
             .constant(other)

@@ -303,11 +303,11 @@ class QdqRewriterTest {
   @Test
   void unknownOperatorStaysFloatAndIsListed() {
     OnnxModel model =
-        end(convolution(17).node("Erf", List.of("h"), List.of("e")), "e", -1, 4, 8, 8).read();
+        end(convolution(17).node("Sin", List.of("h"), List.of("e")), "e", -1, 4, 8, 8).read();
     Map<String, Values> given =
         Map.of("x", new Values(new long[] {2, 4, 8, 8}, random(9, 2, 4, 8, 8)));
     QuantizedModel quantized = TestModel.quantize(model, given, STANDARD);
-    assertEquals("Erf", quantized.floatNodes().get(0).opType());
+    assertEquals("Sin", quantized.floatNodes().get(0).opType());
     assertEquals("Tare has no rule for this operator", quantized.floatNodes().get(0).reason());
   }
 
