@@ -109,12 +109,17 @@ class QdqRewriterTest {
                 8,
                 6)),
         Arguments.of(
-            "Add and Mul with a constant",
+            "Add and Mul",
             0,
             end(
                 convolution(17)
-                    .constant("c", new long[] {4, 1, 1}, 0.5f, -1f, 2f, 0.25f)
-                    .node("Mul", List.of("h", "c"), List.of("m"))
+                    .node(
+                        "AveragePool",
+                        List.of("h"),
+                        List.of("p"),
+                        "kernel_shape",
+                        new long[] {1, 1})
+                    .node("Mul", List.of("h", "p"), List.of("m"))
                     .node("Add", List.of("m", "h"), List.of("a")),
                 "a",
                 image)),
