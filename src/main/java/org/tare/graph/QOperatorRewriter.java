@@ -245,7 +245,11 @@ final class QOperatorRewriter {
     Optional<Node> rounding = rounding(node.output(0));
     List<String> inputs = new ArrayList<>(given(x.get()));
     inputs.addAll(List.of(w.get().integers(), w.get().scale(), zeroPoint(w.get(), DType.INT8)));
-    inputs.add(bias.map(Quantized::integers).orElse(""));
+    // An input that is left out can't be the last one: ONNX Runtime refuses the name of nothing
+    // there.
+    if (bias.isPresent() || rounding.isPresent()) {
+      inputs.add(bias.map(Quantized::integers).orElse(""));
+    }
     rounding.ifPresent(quantize -> inputs.addAll(List.of(quantize.input(1), quantize.input(2))));
     replace(node, Node.of(MICROSOFT, "QGemm", node.name(), inputs, node.outputs()), rounding);
     return true;

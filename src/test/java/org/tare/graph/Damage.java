@@ -50,7 +50,8 @@ final class Damage {
       }
       case 2 -> reshape(graph, random);
       case 3 -> {
-        if (node.getInputCount() > 0) {
+        // ONNX Runtime 1.29 reads the input that an Einsum lacks, and the JVM ends.
+        if (node.getInputCount() > 0 && !node.getOpType().equals("Einsum")) {
           node.setInput(random.nextInt(node.getInputCount()), "");
         }
       }

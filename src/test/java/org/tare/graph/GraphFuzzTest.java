@@ -46,6 +46,8 @@ class GraphFuzzTest {
   private enum Outcome {
     /** The file is refused as it is read. */
     NOT_READ,
+    /** Refused by what is done to the float model first. */
+    NOT_PREPARED,
     /** ONNX Runtime does not take the float model. */
     NOT_LOADED,
     /** ONNX Runtime takes the float model and fails when it runs. */
@@ -56,6 +58,9 @@ class GraphFuzzTest {
     QUANTIZED_NOT_FINITE,
     QUANTIZED
   }
+
+  /** The case that runs, for when ONNX Runtime takes the JVM down with it. */
+  private static final Path LAST = Path.of("target", "graph-fuzz-last.txt");
 
   @TempDir private Path folder;
 
@@ -69,11 +74,11 @@ class GraphFuzzTest {
     for (long seed = first; seed < first + count && failures.size() < 12; seed++) {
       long caseSeed = seed;
       try {
-        Outcome outcome =
-            assertTimeoutPreemptively(HANG, () -> run(new Random(caseSeed), refusals));
+        Outcome outcome = assertTimeoutPreemptively(HANG, () -> run(caseSeed, refusals));
         outcomes.merge(outcome, 1, Integer::sum);
-      } catch (AssertionFailedError e) {
-        Throwable cause = e.getCause() == null ? e : e.getCause();
+      } catch (RuntimeException | AssertionError e) {
+        boolean wraps = e instanceof AssertionFailedError && e.getCause() != null;
+        Throwable cause = wraps ? e.getCause() : e;
         failures.add("-Dtare.fuzz.seed=" + seed + " -Dtare.fuzz=1: " + cause + "\n" + trace(cause));
       }
     }
@@ -96,7 +101,8 @@ class GraphFuzzTest {
             .toList());
   }
 
-  private Outcome run(Random random, Map<String, Integer> refusals) throws IOException {
+  private Outcome run(long seed, Map<String, Integer> refusals) throws IOException {
+    Random random = new Random(seed);
     RandomModel made = new RandomModel(random);
     boolean isDamaged = random.nextInt(3) == 0;
     byte[] bytes = isDamaged ? Damage.apply(made.bytes(), random) : made.bytes();
@@ -104,15 +110,17 @@ class GraphFuzzTest {
     Quantization.Form form = Quantization.Form.values()[random.nextInt(2)];
     Path file = folder.resolve("model.onnx");
     Files.write(file, bytes);
-    Outcome stage = Outcome.NOT_READ;
+    String what = isDamaged ? "damaged" : "valid";
+    Outcome stage = began(seed, what, Outcome.NOT_READ);
     try {
       OnnxModel model = OnnxModel.read(file);
-      stage = Outcome.NOT_LOADED;
-      TensorTypes.check(model, "float");
-      stage = Outcome.NOT_RUN;
-      Map<String, Values> expected = TestModel.run(model, made.inputs());
-      stage = Outcome.NOT_QUANTIZED;
+      stage = began(seed, what, Outcome.NOT_PREPARED);
       OnnxModel prepared = FloatPasses.prepare(model);
+      stage = began(seed, what, Outcome.NOT_LOADED);
+      TensorTypes.check(model, "float");
+      stage = began(seed, what, Outcome.NOT_RUN);
+      Map<String, Values> expected = TestModel.run(model, made.inputs());
+      stage = began(seed, what, Outcome.NOT_QUANTIZED);
       Map<String, TensorType> types = types(prepared);
       Optional<CalibrationState> state =
           mapping.mode() == Mode.STATIC
@@ -120,15 +128,20 @@ class GraphFuzzTest {
               : Optional.empty();
       QuantizedModel quantized =
           Quantization.quantize(prepared, types, mapping, form, state, Map.of());
+      began(seed, what, Outcome.QUANTIZED);
       return compare(expected, quantized.model(), made.inputs(), mapping + " " + form);
     } catch (TareException e) {
       if (e.getMessage() == null || e.getMessage().isBlank()) {
         throw new AssertionFailedError("no message", e);
       }
-      String what = isDamaged ? "damaged" : "valid";
       refusals.merge(stage + " " + what + " " + e.getMessage(), 1, Integer::sum);
       return stage;
     }
+  }
+
+  private static Outcome began(long seed, String what, Outcome stage) throws IOException {
+    Files.writeString(LAST, "-Dtare.fuzz.seed=" + seed + " " + what + " before " + stage);
+    return stage;
   }
 
   private static Map<String, TensorType> types(OnnxModel prepared) {

@@ -257,7 +257,8 @@ final class RandomModel {
       case 4 -> {
         String rows = "abe".substring(0, Math.min(3, x.rank() - 1));
         boolean turned = random.nextBoolean();
-        if (x.rank() <= 4) {
+        // ONNX Runtime 1.29 divides by zero in an Einsum of empty tensors, and the JVM ends.
+        if (x.rank() <= 4 && count(x.shape()) > 0 && n > 0) {
           emit(
               "Einsum",
               with(x.shape(), x.rank() - 1, n),
