@@ -245,8 +245,6 @@ final class QOperatorRewriter {
     Optional<Node> rounding = rounding(node.output(0));
     List<String> inputs = new ArrayList<>(given(x.get()));
     inputs.addAll(List.of(w.get().integers(), w.get().scale(), zeroPoint(w.get(), DType.INT8)));
-    // An input that is left out can't be the last one: ONNX Runtime refuses the name of nothing
-    // there.
     if (bias.isPresent() || rounding.isPresent()) {
       inputs.add(bias.map(Quantized::integers).orElse(""));
     }

@@ -306,7 +306,9 @@ public final class QdqRewriter {
       return;
     }
     foldFactor(node, "alpha", 1);
-    if (!node.input(2).isEmpty()) {
+    if (node.input(2).isEmpty()) {
+      node.removeAttribute("beta");
+    } else {
       foldFactor(node, "beta", 2);
     }
   }

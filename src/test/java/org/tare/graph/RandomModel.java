@@ -412,8 +412,10 @@ final class RandomModel {
 
   private void binary(Tensor x) {
     String op = List.of("Add", "Mul", "Sub", "Add", "Mul", "Div").get(random.nextInt(6));
-    String other = operand(x);
-    boolean first = random.nextBoolean();
+    // What an activation is divided by may be rounded to zero; a constant stays as it is.
+    boolean divides = op.equals("Div");
+    String other = divides ? weight(x.shape()) : operand(x);
+    boolean first = divides || random.nextBoolean();
     emit(op, x.shape(), first ? List.of(x.name(), other) : List.of(other, x.name()));
   }
 
