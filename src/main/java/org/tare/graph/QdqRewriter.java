@@ -297,7 +297,9 @@ public final class QdqRewriter {
               qparams, inputScale, largestByChannel(biasValues, qparams.channels().size()));
       node.setInput(2, writeBias(bias, biasValues, inputScale, qparams));
     }
-    node.setInput(1, constants.dequantized(weight, qparams, false));
+    // ONNX Runtime 1.29 fuses a Gemm only if its weight has a zero point, be it 0.
+    boolean withZeroPoint = node.opType().equals("Gemm") && !inputsOnly;
+    node.setInput(1, constants.dequantized(weight, qparams, withZeroPoint));
   }
 
   /** Gemm's alpha and beta go into its constants. */

@@ -97,7 +97,9 @@ final class StoredWeights {
     }
     int axis = WeightAxes.channelAxis(node, weight.shape());
     ChannelQParams qparams = QuantizedConstants.qparams(weight, axis, config);
-    node.setInput(1, constants.dequantized(weight, qparams, false));
+    boolean isProduct = node.opType().equals("MatMul") || node.opType().equals("Gemm");
+    QuantizedConstants place = isProduct ? constants.beside() : constants;
+    node.setInput(1, place.dequantized(weight, qparams, false));
     write.accept(node);
     return Optional.empty();
   }
@@ -187,9 +189,7 @@ final class StoredWeights {
       }
     }
     long[] blocks = {q.blocks(), columns};
-    // Beside the node, even if the weight is outside of the branch or loop that the node is in:
-    // ONNX
-    // Runtime fuses the two, and then looks for the integers in this graph only.
+    // In the graph of the node: see QuantizedConstants.beside.
     String integersName = graph.freshName(weight.name() + "_q");
     String scalesName = graph.freshName(weight.name() + "_s");
     graph.addConstant(Tensors.ofQuantized(integersName, q.dtype(), weight.shape(), integers));
