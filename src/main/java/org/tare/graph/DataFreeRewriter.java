@@ -48,7 +48,6 @@ final class DataFreeRewriter {
     }
     DataFreeRewriter rewriter = new DataFreeRewriter(mapping, blocked);
     rewriter.rewrite(copy.graph(), null);
-    copy.graph().removeUnused();
     copy.importUsedDomains();
     return new QuantizedModel(copy, new TreeMap<>(), rewriter.weights, rewriter.floatNodes, 0);
   }
@@ -76,6 +75,7 @@ final class DataFreeRewriter {
       }
     }
     graph.setNodes(written);
+    graph.removeUnused();
   }
 
   private Optional<String> rewrite(

@@ -45,8 +45,8 @@ public final class FloatPasses {
 
   /**
    * A copy of the model with its operator set raised to {@value OnnxModel#MINIMUM_OPSET} if it is
-   * older, constants as initializers, batch normalizations and arithmetic per channel folded, and
-   * hard-swish fused.
+   * older, constants as initializers, products that an Einsum writes as MatMul, batch
+   * normalizations and arithmetic per channel folded, and hard-swish fused.
    */
   public static OnnxModel prepare(OnnxModel model) {
     return prepare(model, Options.none());
@@ -60,6 +60,7 @@ public final class FloatPasses {
     OnnxModel prepared = options.equalize() ? model.copyMarked(options.text()) : model.copy();
     OpsetUpgrade.apply(prepared);
     ConstantNodes.apply(prepared.graph());
+    EinsumToMatMul.apply(prepared.graph());
     FoldChannelAffine.apply(prepared.graph());
     FuseHardSwish.apply(prepared.graph());
     Map<String, Moments> moments = new HashMap<>();

@@ -16,8 +16,13 @@ enum OpRule {
   ELEMENTWISE,
   /** Removed where saturation does its work, otherwise as {@link #ELEMENTWISE}. */
   ACTIVATION,
-  /** Like {@link #ELEMENTWISE}; its output is a probability, in [0, 1] whatever the data. */
-  PROBABILITY;
+  /**
+   * Computed in floats by ONNX Runtime; like {@link #ELEMENTWISE} for backends that round every
+   * result. Its constants (slopes, scales of a normalization) stay float.
+   */
+  FLOAT_FUNCTION,
+  /** Computed in floats by every backend. */
+  MEAN;
 
   private static final Map<String, OpRule> RULES =
       Map.ofEntries(
@@ -31,7 +36,18 @@ enum OpRule {
           Map.entry("AveragePool", ELEMENTWISE),
           Map.entry("GlobalAveragePool", ELEMENTWISE),
           Map.entry("Sigmoid", ELEMENTWISE),
-          Map.entry("Softmax", PROBABILITY),
+          Map.entry("Softmax", ELEMENTWISE),
+          Map.entry("LeakyRelu", ELEMENTWISE),
+          Map.entry("Where", ELEMENTWISE),
+          Map.entry("PRelu", FLOAT_FUNCTION),
+          Map.entry("HardSigmoid", FLOAT_FUNCTION),
+          Map.entry("HardSwish", FLOAT_FUNCTION),
+          Map.entry("Tanh", FLOAT_FUNCTION),
+          Map.entry("Erf", FLOAT_FUNCTION),
+          Map.entry("Gelu", FLOAT_FUNCTION),
+          Map.entry("InstanceNormalization", FLOAT_FUNCTION),
+          Map.entry("LayerNormalization", FLOAT_FUNCTION),
+          Map.entry("ReduceMean", MEAN),
           Map.entry("Relu", ACTIVATION),
           Map.entry("Clip", ACTIVATION),
           Map.entry("MaxPool", SAME_VALUES),
@@ -44,7 +60,15 @@ enum OpRule {
           Map.entry("Slice", SAME_VALUES),
           Map.entry("Split", SAME_VALUES),
           Map.entry("Pad", SAME_VALUES),
-          Map.entry("Gather", SAME_VALUES));
+          Map.entry("Gather", SAME_VALUES),
+          Map.entry("GatherElements", SAME_VALUES),
+          Map.entry("TopK", SAME_VALUES),
+          Map.entry("Expand", SAME_VALUES),
+          Map.entry("Tile", SAME_VALUES),
+          Map.entry("Identity", SAME_VALUES),
+          Map.entry("Dropout", SAME_VALUES),
+          Map.entry("DepthToSpace", SAME_VALUES),
+          Map.entry("SpaceToDepth", SAME_VALUES));
 
   static Optional<OpRule> of(Node node) {
     return node.isStandard() ? Optional.ofNullable(RULES.get(node.opType())) : Optional.empty();

@@ -29,6 +29,25 @@ final class QOperatorRewriter {
           "LeakyRelu", "QLinearLeakyRelu",
           "Softmax", "QLinearSoftmax");
 
+  /** Operators that move integers of 8 bits as they move floats. */
+  private static final Set<String> MOVERS =
+      Set.of(
+          "MaxPool",
+          "Resize",
+          "Reshape",
+          "Flatten",
+          "Transpose",
+          "Squeeze",
+          "Unsqueeze",
+          "Slice",
+          "Split",
+          "Pad",
+          "Gather",
+          "GatherElements",
+          "Expand",
+          "Tile",
+          "Identity");
+
   private final OnnxModel model;
   private final Graph graph;
   private final Map<String, Node> producers;
@@ -101,7 +120,7 @@ final class QOperatorRewriter {
       default ->
           UNARY.containsKey(node.opType())
               ? unary(node, UNARY.get(node.opType()))
-              : OpRule.of(node).equals(Optional.of(OpRule.SAME_VALUES)) && move(node);
+              : MOVERS.contains(node.opType()) && move(node);
     };
   }
 
@@ -201,7 +220,11 @@ final class QOperatorRewriter {
     }
     String other = sum.input(sum.input(0).equals(product.output(0)) ? 1 : 0);
     Node weight = producers.get(product.input(1));
-    long columns = Tensors.shape(graph.constant(weight.input(0)).orElseThrow())[1];
+    long[] shape = Tensors.shape(graph.constant(weight.input(0)).orElseThrow());
+    if (shape.length != 2) {
+      return Optional.empty();
+    }
+    long columns = shape[1];
     boolean isRow =
         graph
             .constant(other)
@@ -222,7 +245,9 @@ final class QOperatorRewriter {
     Optional<Node> rounding = rounding(node.output(0));
     List<String> inputs = new ArrayList<>(given(x.get()));
     inputs.addAll(List.of(w.get().integers(), w.get().scale(), zeroPoint(w.get(), DType.INT8)));
-    inputs.add(bias.map(Quantized::integers).orElse(""));
+    if (bias.isPresent() || rounding.isPresent()) {
+      inputs.add(bias.map(Quantized::integers).orElse(""));
+    }
     rounding.ifPresent(quantize -> inputs.addAll(List.of(quantize.input(1), quantize.input(2))));
     replace(node, Node.of(MICROSOFT, "QGemm", node.name(), inputs, node.outputs()), rounding);
     return true;

@@ -307,7 +307,9 @@ public final class QdqRewriter {
               qparams, inputScale, largestByChannel(biasValues, qparams.channels().size()));
       node.setInput(2, writeBias(bias, biasValues, inputScale, qparams));
     }
-    node.setInput(1, constants.dequantized(weight, qparams, false));
+    // ONNX Runtime 1.29 fuses a Gemm only if its weight has a zero point, be it 0.
+    boolean withZeroPoint = node.opType().equals("Gemm") && !inputsOnly;
+    node.setInput(1, constants.dequantized(weight, qparams, withZeroPoint));
   }
 
   /** Takes what rounding the weight adds to the means off the bias, if the means are known. */
@@ -342,7 +344,9 @@ public final class QdqRewriter {
       return;
     }
     foldFactor(node, "alpha", 1);
-    if (!node.input(2).isEmpty()) {
+    if (node.input(2).isEmpty()) {
+      node.removeAttribute("beta");
+    } else {
       foldFactor(node, "beta", 2);
     }
   }

@@ -45,9 +45,7 @@ public final class QuantizationPlan {
   /** A node that stays float32, and why. */
   public record FloatNode(String opType, String name, String reason) {}
 
-  private static final Range PROBABILITY = new Range(0f, 1f);
   private static final Set<String> ARITHMETIC = Set.of("Add", "Sub", "Mul", "Div");
-  private static final Set<String> PAD_MODES = Set.of("reflect", "edge", "wrap");
 
   private final Graph graph;
   private final Map<String, TensorType> types;
@@ -154,7 +152,10 @@ public final class QuantizationPlan {
               ? inputsOnly(node, config, rule.get())
               : switch (rule.get()) {
                 case WEIGHTED -> weighted(node, config);
-                case ELEMENTWISE, PROBABILITY -> elementwise(node, config, rule.get());
+                case ELEMENTWISE -> elementwise(node, config, rule.get());
+                case FLOAT_FUNCTION -> floatFunction(node, config);
+                case MEAN ->
+                    Optional.of("a mean is computed in floats: no backend is faster in integers");
                 case ACTIVATION -> activationFunction(node, config);
                 case SAME_VALUES -> sameValues(node, config);
               };
@@ -327,8 +328,12 @@ public final class QuantizationPlan {
     if (isArithmetic && !floats.stream().allMatch(rounded::contains)) {
       return Optional.of("it reads float32 or a constant too, and has no faster integer kernel");
     }
+    boolean mayMask = node.opType().equals("Where") && floats.stream().anyMatch(graph::isConstant);
+    if (mayMask) {
+      return Optional.of("it chooses between values and a constant, which may be far out of range");
+    }
     for (String input : floats) {
-      if (graph.isConstant(input)) {
+      if (rule == OpRule.ELEMENTWISE && graph.isConstant(input)) {
         float[] values = graph.floatConstant(input).orElseThrow();
         QuantizedConstants.checkFinite(node, input, values);
         if (values.length == 0) {
@@ -342,11 +347,14 @@ public final class QuantizationPlan {
         quantizeInput(input, config);
       }
     }
-    quantizeOutput(
-        node.output(0),
-        config,
-        rule == OpRule.PROBABILITY ? Optional.of(PROBABILITY) : Optional.empty());
+    quantizeOutput(node.output(0), config, FixedRanges.of(node, mapping.backend()));
     return Optional.empty();
+  }
+
+  private Optional<String> floatFunction(Node node, QConfig config) {
+    return mapping.backend().roundsProducts()
+        ? elementwise(node, config, OpRule.FLOAT_FUNCTION)
+        : Optional.of("the backend has no integer kernel for it");
   }
 
   private Optional<String> activationFunction(Node node, QConfig config) {
@@ -355,7 +363,7 @@ public final class QuantizationPlan {
       return obstacle;
     }
     if (!fusesWithProducer(node)) {
-      return elementwise(node, config, OpRule.ELEMENTWISE);
+      return elementwise(node, config, OpRule.ACTIVATION);
     }
     quantized.put(node, config);
     fusedActivations.add(node);
@@ -382,7 +390,7 @@ public final class QuantizationPlan {
         && quantized.containsKey(producer)
         && rounded.contains(node.input(0))
         && OpRule.of(producer).orElseThrow() != OpRule.SAME_VALUES
-        && OpRule.of(producer).orElseThrow() != OpRule.PROBABILITY
+        && FixedRanges.of(producer, mapping.backend()).isEmpty()
         && soleConsumer(node.input(0)).isPresent();
   }
 
@@ -398,40 +406,18 @@ public final class QuantizationPlan {
     if (!isFloat(node.input(0)) || input == null) {
       return Optional.of("its input is float32");
     }
-    Optional<String> obstacle =
-        switch (node.opType()) {
-          case "Pad" -> padObstacle(node);
-          case "Resize" ->
-              node.stringAttribute("mode", "nearest").equals("cubic")
-                  ? Optional.of("cubic interpolation leaves the range of its input")
-                  : Optional.empty();
-          case "MaxPool" ->
-              node.outputs().size() > 1 && !node.output(1).isEmpty()
-                  ? Optional.of("it also returns indices")
-                  : Optional.empty();
-          default -> Optional.empty();
-        };
+    Optional<String> obstacle = SameValues.obstacle(graph, node);
     if (obstacle.isPresent()) {
       return obstacle;
     }
     quantized.put(node, config);
     for (String output : node.outputs()) {
-      if (!output.isEmpty()) {
+      if (isFloat(output)) {
         activations.put(output, input);
         rounded.add(output);
       }
     }
     return Optional.empty();
-  }
-
-  private Optional<String> padObstacle(Node node) {
-    if (PAD_MODES.contains(node.stringAttribute("mode", "constant")) || node.input(2).isEmpty()) {
-      return Optional.empty();
-    }
-    float[] value = graph.floatConstant(node.input(2)).orElse(new float[] {Float.NaN});
-    return value.length == 1 && value[0] == 0f
-        ? Optional.empty()
-        : Optional.of("it pads with something else than zero");
   }
 
   private void quantizeInput(String tensor, QConfig consumer) {

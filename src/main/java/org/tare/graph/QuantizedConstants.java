@@ -24,6 +24,7 @@ final class QuantizedConstants {
   private final Consumer<Node> write;
   private final Map<String, QuantizedWeight> weights;
   private final Map<Key, String> written;
+  private final boolean beside;
 
   private record Key(Graph owner, String name, String what, int rank, ChannelQParams qparams) {}
 
@@ -32,27 +33,42 @@ final class QuantizedConstants {
    * @param weights is told of each constant, by its name in the float model
    */
   QuantizedConstants(Graph graph, Consumer<Node> write, Map<String, QuantizedWeight> weights) {
-    this(graph, write, weights, new HashMap<>());
+    this(graph, write, weights, new HashMap<>(), false);
   }
 
   private QuantizedConstants(
       Graph graph,
       Consumer<Node> write,
       Map<String, QuantizedWeight> weights,
-      Map<Key, String> written) {
+      Map<Key, String> written,
+      boolean beside) {
     this.graph = graph;
     this.write = write;
     this.weights = weights;
     this.written = written;
+    this.beside = beside;
+  }
+
+  /**
+   * For constants that stand in the graph of the node that reads them, even if the float constant
+   * is in a graph around it: ONNX Runtime fuses a dequantized weight with its product, and then
+   * looks for the integers in that graph only.
+   */
+  QuantizedConstants beside() {
+    return new QuantizedConstants(graph, write, weights, written, true);
+  }
+
+  private Graph home(Weight weight) {
+    return beside ? graph : graph.owner(weight.name());
   }
 
   /** For a graph inside of this one: what both use stays where it is, and is written once. */
   QuantizedConstants within(Graph inner, Consumer<Node> innerWrite) {
-    return new QuantizedConstants(inner, innerWrite, weights, written);
+    return new QuantizedConstants(inner, innerWrite, weights, written, false);
   }
 
   private Key key(Weight weight, String what, ChannelQParams qparams) {
-    return new Key(graph.owner(weight.name()), weight.name(), what, weight.rank(), qparams);
+    return new Key(home(weight), weight.name(), what, weight.rank(), qparams);
   }
 
   /** Not computeIfAbsent: making one thing may take another. */
@@ -66,7 +82,7 @@ final class QuantizedConstants {
   }
 
   private void add(Weight weight, TensorProto tensor) {
-    graph.owner(weight.name()).addConstant(tensor);
+    home(weight).addConstant(tensor);
   }
 
   /** A constant's values and shape. */
@@ -184,7 +200,12 @@ final class QuantizedConstants {
   /** The name of the weight as floats again, out of a DequantizeLinear of its integers. */
   String dequantized(Weight weight, ChannelQParams qparams, boolean withZeroPoint) {
     return once(
-        new Key(graph, weight.name(), "floats" + weight.preserveSums(), weight.rank(), qparams),
+        new Key(
+            graph,
+            weight.name(),
+            "floats" + weight.preserveSums() + withZeroPoint,
+            weight.rank(),
+            qparams),
         () -> {
           List<String> inputs =
               new ArrayList<>(List.of(integers(weight, qparams), scales(weight, qparams)));

@@ -81,7 +81,7 @@ final class StoredWeights {
   /** Writes the node with its weights as integers; gives the reason if it can't. */
   Optional<String> rewrite(Node node, QConfig config, boolean blocked) {
     if (RECURRENT.contains(node.opType())) {
-      return recurrent(node, config);
+      return recurrent(node, config.withWeightType(DType.INT8));
     }
     Weight weight = constants.read(node.input(1)).roundedFor(node, config);
     if (config.weight().block() != 0) {
@@ -97,7 +97,9 @@ final class StoredWeights {
     }
     int axis = WeightAxes.channelAxis(node, weight.shape());
     ChannelQParams qparams = QuantizedConstants.qparams(weight, axis, config);
-    node.setInput(1, constants.dequantized(weight, qparams, false));
+    boolean isProduct = node.opType().equals("MatMul") || node.opType().equals("Gemm");
+    QuantizedConstants place = isProduct ? constants.beside() : constants;
+    node.setInput(1, place.dequantized(weight, qparams, false));
     write.accept(node);
     return Optional.empty();
   }
@@ -187,16 +189,16 @@ final class StoredWeights {
       }
     }
     long[] blocks = {q.blocks(), columns};
-    Graph owner = graph.owner(weight.name());
+    // In the graph of the node: see QuantizedConstants.beside.
     String integersName = graph.freshName(weight.name() + "_q");
     String scalesName = graph.freshName(weight.name() + "_s");
-    owner.addConstant(Tensors.ofQuantized(integersName, q.dtype(), weight.shape(), integers));
-    owner.addConstant(Tensors.ofFloats(scalesName, blocks, scales));
+    graph.addConstant(Tensors.ofQuantized(integersName, q.dtype(), weight.shape(), integers));
+    graph.addConstant(Tensors.ofFloats(scalesName, blocks, scales));
     List<String> inputs = new ArrayList<>(List.of(integersName, scalesName));
     boolean withZeroPoint = q.dtype() == DType.UINT4;
     if (withZeroPoint) {
       String name = graph.freshName(weight.name() + "_z");
-      owner.addConstant(Tensors.ofQuantized(name, q.dtype(), blocks, zeroPoints));
+      graph.addConstant(Tensors.ofQuantized(name, q.dtype(), blocks, zeroPoints));
       inputs.add(name);
     }
     weights.put(weight.name(), QuantizedWeight.of(q, weight.values().length, withZeroPoint));

@@ -2,6 +2,7 @@ package org.tare.quant;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.tare.TareException;
 
 /**
  * Quantizes constants: weights, per tensor or along an axis, and biases.
@@ -139,6 +140,7 @@ public final class WeightQuantizer {
    * 2).
    *
    * @param bias one value per channel
+   * @throws TareException if no float32 scale is great enough
    */
   public static ChannelQParams guardBias(ChannelQParams weight, float inputScale, float[] bias) {
     List<QParams> guarded = new ArrayList<>();
@@ -155,6 +157,12 @@ public final class WeightQuantizer {
       double product = (double) inputScale * q.scale();
       if (product < least) {
         float raised = (float) (q.scale() * (least / product));
+        if (Float.isInfinite(raised)) {
+          throw TareException.badInput(
+              "Cannot quantize a bias of %s: it is too large beside the scale %s of the layer's"
+                  + " input; leave the layer float",
+              largest, inputScale);
+        }
         q = new QParams(raised, q.zeroPoint(), q.dtype(), q.quantMin(), q.quantMax());
         changed = true;
       }

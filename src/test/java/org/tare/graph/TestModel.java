@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.tare.graph.proto.Onnx.AttributeProto;
 import org.tare.graph.proto.Onnx.GraphProto;
 import org.tare.graph.proto.Onnx.ModelProto;
@@ -55,6 +56,11 @@ public final class TestModel {
     return this;
   }
 
+  public TestModel output(String name, ElementType type, long... shape) {
+    graph.addOutput(info(name, type, shape));
+    return this;
+  }
+
   public TestModel constant(String name, long[] shape, float... values) {
     graph.addInitializer(Tensors.ofFloats(name, shape, values));
     return this;
@@ -71,7 +77,10 @@ public final class TestModel {
     return this;
   }
 
-  /** A node; attributes are name and value in turn, of types Long, Float, String or long[]. */
+  /**
+   * A node; attributes are name and value in turn, of types Long, Float, String, long[],
+   * TensorProto, or TestModel for the graph of a branch or loop.
+   */
   public TestModel node(
       String op, List<String> inputs, List<String> outputs, Object... attributes) {
     NodeProto.Builder node =
@@ -88,6 +97,8 @@ public final class TestModel {
         attribute.setType(AttributeProto.AttributeType.INT).setI(number);
       } else if (value instanceof Float number) {
         attribute.setType(AttributeProto.AttributeType.FLOAT).setF(number);
+      } else if (value instanceof TestModel inner) {
+        attribute.setType(AttributeProto.AttributeType.GRAPH).setG(inner.graph);
       } else if (value instanceof TensorProto tensor) {
         attribute.setType(AttributeProto.AttributeType.TENSOR).setT(tensor);
       } else if (value instanceof long[] numbers) {
@@ -202,9 +213,15 @@ public final class TestModel {
     return new ModelSession.InputTensor(ElementType.FLOAT, values.shape(), bytes);
   }
 
-  /** Calibrates on one batch and quantizes. */
+  /** Calibrates on one batch and quantizes, in QDQ form. */
   public static QuantizedModel quantize(
       OnnxModel model, Map<String, Values> inputs, QConfigMapping mapping) {
+    return quantize(model, inputs, mapping, Quantization.Form.QDQ);
+  }
+
+  /** Calibrates on one batch, if the mode needs it, and quantizes. */
+  static QuantizedModel quantize(
+      OnnxModel model, Map<String, Values> inputs, QConfigMapping mapping, Quantization.Form form) {
     OnnxModel prepared = FloatPasses.prepare(model);
     Map<String, TensorType> types = TensorTypes.of(prepared, "test");
     QuantizationPlan plan = QuantizationPlan.of(prepared, types, mapping);
@@ -216,11 +233,12 @@ public final class TestModel {
       run(prepared.withOutputs(computed), inputs)
           .forEach((name, values) -> stats.put(name, TensorStats.of(values.floats())));
     }
-    return QdqRewriter.quantize(
+    return Quantization.quantize(
         prepared,
         types,
         mapping,
-        new CalibrationState(model.digest(), 1, stats),
+        form,
+        Optional.of(new CalibrationState(model.digest(), 1, stats)),
         Map.of("tare.version", "test"));
   }
 }
