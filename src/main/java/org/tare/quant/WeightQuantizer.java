@@ -124,6 +124,24 @@ public final class WeightQuantizer {
     return quantized;
   }
 
+  /**
+   * The same, of an 8-bit type: one byte for each value, with no array of ints on the way, which
+   * would be four times as large.
+   */
+  public static byte[] quantizeToBytes(float[] values, long[] shape, ChannelQParams qparams) {
+    if (qparams.dtype().bits() != 8) {
+      throw new IllegalArgumentException("not a type of 8 bits: " + qparams.dtype().id());
+    }
+    int channels = qparams.channels().size();
+    int inner = qparams.isPerChannel() ? inner(shape, qparams.axis()) : values.length;
+    byte[] quantized = new byte[values.length];
+    for (int i = 0; i < values.length; i++) {
+      QParams q = qparams.channels().get(channels == 1 ? 0 : i / inner % channels);
+      quantized[i] = (byte) q.quantize(values[i]);
+    }
+    return quantized;
+  }
+
   /** The product of the sizes after {@code axis}. */
   public static int inner(long[] shape, int axis) {
     long product = 1;
