@@ -43,6 +43,9 @@ public final class OnnxModel {
   private static final int MINIMUM_IR_VERSION = 7;
   private static final int BLOCKED_IR_VERSION = 10;
 
+  /** Models up to this size are written whole even where only types are needed. */
+  private static final int LARGEST_COPIED = 256 << 20; // 256 MB
+
   /** Values up to this size may be what shapes are computed from. */
   private static final int LARGEST_TYPED = 1 << 20; // 1 MB
 
@@ -302,12 +305,13 @@ public final class OnnxModel {
   }
 
   /**
-   * Writes the model for whoever needs the tensors' types only. Of a model that does not fit one
-   * file, tensors of more than 1 MB get zeros for values, in a file with no blocks on the disk.
+   * Writes the model for whoever needs the tensors' types only. Of a large model, tensors of more
+   * than 1 MB get zeros for values, in a file with no blocks on the disk.
    */
   public void writeTypes(Path file) {
     String name = file.getFileName().toString();
-    if (files(name).size() == 1) {
+    List<ModelFile> files = files(name);
+    if (files.size() == 1 && files.get(0).sizeBytes() <= LARGEST_COPIED) {
       write(file);
       return;
     }
