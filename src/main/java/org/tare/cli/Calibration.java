@@ -41,10 +41,12 @@ final class Calibration {
     if (!Set.of("auto", "true", "false").contains(value)) {
       throw settings.wrong("quantize.smooth-quant", value, "auto, true or false");
     }
-    boolean isPossible =
-        model.mapping().mode() != Mode.WEIGHT_ONLY
-            && !SmoothQuant.candidates(model.prepared(), model.mapping()).isEmpty();
+    boolean isPossible = model.mapping().mode() != Mode.WEIGHT_ONLY && !candidates(model).isEmpty();
     return isPossible && !value.equals("false");
+  }
+
+  private static Map<String, Integer> candidates(FloatModel model) {
+    return SmoothQuant.candidates(model.prepared(), model.types(), model.mapping());
   }
 
   /** Whether there is anything to observe. */
@@ -54,10 +56,9 @@ final class Calibration {
 
   CalibrationJob.Result run(FloatModel model, DataSource data) {
     boolean smooths = isSmoothed(settings, model);
-    List<String> candidates =
-        smooths ? SmoothQuant.candidates(model.prepared(), model.mapping()) : List.of();
+    Map<String, Integer> candidates = smooths ? candidates(model) : Map.of();
     Set<String> observed = new LinkedHashSet<>(model.observed());
-    observed.addAll(candidates);
+    observed.addAll(candidates.keySet());
     CalibrationJob.Result first =
         pass(model, data, List.copyOf(observed), parts(model, candidates));
     if (!smooths || model.mapping().mode() != Mode.STATIC) {
@@ -69,7 +70,7 @@ final class Calibration {
       return first;
     }
     FloatModel second = model.with(smoothed);
-    return join(first, pass(second, data, smoothed.smoothed(), parts(second, List.of())));
+    return join(first, pass(second, data, smoothed.smoothed(), parts(second, Map.of())));
   }
 
   private CalibrationJob.Result pass(
@@ -108,7 +109,7 @@ final class Calibration {
   }
 
   /** What the methods and the settings want observed besides the stats of every tensor. */
-  private ObservedParts parts(FloatModel model, List<String> candidates) {
+  private ObservedParts parts(FloatModel model, Map<String, Integer> candidates) {
     Map<String, Float> averages = model.averages();
     List<String> by = settings.texts("calibrate.by");
     if (!averages.isEmpty() && !by.isEmpty()) {
@@ -123,8 +124,7 @@ final class Calibration {
       List<String> all = new ArrayList<>(model.observed());
       axes.putAll(ChannelAxes.of(model.prepared(), model.types(), all));
     }
-    // A product sums over the last axis of what it reads.
-    candidates.forEach(tensor -> axes.put(tensor, -1));
+    axes.putAll(candidates);
     boolean isSummary = detail == ChannelDetail.NONE && !candidates.isEmpty();
     return new ObservedParts(averages, isSummary ? ChannelDetail.SUMMARY : detail, axes);
   }

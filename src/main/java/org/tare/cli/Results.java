@@ -70,6 +70,7 @@ final class Results {
       one.put("tensor", layer.tensor());
       one.put("alpha", layer.alpha());
       one.put("expected_gain", layer.gain());
+      one.put("folded", layer.folded());
       layer.products().forEach(one.withArray("products")::add);
     }
   }

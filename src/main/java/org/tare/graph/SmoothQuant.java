@@ -3,12 +3,15 @@ package org.tare.graph;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.tare.graph.proto.Onnx.TensorProto;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.stats.CalibrationState;
@@ -23,12 +26,14 @@ import org.tare.stats.TensorStats;
  *   s[c] = max|x[c]|^alpha / max|W[c]|^(1 - alpha)
  * </pre>
  *
- * rounded to a power of two, so that the float model's results stay the same to the last bit. The
- * division is a Mul that all products of one tensor share. Alpha is chosen for each tensor by the
- * least error to be expected of the products; where that is not clearly less than without factors,
- * nothing is done.
+ * rounded to a power of two, so that the float model's results stay the same to the last bit. Where
+ * x is the result of arithmetic with constants that nothing else reads (a normalization's scale and
+ * shift, say), the division goes into those constants and costs nothing; else it is a Mul that all
+ * products of x share. Convolutions get factors only where they cost nothing. Alpha is chosen for
+ * each tensor by the least error to be expected of the products; where that is not clearly less
+ * than without factors, nothing is done.
  *
- * <p>With steps of the activation dx and of column n of the weight dw[n], errors being uniform and
+ * <p>With steps of the activation dx and of output n of the weight dw[n], errors being uniform and
  * independent, the error to be expected is
  *
  * <pre>
@@ -39,20 +44,18 @@ import org.tare.stats.TensorStats;
  * extremes and sums of each channel.
  */
 public final class SmoothQuant {
-  /** What the expected error has to come down to for the Mul to be worth its time. */
-  private static final double WORTH = 0.8;
+  /** What the expected error has to come down to for a Mul to be worth its time. */
+  private static final double WORTH_A_NODE = 0.8;
 
-  private static final double[] ALPHAS = {0.25, 0.35, 0.45, 0.5, 0.55, 0.65, 0.75, 0.85, 0.95};
-
-  /** Factors are 2^-24 to 2^24. */
-  private static final int LARGEST_EXPONENT = 24;
+  /** The same where nothing is added. */
+  private static final double WORTH = 0.95;
 
   private SmoothQuant() {}
 
   /**
    * A model with factors, or the one given if none are worth it.
    *
-   * @param model the float model with the Mul nodes; its digest is that of the given one
+   * @param model computes the same; its digest is that of the given one
    * @param types of all its tensors
    * @param layers what was chosen for each tensor that got factors
    */
@@ -69,47 +72,163 @@ public final class SmoothQuant {
    * @param smoothed the name of {@code x / s}; it is made of the factors, so that statistics of
    *     other factors are not taken for its
    * @param gain the expected error without factors over that with them
+   * @param folded whether the division went into constants
    */
   public record Layer(
-      String tensor, String smoothed, double alpha, double gain, List<String> products) {}
+      String tensor,
+      String smoothed,
+      double alpha,
+      double gain,
+      boolean folded,
+      List<String> products) {}
 
-  /** The products that read a tensor, and their weights stacked side by side. */
+  /** The products that read a tensor, and the constants before it that can take factors. */
   private record Group(
-      String tensor, int channels, List<Node> products, List<float[]> weights, QConfig config) {}
+      String tensor,
+      boolean isMatrix,
+      List<Node> products,
+      List<ChannelWeight> weights,
+      QConfig config,
+      List<Node> arithmetic) {
+    int channels() {
+      return weights.get(0).channels();
+    }
+  }
 
-  /** The tensors whose channels decide the factors: what quantized products of weights read. */
-  public static List<String> candidates(OnnxModel prepared, QConfigMapping mapping) {
-    return groups(prepared.graph(), mapping).stream().map(Group::tensor).toList();
+  /**
+   * The tensors whose channels decide the factors, with the axis of those, counted from the end.
+   */
+  public static Map<String, Integer> candidates(
+      OnnxModel prepared, Map<String, TensorType> types, QConfigMapping mapping) {
+    Map<String, Integer> axes = new LinkedHashMap<>();
+    for (Group group : groups(prepared.graph(), mapping)) {
+      TensorType type = types.get(group.tensor());
+      if (group.isMatrix()) {
+        axes.put(group.tensor(), -1);
+      } else if (type != null && type.rank() > 2) {
+        axes.put(group.tensor(), 1 - type.rank());
+      }
+    }
+    return axes;
   }
 
   private static List<Group> groups(Graph graph, QConfigMapping mapping) {
-    Map<String, Group> groups = new LinkedHashMap<>();
+    Map<String, List<Node>> consumers = graph.consumers();
+    Map<String, Node> producers = graph.producers();
+    List<Group> groups = new ArrayList<>();
+    Set<String> seen = new LinkedHashSet<>();
     for (Node node : graph.nodes()) {
-      QConfig config = mapping.of(node.opType(), node.label(), node.output(0));
-      boolean isProduct =
-          node.isStandard()
-              && node.opType().equals("MatMul")
-              && config.quantized()
-              && !graph.isConstant(node.input(0));
-      Optional<float[]> weight = isProduct ? graph.floatConstant(node.input(1)) : Optional.empty();
-      if (weight.isEmpty()) {
-        continue;
-      }
-      long[] shape = Tensors.shape(graph.constant(node.input(1)).orElseThrow());
-      if (shape.length != 2 || weight.get().length == 0) {
-        continue;
-      }
-      Group group =
-          groups.computeIfAbsent(
-              node.input(0),
-              tensor ->
-                  new Group(tensor, (int) shape[0], new ArrayList<>(), new ArrayList<>(), config));
-      if (group.channels() == shape[0]) {
-        group.products().add(node);
-        group.weights().add(weight.get());
+      if (ChannelWeight.of(graph, node).isPresent() && seen.add(node.input(0))) {
+        group(graph, mapping, node.input(0), consumers, producers).ifPresent(groups::add);
       }
     }
-    return List.copyOf(groups.values());
+    return groups;
+  }
+
+  private static Optional<Group> group(
+      Graph graph,
+      QConfigMapping mapping,
+      String tensor,
+      Map<String, List<Node>> consumers,
+      Map<String, Node> producers) {
+    List<Node> products = new ArrayList<>();
+    List<ChannelWeight> weights = new ArrayList<>();
+    QConfig first = null;
+    List<Node> readers = consumers.getOrDefault(tensor, List.of());
+    for (Node reader : readers) {
+      QConfig config = mapping.of(reader.opType(), reader.label(), reader.output(0));
+      Optional<ChannelWeight> weight =
+          reader.input(0).equals(tensor) && config.quantized()
+              ? ChannelWeight.of(graph, reader)
+              : Optional.empty();
+      boolean isAlike =
+          weight.isPresent()
+              && (weights.isEmpty()
+                  || (weights.get(0).channels() == weight.get().channels()
+                      && weights.get(0).isMatrix() == weight.get().isMatrix()));
+      if (isAlike) {
+        products.add(reader);
+        weights.add(weight.get());
+        first = first == null ? config : first;
+      }
+    }
+    if (products.isEmpty()) {
+      return Optional.empty();
+    }
+    boolean isMatrix = weights.get(0).isMatrix();
+    List<Node> arithmetic =
+        products.size() == readers.size() && !graph.isOutput(tensor)
+            ? arithmetic(graph, tensor, weights.get(0), consumers, producers)
+            : List.of();
+    return isMatrix || !arithmetic.isEmpty()
+        ? Optional.of(new Group(tensor, isMatrix, products, weights, first, arithmetic))
+        : Optional.empty();
+  }
+
+  /** The Mul, the Mul and Add, or the LayerNormalization, whose constants can take factors. */
+  private static List<Node> arithmetic(
+      Graph graph,
+      String tensor,
+      ChannelWeight weight,
+      Map<String, List<Node>> consumers,
+      Map<String, Node> producers) {
+    List<Node> chain = new ArrayList<>();
+    String current = tensor;
+    while (true) {
+      Node node = producers.get(current);
+      if (node == null
+          || !node.isStandard()
+          || !(chain.isEmpty() || isReadOnce(consumers, graph, current))) {
+        return List.of();
+      }
+      if (node.opType().equals("LayerNormalization")) {
+        boolean isLast = weight.isMatrix() && node.intAttribute("axis", -1) == -1;
+        boolean isConstant =
+            isVector(graph, node.input(1), weight)
+                && (node.input(2).isEmpty() || isVector(graph, node.input(2), weight));
+        chain.add(node);
+        return isLast && isConstant && node.outputs().size() == 1 ? chain : List.of();
+      }
+      int constant = constantInput(graph, node, weight);
+      boolean isMul = node.opType().equals("Mul");
+      if (constant < 0 || !(isMul || node.opType().equals("Add"))) {
+        return List.of();
+      }
+      chain.add(node);
+      if (isMul) {
+        return chain;
+      }
+      current = node.input(1 - constant);
+    }
+  }
+
+  private static boolean isReadOnce(Map<String, List<Node>> consumers, Graph graph, String tensor) {
+    return consumers.getOrDefault(tensor, List.of()).size() == 1 && !graph.isOutput(tensor);
+  }
+
+  /** Which input is a constant, one value or one for each channel; -1 if none is. */
+  private static int constantInput(Graph graph, Node node, ChannelWeight weight) {
+    for (int i = 0; i < 2 && node.inputs().size() == 2; i++) {
+      if (isVector(graph, node.input(i), weight) && !graph.isConstant(node.input(1 - i))) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  private static boolean isVector(Graph graph, String tensor, ChannelWeight weight) {
+    Optional<TensorProto> constant = graph.constant(tensor).filter(Tensors::isFloat);
+    if (constant.isEmpty()) {
+      return false;
+    }
+    if (Tensors.size(constant.get()) == 1) {
+      return true;
+    }
+    long[] shape = Tensors.shape(constant.get());
+    int fromEnd = weight.isMatrix() ? 1 : weight.shape().length - 1;
+    return shape.length >= fromEnd
+        && shape[shape.length - fromEnd] == weight.channels()
+        && Tensors.size(constant.get()) == weight.channels();
   }
 
   /**
@@ -128,17 +247,24 @@ public final class SmoothQuant {
     List<Node> nodes = new ArrayList<>(graph.nodes());
     Map<String, TensorType> allTypes = new LinkedHashMap<>(types);
     List<Layer> layers = new ArrayList<>();
+    Set<Node> taken = new LinkedHashSet<>();
     for (Group group : groups(graph, mapping)) {
       Optional<ChannelStats> channels =
           Optional.ofNullable(state.tensors().get(group.tensor()))
               .flatMap(TensorStats::channels)
               .filter(stats -> stats.channels() == group.channels());
-      Optional<Choice> choice = channels.flatMap(stats -> choose(group, stats));
-      if (choice.isPresent()) {
-        layers.add(write(graph, nodes, group, choice.get()));
+      boolean isFree = !group.arithmetic().isEmpty();
+      Optional<SmoothFactors.Choice> choice =
+          channels.flatMap(
+              stats ->
+                  new SmoothFactors(stats, group.weights(), group.config())
+                      .choose(isFree ? WORTH : WORTH_A_NODE));
+      if (choice.isPresent() && taken.addAll(group.products())) {
+        Layer layer = write(graph, nodes, group, choice.get());
+        layers.add(layer);
         TensorType type = types.get(group.tensor());
         if (type != null) {
-          allTypes.put(layers.get(layers.size() - 1).smoothed(), type);
+          allTypes.put(layer.smoothed(), type);
         }
       }
     }
@@ -150,135 +276,62 @@ public final class SmoothQuant {
     return new Result(copy, allTypes, layers);
   }
 
-  private record Choice(double alpha, int[] exponents, double gain) {}
-
-  private static Optional<Choice> choose(Group group, ChannelStats stats) {
-    int channels = group.channels();
-    float[] weightMax = new float[channels];
-    double[] weightSquares = new double[channels];
-    for (float[] weight : group.weights()) {
-      int columns = weight.length / channels;
-      for (int c = 0; c < channels; c++) {
-        for (int n = c * columns; n < (c + 1) * columns; n++) {
-          if (!Float.isFinite(weight[n])) {
-            return Optional.empty();
-          }
-          weightMax[c] = Math.max(weightMax[c], Math.abs(weight[n]));
-          weightSquares[c] += (double) weight[n] * weight[n];
-        }
-      }
-    }
-    for (int c = 0; c < channels; c++) {
-      if (stats.finiteCount(c) == 0) {
-        return Optional.empty();
-      }
-    }
-    Estimate estimate = new Estimate(group, stats, weightSquares);
-    double without = estimate.error(new int[channels]);
-    Choice best = null;
-    for (double alpha : ALPHAS) {
-      int[] exponents = exponents(stats, weightMax, alpha);
-      double error = estimate.error(exponents);
-      if (error < without * WORTH && (best == null || without / error > best.gain())) {
-        best = new Choice(alpha, exponents, without / error);
-      }
-    }
-    return Optional.ofNullable(best);
-  }
-
-  /** The factors as powers of two, their geometric mean about 1; 0 for channels of zeros. */
-  private static int[] exponents(ChannelStats stats, float[] weightMax, double alpha) {
-    double[] logs = new double[weightMax.length];
-    double sum = 0;
-    int counted = 0;
-    for (int c = 0; c < logs.length; c++) {
-      double largest = Math.max(Math.abs(stats.min(c)), Math.abs(stats.max(c)));
-      logs[c] = Double.NaN;
-      if (largest > 0 && weightMax[c] > 0) {
-        logs[c] = (alpha * Math.log(largest) - (1 - alpha) * Math.log(weightMax[c])) / Math.log(2);
-        sum += logs[c];
-        counted++;
-      }
-    }
-    double mean = counted == 0 ? 0 : sum / counted;
-    int[] exponents = new int[logs.length];
-    for (int c = 0; c < logs.length; c++) {
-      double exponent = Double.isNaN(logs[c]) ? 0 : Math.rint(logs[c] - mean);
-      exponents[c] = (int) Math.max(-LARGEST_EXPONENT, Math.min(LARGEST_EXPONENT, exponent));
-    }
-    return exponents;
-  }
-
-  /** The error to be expected of the group's products, for given factors. */
-  private record Estimate(Group group, ChannelStats stats, double[] weightSquares) {
-    double error(int[] exponents) {
-      double low = 0;
-      double high = 0;
-      double passedOn = 0;
-      double squares = 0;
-      for (int c = 0; c < exponents.length; c++) {
-        double factor = Math.scalb(1.0, exponents[c]);
-        low = Math.min(low, stats.min(c) / factor);
-        high = Math.max(high, stats.max(c) / factor);
-        passedOn += factor * factor * weightSquares[c];
-        double mean = stats.mean(c);
-        double magnitude = stats.sumOfMagnitudes(c) / stats.finiteCount(c);
-        squares += Math.max(mean * mean, Math.PI / 2 * magnitude * magnitude) / (factor * factor);
-      }
-      double step =
-          group.config().activation().scheme().isSymmetric()
-              ? Math.max(-low, high) / 127
-              : (high - low) / 255;
-      return step * step / 12 * passedOn + weightSteps(exponents) / 12 * squares;
-    }
-
-    /** The sum of the columns' squared steps. */
-    private double weightSteps(int[] exponents) {
-      double sum = 0;
-      for (float[] weight : group.weights()) {
-        int columns = weight.length / exponents.length;
-        double[] largest = new double[columns];
-        for (int c = 0; c < exponents.length; c++) {
-          double factor = Math.scalb(1.0, exponents[c]);
-          for (int n = 0; n < columns; n++) {
-            largest[n] = Math.max(largest[n], factor * Math.abs(weight[c * columns + n]));
-          }
-        }
-        if (!group.config().weight().scheme().isPerChannel()) {
-          Arrays.fill(largest, Arrays.stream(largest).max().orElse(0));
-        }
-        sum += Arrays.stream(largest).map(l -> l / 127 * (l / 127)).sum();
-      }
-      return sum;
-    }
-  }
-
-  private static Layer write(Graph graph, List<Node> nodes, Group group, Choice choice) {
-    int channels = group.channels();
-    float[] inverse = new float[channels];
-    for (int c = 0; c < channels; c++) {
+  private static Layer write(
+      Graph graph, List<Node> nodes, Group group, SmoothFactors.Choice choice) {
+    float[] inverse = new float[group.channels()];
+    for (int c = 0; c < inverse.length; c++) {
       inverse[c] = Math.scalb(1f, -choice.exponents()[c]);
     }
     String hash = String.format(Locale.ROOT, "%08x", Arrays.hashCode(choice.exponents()));
     String smoothed = graph.freshName(group.tensor() + "_smooth_" + hash);
-    String factors = graph.freshName(smoothed + "_factors");
-    graph.addConstant(Tensors.ofFloats(factors, new long[] {channels}, inverse));
-    nodes.add(Node.of("Mul", smoothed, List.of(group.tensor(), factors), List.of(smoothed)));
+    // From the end, so that it stands beside tensors of any rank: [C], or [C, 1, 1] of an image.
+    ChannelWeight weight = group.weights().get(0);
+    long[] shape = new long[weight.isMatrix() ? 1 : weight.shape().length - 1];
+    Arrays.fill(shape, 1);
+    shape[0] = inverse.length;
+    if (group.arithmetic().isEmpty()) {
+      String factors = graph.freshName(smoothed + "_factors");
+      graph.addConstant(Tensors.ofFloats(factors, shape, inverse));
+      nodes.add(Node.of("Mul", smoothed, List.of(group.tensor(), factors), List.of(smoothed)));
+    } else {
+      for (Node node : group.arithmetic()) {
+        for (int i = 0; i < node.inputs().size(); i++) {
+          if (graph.isConstant(node.input(i))) {
+            node.setInput(i, divided(graph, node.input(i), inverse, shape, hash));
+          }
+        }
+      }
+      group.arithmetic().get(0).setOutput(0, smoothed);
+    }
     List<String> products = new ArrayList<>();
     for (int i = 0; i < group.products().size(); i++) {
       Node product = group.products().get(i);
-      float[] weight = group.weights().get(i).clone();
-      int columns = weight.length / channels;
-      for (int k = 0; k < weight.length; k++) {
-        weight[k] = Math.scalb(weight[k], choice.exponents()[k / columns]);
-      }
-      String name = graph.freshName(product.input(1) + "_smooth");
-      graph.addConstant(Tensors.ofFloats(name, new long[] {channels, columns}, weight));
+      ChannelWeight own = group.weights().get(i);
+      String name = graph.freshName(own.name() + "_smooth");
+      graph.addConstant(Tensors.ofFloats(name, own.shape(), own.scaled(choice.exponents())));
       product.setInput(0, smoothed);
       product.setInput(1, name);
       products.add(product.label());
     }
-    return new Layer(group.tensor(), smoothed, choice.alpha(), choice.gain(), products);
+    return new Layer(
+        group.tensor(),
+        smoothed,
+        choice.alpha(),
+        choice.gain(),
+        !group.arithmetic().isEmpty(),
+        products);
+  }
+
+  private static String divided(
+      Graph graph, String constant, float[] inverse, long[] shape, String hash) {
+    float[] values = graph.floatConstant(constant).orElseThrow();
+    float[] divided = inverse.clone();
+    for (int c = 0; c < divided.length; c++) {
+      divided[c] *= values[values.length == 1 ? 0 : c];
+    }
+    String name = graph.freshName(constant + "_smooth_" + hash);
+    graph.addConstant(Tensors.ofFloats(name, shape, divided));
+    return name;
   }
 
   /** The state of both passes: tensors of the float model, and those that have factors. */

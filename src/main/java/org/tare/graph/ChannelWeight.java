@@ -1,0 +1,82 @@
+package org.tare.graph;
+
+import java.util.Optional;
+import org.tare.graph.proto.Onnx.TensorProto;
+
+/**
+ * A weight seen from the channels that it reads: a matrix [channels, columns], or a convolution's
+ * [outputs, channels of a group, kernel...].
+ *
+ * @param values row-major; not to be changed
+ * @param channels how many channels the operator reads
+ * @param outputs how many output channels the weight has qparams for
+ */
+record ChannelWeight(
+    String name, float[] values, long[] shape, int channels, int outputs, boolean isMatrix) {
+
+  /** The weight of a MatMul, or of a Conv of one group or of one per channel. */
+  static Optional<ChannelWeight> of(Graph graph, Node node) {
+    Optional<TensorProto> tensor = graph.constant(node.input(1)).filter(Tensors::isFloat);
+    boolean isKnown =
+        node.isStandard() && (node.opType().equals("MatMul") || node.opType().equals("Conv"));
+    if (!isKnown || tensor.isEmpty() || graph.isConstant(node.input(0))) {
+      return Optional.empty();
+    }
+    long[] shape = Tensors.shape(tensor.get());
+    if (shape.length < 2 || Tensors.size(tensor.get()) == 0) {
+      return Optional.empty();
+    }
+    boolean isMatrix = node.opType().equals("MatMul");
+    if (isMatrix) {
+      return shape.length != 2
+          ? Optional.empty()
+          : Optional.of(
+              new ChannelWeight(
+                  node.input(1),
+                  Tensors.floats(tensor.get()),
+                  shape,
+                  (int) shape[0],
+                  (int) shape[1],
+                  true));
+    }
+    long groups = node.intAttribute("group", 1);
+    boolean isPlain = groups == 1;
+    boolean isDepthwise = shape[1] == 1 && shape[0] % groups == 0;
+    return isPlain || isDepthwise
+        ? Optional.of(
+            new ChannelWeight(
+                node.input(1),
+                Tensors.floats(tensor.get()),
+                shape,
+                (int) (isPlain ? shape[1] : groups),
+                (int) shape[0],
+                false))
+        : Optional.empty();
+  }
+
+  /** The channel that a value is multiplied with. */
+  int channel(int i) {
+    if (isMatrix) {
+      return i / outputs;
+    }
+    int perOutput = values.length / outputs;
+    int read = (int) shape[1];
+    return read == channels
+        ? i % perOutput / (perOutput / read)
+        : i / perOutput / (outputs / channels);
+  }
+
+  /** The output channel that a value adds to. */
+  int output(int i) {
+    return isMatrix ? i % outputs : i / (values.length / outputs);
+  }
+
+  /** The values times 2 to the power of each channel's exponent. */
+  float[] scaled(int[] exponents) {
+    float[] scaled = new float[values.length];
+    for (int i = 0; i < scaled.length; i++) {
+      scaled[i] = Math.scalb(values[i], exponents[channel(i)]);
+    }
+    return scaled;
+  }
+}
