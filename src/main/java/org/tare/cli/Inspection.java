@@ -51,7 +51,7 @@ final class Inspection {
     }
     OnnxModel model;
     try {
-      model = files.withLocal("model", file, OnnxModel::read);
+      model = files.withLocal("model", file, OnnxModel::dataFiles, OnnxModel::read);
     } catch (TareException e) {
       if (e.kind() != TareException.Kind.BAD_INPUT) {
         throw e;

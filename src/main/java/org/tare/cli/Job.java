@@ -15,6 +15,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
 import org.tare.graph.FloatPasses;
+import org.tare.graph.ModelFile;
 import org.tare.graph.OnnxModel;
 import org.tare.graph.Quantization;
 import org.tare.graph.QuantizedModel;
@@ -74,9 +75,8 @@ final class Job implements AutoCloseable {
     QuantizedModel quantized = quantize(smoothed, state);
     Optional<EvaluationJob.Result> evaluation =
         validation.map(table -> evaluate(model, quantized.model(), table));
+    List<ModelFile> onnx = quantized.model().files("model.onnx");
     Map<String, byte[]> files = new LinkedHashMap<>();
-    byte[] onnx = quantized.model().toBytes();
-    files.put("model.onnx", onnx);
     files.put("qparams.json", json(Results.qparams(quantized)));
     files.putAll(exports.files(quantized));
     ObjectNode result = result("run", model);
@@ -85,12 +85,12 @@ final class Job implements AutoCloseable {
           putStates(files, observed);
           Results.addCalibration(result, observed);
         });
-    Results.addQuantized(result, quantized, onnx.length);
+    Results.addQuantized(result, quantized, sizeBytes(onnx));
     Results.addSmoothed(result, layers);
     evaluation.ifPresent(found -> Results.addEvaluation(result, found));
     List<ReportData.Fact> summary = Results.summary(result);
     files.put("report.html", report(smoothed, quantized, state, summary));
-    publish(output, files, result);
+    publish(output, files, onnx, result);
     print(summary, output.toString());
   }
 
@@ -108,7 +108,7 @@ final class Job implements AutoCloseable {
     Results.addCalibration(result, calibration);
     Map<String, byte[]> files = new LinkedHashMap<>();
     putStates(files, calibration);
-    publish(output, files, result);
+    publish(output, files, List.of(), result);
     print(Results.summary(result), output.toString());
   }
 
@@ -134,17 +134,16 @@ final class Job implements AutoCloseable {
     state.ifPresent(observed -> warnOfMissingMeans(model, observed));
     FloatModel smoothed = smooth(model, state);
     QuantizedModel quantized = quantize(smoothed, state);
-    byte[] onnx = quantized.model().toBytes();
+    List<ModelFile> onnx = quantized.model().files("model.onnx");
     ObjectNode result = result("quantize", model);
-    Results.addQuantized(result, quantized, onnx.length);
+    Results.addQuantized(result, quantized, sizeBytes(onnx));
     Results.addSmoothed(result, layers);
     List<ReportData.Fact> summary = Results.summary(result);
     Map<String, byte[]> files = new LinkedHashMap<>();
-    files.put("model.onnx", onnx);
     files.put("qparams.json", json(Results.qparams(quantized)));
     files.putAll(exports.files(quantized));
     files.put("report.html", report(smoothed, quantized, state, summary));
-    publish(output, files, result);
+    publish(output, files, onnx, result);
     print(summary, output.toString());
   }
 
@@ -162,9 +161,8 @@ final class Job implements AutoCloseable {
   /** Compares two models; writes an output folder if one is given. */
   void evaluateOnly() {
     String name = settings.require("model");
-    OnnxModel model = files().withLocal("model", name, OnnxModel::read);
-    OnnxModel quantized =
-        files().withLocal("model", settings.require("quantized"), OnnxModel::read);
+    OnnxModel model = read(name);
+    OnnxModel quantized = read(settings.require("quantized"));
     Map<String, TensorType> types = TensorTypes.of(model, fileName(name));
     DataSource table =
         settings
@@ -183,14 +181,14 @@ final class Job implements AutoCloseable {
     EvaluationJob.Result evaluation = evaluate(floatModel, quantized, table);
     ObjectNode result = result("evaluate", floatModel);
     Results.addEvaluation(result, evaluation);
-    output.ifPresent(folder -> publish(folder, new LinkedHashMap<>(), result));
+    output.ifPresent(folder -> publish(folder, new LinkedHashMap<>(), List.of(), result));
     print(Results.summary(result), output.map(OutputFolder::toString).orElse(""));
   }
 
   private FloatModel readModel() {
     String file = settings.require("model");
     String name = fileName(file);
-    OnnxModel original = files().withLocal("model", file, OnnxModel::read);
+    OnnxModel original = read(file);
     OnnxModel prepared =
         FloatPasses.prepare(
             original,
@@ -201,6 +199,10 @@ final class Job implements AutoCloseable {
     Map<String, TensorType> types = TensorTypes.of(prepared, name);
     QConfigMapping mapping = QuantizeSettings.of(settings);
     return FloatModel.of(name, original, prepared, types, mapping);
+  }
+
+  private OnnxModel read(String file) {
+    return files().withLocal("model", file, OnnxModel::dataFiles, OnnxModel::read);
   }
 
   private static String fileName(String file) {
@@ -297,8 +299,10 @@ final class Job implements AutoCloseable {
             model.mapping(),
             QuantizeSettings.form(settings),
             state,
-            settings.flag("quantize.float16"),
             metadata);
+    if (settings.flag("quantize.float16")) {
+      Quantization.storeAsHalf(quantized);
+    }
     // What the runtime does not load is not published.
     TensorTypes.check(quantized.model(), "quantized " + model.name());
     seconds.put("quantize", (System.nanoTime() - begun) / 1e9);
@@ -351,14 +355,21 @@ final class Job implements AutoCloseable {
     return result;
   }
 
-  private void publish(OutputFolder output, Map<String, byte[]> files, ObjectNode result) {
+  private static long sizeBytes(List<ModelFile> files) {
+    return files.stream().mapToLong(ModelFile::sizeBytes).sum();
+  }
+
+  private void publish(
+      OutputFolder output, Map<String, byte[]> files, List<ModelFile> onnx, ObjectNode result) {
     ObjectNode timings = result.putObject("seconds");
     seconds.forEach(timings::put);
     timings.put("total", (System.nanoTime() - started) / 1e9);
     ArrayNode list = result.putArray("warnings");
     warnings.forEach(list::add);
     files.put("result.json", json(result));
-    output.publish(files);
+    Map<String, OutputFolder.Content> streamed = new LinkedHashMap<>();
+    onnx.forEach(file -> streamed.put(file.name(), file::writeTo));
+    output.publish(files, streamed);
   }
 
   private byte[] report(

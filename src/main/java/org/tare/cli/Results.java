@@ -42,7 +42,7 @@ final class Results {
     node.put("state_sha256", calibration.state().digest());
   }
 
-  static void addQuantized(ObjectNode result, QuantizedModel quantized, int bytes) {
+  static void addQuantized(ObjectNode result, QuantizedModel quantized, long bytes) {
     ObjectNode node = result.putObject("quantized");
     node.put("bytes", bytes);
     node.put("activations", quantized.activations().size());

@@ -1,24 +1,26 @@
 package org.tare.graph;
 
-import com.google.protobuf.ByteString;
 import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.InvalidProtocolBufferException;
-import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicLong;
 import org.tare.TareException;
 import org.tare.graph.proto.Onnx.GraphProto;
 import org.tare.graph.proto.Onnx.ModelProto;
@@ -27,8 +29,9 @@ import org.tare.graph.proto.Onnx.StringStringEntryProto;
 import org.tare.graph.proto.Onnx.TensorProto;
 
 /**
- * An ONNX model in memory: its {@link Graph}, its operator set and its metadata. Tensors that the
- * file keeps in external data are read in.
+ * An ONNX model in memory: its {@link Graph}, its operator set and its metadata. The bytes of large
+ * tensors that are in external data stay there until they are used, so that models of more than 2
+ * GB need little heap; whoever changes that file in place meanwhile changes the model.
  */
 public final class OnnxModel {
   /** Per-axis QuantizeLinear and DequantizeLinear came with this operator set. */
@@ -39,6 +42,12 @@ public final class OnnxModel {
 
   private static final int MINIMUM_IR_VERSION = 7;
   private static final int BLOCKED_IR_VERSION = 10;
+
+  /** Models up to this size are written whole even where only types are needed. */
+  private static final int LARGEST_COPIED = 256 << 20; // 256 MB
+
+  /** Values up to this size may be what shapes are computed from. */
+  private static final int LARGEST_TYPED = 1 << 20; // 1 MB
 
   private final ModelProto source;
   private final String digest;
@@ -79,11 +88,12 @@ public final class OnnxModel {
       throw TareException.badInput(
           "Cannot read model %s: it is not an ONNX model (no graph or no operator set)", file);
     }
-    GraphProto graph = readTensors(file, proto.getGraph(), sha);
+    AtomicLong size = new AtomicLong();
+    GraphProto graph = readTensors(file, proto.getGraph(), sha, size);
     OnnxModel model;
     try {
-      long size = Files.size(file) + externalBytes(proto.getGraph(), graph);
-      model = new OnnxModel(proto, graph, HexFormat.of().formatHex(sha.digest()), size);
+      size.addAndGet(Files.size(file));
+      model = new OnnxModel(proto, graph, HexFormat.of().formatHex(sha.digest()), size.get());
       model.graph.checkComplete();
     } catch (TareException e) {
       throw TareException.badInput("Cannot read model %s: %s", file, e.getMessage()).causedBy(e);
@@ -122,28 +132,42 @@ public final class OnnxModel {
     }
   }
 
-  private static long externalBytes(GraphProto stored, GraphProto read) {
-    long bytes = 0;
-    for (int i = 0; i < stored.getInitializerCount(); i++) {
-      if (stored.getInitializer(i).getDataLocation() == TensorProto.DataLocation.EXTERNAL) {
-        bytes += read.getInitializer(i).getRawData().size();
-      }
-    }
-    return bytes;
+  /**
+   * The files beside a model that hold its external data, as paths from the model's folder.
+   *
+   * @throws TareException if the model is missing or none, or if a file is outside of the folder
+   */
+  public static Set<String> dataFiles(Path model) {
+    Set<String> files = new TreeSet<>();
+    ExternalData.map(
+        parse(model, sha256()).getGraph(),
+        tensor -> {
+          if (ExternalData.isExternal(tensor)) {
+            ExternalData.file(model, tensor);
+            files.add(ExternalData.location(tensor));
+          }
+          return tensor;
+        });
+    return files;
   }
 
-  private static GraphProto readTensors(Path file, GraphProto graph, MessageDigest sha) {
-    GraphProto.Builder builder = graph.toBuilder();
-    for (int i = 0; i < graph.getInitializerCount(); i++) {
-      TensorProto tensor = graph.getInitializer(i);
-      if (tensor.getDataLocation() == TensorProto.DataLocation.EXTERNAL) {
-        tensor = ExternalData.read(file, tensor);
-        sha.update(tensor.getRawData().asReadOnlyByteBuffer());
-        builder.setInitializer(i, tensor);
-      }
-      checkSize(file, tensor);
-    }
-    return builder.build();
+  private static GraphProto readTensors(
+      Path file, GraphProto graph, MessageDigest sha, AtomicLong externalBytes) {
+    graph.getInitializerList().stream()
+        .filter(tensor -> !ExternalData.isExternal(tensor))
+        .forEach(tensor -> checkSize(file, tensor));
+    return ExternalData.map(
+        graph,
+        stored -> {
+          if (!ExternalData.isExternal(stored)) {
+            return stored;
+          }
+          TensorProto tensor = ExternalData.read(file, stored);
+          checkSize(file, tensor);
+          sha.update(tensor.getRawData().asReadOnlyByteBuffer());
+          externalBytes.addAndGet(tensor.getRawData().size());
+          return tensor;
+        });
   }
 
   private static void checkSize(Path file, TensorProto tensor) {
@@ -242,40 +266,74 @@ public final class OnnxModel {
   }
 
   /**
-   * Writes the model.
+   * Writes the model; one of about 2 GB and more with external data, in a file beside it whose name
+   * has ".data" at the end.
    *
-   * @throws TareException if the file can't be written, or would pass ONNX's limit of 2 GB
+   * @throws TareException if a file can't be written
    */
   public void write(Path file) {
-    ModelProto proto;
+    Path folder = file.toAbsolutePath().getParent();
     try {
-      proto = toProto().toBuilder().setGraph(graph.toProto()).build();
-      long size = 0;
-      for (TensorProto tensor : proto.getGraph().getInitializerList()) {
-        size += tensor.getRawData().size();
-      }
-      if (size > Integer.MAX_VALUE - (64L << 20)) {
-        throw TareException.cannotWrite(
-            "Cannot write model %s: %d bytes of weights are more than one ONNX file holds",
-            file, size);
-      }
-      try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file), 1 << 20)) {
-        proto.writeTo(out);
+      for (ModelFile one : files(file.getFileName().toString())) {
+        // Not in place: this model's own tensors may be mapped from there.
+        Path staging = Files.createTempFile(folder, ".tare-", ".part");
+        try {
+          try (OutputStream out = Files.newOutputStream(staging)) {
+            one.writeTo(out);
+          }
+          Files.move(staging, folder.resolve(one.name()), StandardCopyOption.REPLACE_EXISTING);
+        } finally {
+          Files.deleteIfExists(staging);
+        }
       }
     } catch (IOException e) {
       throw TareException.cannotWrite("Cannot write model %s: %s", file, e).causedBy(e);
     }
   }
 
-  /** The model as the bytes of an ONNX file. */
-  public byte[] toBytes() {
-    ByteString.Output out = ByteString.newOutput();
-    try {
-      toProto().toBuilder().setGraph(graph.toProto()).build().writeTo(out);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+  /**
+   * What {@link #write} writes: the model's file, and after it that of its external data, if one
+   * file does not hold all. This model must not be edited before they are written.
+   */
+  public List<ModelFile> files(String name) {
+    return files(name, name + ".data");
+  }
+
+  /** The same, with another name for the file of external data. */
+  public List<ModelFile> files(String name, String dataName) {
+    return ModelFiles.of(whole(), name, dataName);
+  }
+
+  /**
+   * Writes the model for whoever needs the tensors' types only. Of a large model, tensors of more
+   * than 1 MB get zeros for values, in a file with no blocks on the disk.
+   */
+  public void writeTypes(Path file) {
+    String name = file.getFileName().toString();
+    List<ModelFile> files = files(name);
+    if (files.size() == 1 && files.get(0).sizeBytes() <= LARGEST_COPIED) {
+      write(file);
+      return;
     }
-    return out.toByteString().toByteArray();
+    ModelFiles.WithoutValues typed =
+        ModelFiles.withoutValues(whole(), LARGEST_TYPED, name + ".data");
+    try (OutputStream out = Files.newOutputStream(file);
+        RandomAccessFile zeros =
+            new RandomAccessFile(file.resolveSibling(name + ".data").toFile(), "rw")) {
+      ModelFiles.protoFile(name, typed.model()).writeTo(out);
+      zeros.setLength(typed.dataBytes());
+    } catch (IOException e) {
+      throw TareException.cannotWrite("Cannot write model %s: %s", file, e).causedBy(e);
+    }
+  }
+
+  /** The model as the bytes of an ONNX file, up to 2 GB. */
+  byte[] toBytes() {
+    return whole().toByteArray();
+  }
+
+  private ModelProto whole() {
+    return toProto().toBuilder().setGraph(graph.toProto()).build();
   }
 
   /** Everything but the graph. */

@@ -27,7 +27,6 @@ public final class Quantization {
    *
    * @param types of all tensors, as the runtime infers them
    * @param state what calibration observed; only the static mode needs it
-   * @param half whether large constants that stay float32 are stored as float16
    * @param metadata goes into the model's metadata_props
    * @throws TareException if the mode needs a state and there is none, or if the state lacks a
    *     tensor, or if a weight holds NaN or infinities
@@ -38,7 +37,6 @@ public final class Quantization {
       QConfigMapping mapping,
       Form form,
       Optional<CalibrationState> state,
-      boolean half,
       Map<String, String> metadata) {
     QuantizedModel quantized;
     if (mapping.mode() == Mode.STATIC) {
@@ -54,10 +52,12 @@ public final class Quantization {
     } else {
       quantized = DataFreeRewriter.quantize(prepared, mapping, form == Form.QDQ);
     }
-    if (half) {
-      HalfWeights.apply(quantized.model().graph());
-    }
     quantized.model().metadata().putAll(metadata);
     return quantized;
+  }
+
+  /** Stores large constants that stay float32 as float16, see {@link HalfWeights}. */
+  public static void storeAsHalf(QuantizedModel quantized) {
+    HalfWeights.apply(quantized.model().graph());
   }
 }

@@ -12,6 +12,7 @@ import org.tare.TareException;
 import org.tare.graph.proto.Onnx.TensorProto;
 import org.tare.qconfig.QConfig;
 import org.tare.quant.ChannelQParams;
+import org.tare.quant.DType;
 import org.tare.quant.KernelSums;
 import org.tare.quant.QParams;
 import org.tare.quant.QParamsRule;
@@ -164,10 +165,21 @@ final class QuantizedConstants {
         () -> {
           weights.put(weight.name(), QuantizedWeight.of(qparams, weight.values().length, false));
           String name = graph.freshName(weight.name() + "_q");
-          int[] integers = quantize(weight, qparams);
-          add(weight, Tensors.ofQuantized(name, qparams.dtype(), weight.shape(), integers));
+          add(weight, quantized(name, weight, qparams));
           return name;
         });
+  }
+
+  private static TensorProto quantized(String name, Weight weight, ChannelQParams qparams) {
+    DType dtype = qparams.dtype();
+    if (dtype.bits() == 8 && !weight.preserveSums()) {
+      return Tensors.ofBytes(
+          name,
+          ElementType.of(dtype),
+          weight.shape(),
+          WeightQuantizer.quantizeToBytes(weight.values(), weight.shape(), qparams));
+    }
+    return Tensors.ofQuantized(name, dtype, weight.shape(), quantize(weight, qparams));
   }
 
   /** The name of its scales, one or one per channel. */

@@ -1,6 +1,6 @@
 package org.tare.graph;
 
-import com.google.protobuf.ByteString;
+import com.google.protobuf.UnsafeByteOperations;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.tare.TareException;
@@ -108,7 +108,7 @@ final class Tensors {
     return tensor(name, type, shape, raw);
   }
 
-  /** Bytes as they are. */
+  /** Bytes as they are; the tensor takes the array over. */
   static TensorProto ofBytes(String name, ElementType type, long[] shape, byte[] bytes) {
     return tensor(name, type, shape, ByteBuffer.wrap(bytes));
   }
@@ -124,6 +124,6 @@ final class Tensors {
     for (long dim : shape) {
       builder.addDims(dim);
     }
-    return builder.setRawData(ByteString.copyFrom(raw.array())).build();
+    return builder.setRawData(UnsafeByteOperations.unsafeWrap(raw.array())).build();
   }
 }

@@ -48,6 +48,16 @@ public final class ModelSession implements AutoCloseable {
    * @throws TareException if ONNX Runtime does not accept it
    */
   public static ModelSession open(Path model, String name, int threads) {
+    return open(model, name, threads, Map.of());
+  }
+
+  /** Loads a model that is not going to be run: weights are not copied into kernels' own order. */
+  static ModelSession openForTypes(Path model, String name) {
+    return open(model, name, 1, Map.of("session.disable_prepacking", "1"));
+  }
+
+  private static ModelSession open(
+      Path model, String name, int threads, Map<String, String> config) {
     try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
       options.setIntraOpNumThreads(threads);
       options.setInterOpNumThreads(1);
@@ -56,6 +66,9 @@ public final class ModelSession implements AutoCloseable {
       options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
       options.addConfigEntry("session.intra_op.allow_spinning", "0");
       options.addConfigEntry("session.inter_op.allow_spinning", "0");
+      for (Map.Entry<String, String> entry : config.entrySet()) {
+        options.addConfigEntry(entry.getKey(), entry.getValue());
+      }
       return new ModelSession(name, ENVIRONMENT.createSession(model.toString(), options));
     } catch (OrtException e) {
       throw TareException.badInput(

@@ -1,8 +1,5 @@
 package org.tare.infer;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -40,29 +37,11 @@ public final class TensorTypes {
   }
 
   private static Map<String, TensorType> typesOf(OnnxModel model, String name) {
-    Path file = null;
-    try {
-      file = Files.createTempFile("tare-types-", ".onnx");
-      model.write(file);
-      try (ModelSession session = ModelSession.open(file, name, 1)) {
-        Map<String, TensorType> types = new LinkedHashMap<>(session.inputs());
-        types.putAll(session.outputs());
-        return types;
-      }
-    } catch (IOException e) {
-      throw TareException.cannotWrite("Cannot write a temporary file: %s", e).causedBy(e);
-    } finally {
-      deleteQuietly(file);
-    }
-  }
-
-  private static void deleteQuietly(Path file) {
-    if (file != null) {
-      try {
-        Files.deleteIfExists(file);
-      } catch (IOException e) {
-        file.toFile().deleteOnExit();
-      }
+    try (TemporaryModel temporary = TemporaryModel.forTypes(model);
+        ModelSession session = ModelSession.openForTypes(temporary.file(), name)) {
+      Map<String, TensorType> types = new LinkedHashMap<>(session.inputs());
+      types.putAll(session.outputs());
+      return types;
     }
   }
 }

@@ -45,6 +45,22 @@ public final class WeightQuantizer {
     int channels = Math.toIntExact(shape[axis]);
     int inner = inner(shape, axis);
     List<QParams> all = new ArrayList<>(channels);
+    if (!leastError) {
+      // In the order of memory: with the channels last, column by column is many times slower.
+      float[] min = new float[channels];
+      float[] max = new float[channels];
+      for (int from = 0; from < values.length; from += inner) {
+        int c = from / inner % channels;
+        for (int i = from; i < from + inner; i++) {
+          min[c] = Math.min(min[c], values[i]);
+          max[c] = Math.max(max[c], values[i]);
+        }
+      }
+      for (int c = 0; c < channels; c++) {
+        all.add(spec.qparams(min[c], max[c]));
+      }
+      return new ChannelQParams(axis, all);
+    }
     for (int c = 0; c < channels; c++) {
       all.add(
           qparams(values, c * inner, inner, values.length / inner / channels, channels * inner));
@@ -121,6 +137,24 @@ public final class WeightQuantizer {
     for (int i = 0; i < values.length; i++) {
       QParams q = qparams.channels().get(channels == 1 ? 0 : i / inner % channels);
       quantized[i] = q.quantize(values[i]);
+    }
+    return quantized;
+  }
+
+  /**
+   * The same, of an 8-bit type: one byte for each value, with no array of ints on the way, which
+   * would be four times as large.
+   */
+  public static byte[] quantizeToBytes(float[] values, long[] shape, ChannelQParams qparams) {
+    if (qparams.dtype().bits() != 8) {
+      throw new IllegalArgumentException("not a type of 8 bits: " + qparams.dtype().id());
+    }
+    int channels = qparams.channels().size();
+    int inner = qparams.isPerChannel() ? inner(shape, qparams.axis()) : values.length;
+    byte[] quantized = new byte[values.length];
+    for (int i = 0; i < values.length; i++) {
+      QParams q = qparams.channels().get(channels == 1 ? 0 : i / inner % channels);
+      quantized[i] = (byte) q.quantize(values[i]);
     }
     return quantized;
   }

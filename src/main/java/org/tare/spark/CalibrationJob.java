@@ -1,9 +1,6 @@
 package org.tare.spark;
 
-import java.io.IOException;
 import java.nio.FloatBuffer;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -29,6 +26,7 @@ import org.tare.graph.TensorType;
 import org.tare.infer.ModelSession;
 import org.tare.infer.ModelSession.InputTensor;
 import org.tare.infer.SessionPool;
+import org.tare.infer.TemporaryModel;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.TensorStats;
 
@@ -172,21 +170,11 @@ public final class CalibrationJob {
     if (probe.isEmpty()) {
       return layouts;
     }
-    Path file = null;
-    try {
-      file = Files.createTempFile("tare-probe-", ".onnx");
-      exposed.write(file);
-      try (ModelSession session = ModelSession.open(file, request.label(), 1)) {
-        Map<String, float[]> one = valuesOf(session, probe.get().inputs(1), inputs);
-        Map<String, float[]> two = valuesOf(session, probe.get().inputs(2), inputs);
-        one.forEach((tensor, alone) -> layouts.replace(tensor, layout(alone, two.get(tensor))));
-      }
-    } catch (IOException e) {
-      throw TareException.cannotWrite("Cannot write a temporary file: %s", e).causedBy(e);
-    } finally {
-      if (file != null) {
-        file.toFile().delete();
-      }
+    try (TemporaryModel temporary = TemporaryModel.of(exposed);
+        ModelSession session = ModelSession.open(temporary.file(), request.label(), 1)) {
+      Map<String, float[]> one = valuesOf(session, probe.get().inputs(1), inputs);
+      Map<String, float[]> two = valuesOf(session, probe.get().inputs(2), inputs);
+      one.forEach((tensor, alone) -> layouts.replace(tensor, layout(alone, two.get(tensor))));
     }
     return layouts;
   }

@@ -4,9 +4,13 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.util.Comparator;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocalFileSystem;
@@ -121,6 +125,20 @@ public final class HadoopFiles {
    * is deleted afterwards.
    */
   public <T> T withLocal(String what, String file, Function<java.nio.file.Path, T> use) {
+    return withLocal(what, file, local -> Set.of(), use);
+  }
+
+  /**
+   * The same for a file that refers to others.
+   *
+   * @param beside gives, from the local file, the paths of those others from its folder; none leads
+   *     out of it
+   */
+  public <T> T withLocal(
+      String what,
+      String file,
+      Function<java.nio.file.Path, Set<String>> beside,
+      Function<java.nio.file.Path, T> use) {
     Path path = new Path(file);
     String scheme = path.toUri().getScheme();
     if (scheme == null || scheme.equals("file")) {
@@ -130,8 +148,16 @@ public final class HadoopFiles {
     try {
       folder = Files.createTempDirectory("tare-");
       java.nio.file.Path local = folder.resolve(path.getName());
-      try (InputStream in = fileSystem(path).open(path)) {
-        Files.copy(in, local);
+      FileSystem fileSystem = fileSystem(path);
+      copy(fileSystem, path, local);
+      for (String other : beside.apply(local)) {
+        Path from = new Path(path.getParent(), other);
+        java.nio.file.Path to = folder.resolve(other);
+        Files.createDirectories(to.getParent());
+        // One that is missing is reported by whoever reads the file.
+        if (fileSystem.exists(from)) {
+          copy(fileSystem, from, to);
+        }
       }
       return use.apply(local);
     } catch (FileNotFoundException e) {
@@ -140,14 +166,24 @@ public final class HadoopFiles {
     } catch (IOException e) {
       throw TareException.badInput("Cannot read %s %s: %s", what, file, e.getMessage()).causedBy(e);
     } finally {
-      delete(folder, path.getName());
+      delete(folder);
     }
   }
 
-  private static void delete(java.nio.file.Path folder, String name) {
+  private static void copy(FileSystem fileSystem, Path from, java.nio.file.Path to)
+      throws IOException {
+    try (InputStream in = fileSystem.open(from)) {
+      Files.copy(in, to);
+    }
+  }
+
+  private static void delete(java.nio.file.Path folder) {
     if (folder != null) {
-      folder.resolve(name).toFile().delete();
-      folder.toFile().delete();
+      try (Stream<java.nio.file.Path> all = Files.walk(folder)) {
+        all.sorted(Comparator.reverseOrder()).forEach(one -> one.toFile().delete());
+      } catch (IOException | UncheckedIOException e) {
+        folder.toFile().deleteOnExit();
+      }
     }
   }
 }

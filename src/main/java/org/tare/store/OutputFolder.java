@@ -74,12 +74,27 @@ public final class OutputFolder {
     }
   }
 
+  /** What writes a file that is too large for an array; it leaves the stream open. */
+  @FunctionalInterface
+  public interface Content {
+    void writeTo(OutputStream out) throws IOException;
+  }
+
   /**
    * Writes the files and moves them to their place in one step.
    *
    * @param files content by name
    */
   public void publish(Map<String, byte[]> files) {
+    publish(files, Map.of());
+  }
+
+  /**
+   * The same, with files that are written piece by piece.
+   *
+   * @param streamed what writes each of them, by name
+   */
+  public void publish(Map<String, byte[]> files, Map<String, Content> streamed) {
     Path staging = sibling("staging");
     Path former = sibling("former");
     try {
@@ -87,6 +102,11 @@ public final class OutputFolder {
         fileSystem.mkdirs(staging);
         for (Map.Entry<String, byte[]> file : files.entrySet()) {
           write(new Path(staging, file.getKey()), file.getValue());
+        }
+        for (Map.Entry<String, Content> file : streamed.entrySet()) {
+          try (OutputStream out = fileSystem.create(new Path(staging, file.getKey()), false)) {
+            file.getValue().writeTo(out);
+          }
         }
         write(new Path(staging, SUCCESS), new byte[0]);
         boolean replaces = fileSystem.exists(place);

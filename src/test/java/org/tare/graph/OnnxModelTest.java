@@ -16,8 +16,6 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
-import org.tare.graph.proto.Onnx.StringStringEntryProto;
-import org.tare.graph.proto.Onnx.TensorProto;
 
 class OnnxModelTest {
   @TempDir Path folder;
@@ -80,23 +78,6 @@ class OnnxModelTest {
     }
   }
 
-  private static TensorProto external(String location, long offset, long length) {
-    return TensorProto.newBuilder()
-        .setName("w")
-        .setDataType(ElementType.FLOAT.code())
-        .addDims(2)
-        .addDims(2)
-        .setDataLocation(TensorProto.DataLocation.EXTERNAL)
-        .addExternalData(entry("location", location))
-        .addExternalData(entry("offset", Long.toString(offset)))
-        .addExternalData(entry("length", Long.toString(length)))
-        .build();
-  }
-
-  private static StringStringEntryProto entry(String key, String value) {
-    return StringStringEntryProto.newBuilder().setKey(key).setValue(value).build();
-  }
-
   @Test
   void externalDataIsReadFromTheFolder() throws IOException {
     ByteBuffer data = ByteBuffer.allocate(24).order(ByteOrder.LITTLE_ENDIAN);
@@ -104,7 +85,7 @@ class OnnxModelTest {
     data.putFloat(1).putFloat(2).putFloat(3).putFloat(4);
     Files.write(folder.resolve("weights.bin"), data.array());
     Path file = folder.resolve("model.onnx");
-    matMul().initializer(external("weights.bin", 8, 16)).write(file);
+    matMul().external("w", new long[] {2, 2}, "weights.bin", 8, 16).write(file);
     OnnxModel model = OnnxModel.read(file);
     assertArrayEquals(new float[] {1, 2, 3, 4}, model.graph().floatConstant("w").orElseThrow());
     assertEquals(Files.size(file) + 16, model.sizeBytes());
@@ -113,14 +94,14 @@ class OnnxModelTest {
   @Test
   void externalDataThatIsMissingCutOrOutside() throws IOException {
     Path file = folder.resolve("model.onnx");
-    matMul().initializer(external("weights.bin", 0, 16)).write(file);
+    matMul().external("w", new long[] {2, 2}, "weights.bin", 0, 16).write(file);
     TareException missing = assertThrows(TareException.class, () -> OnnxModel.read(file));
     assertTrue(missing.getMessage().contains("weights.bin"), missing.getMessage());
     Files.write(folder.resolve("weights.bin"), new byte[10]);
     TareException cut = assertThrows(TareException.class, () -> OnnxModel.read(file));
     assertTrue(cut.getMessage().contains("weights.bin"), cut.getMessage());
     for (String outside : new String[] {"../weights.bin", "/etc/hostname", "a/../../b"}) {
-      matMul().initializer(external(outside, 0, 16)).write(file);
+      matMul().external("w", new long[] {2, 2}, outside, 0, 16).write(file);
       TareException e = assertThrows(TareException.class, () -> OnnxModel.read(file));
       assertEquals(TareException.Kind.BAD_INPUT, e.kind());
       assertTrue(e.getMessage().contains("outside"), e.getMessage());

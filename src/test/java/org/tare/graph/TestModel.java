@@ -16,6 +16,7 @@ import org.tare.graph.proto.Onnx.GraphProto;
 import org.tare.graph.proto.Onnx.ModelProto;
 import org.tare.graph.proto.Onnx.NodeProto;
 import org.tare.graph.proto.Onnx.OperatorSetIdProto;
+import org.tare.graph.proto.Onnx.StringStringEntryProto;
 import org.tare.graph.proto.Onnx.TensorProto;
 import org.tare.graph.proto.Onnx.TensorShapeProto;
 import org.tare.graph.proto.Onnx.TypeProto;
@@ -77,9 +78,36 @@ public final class TestModel {
     return this;
   }
 
+  /** A float32 initializer whose values are in a file beside the model. */
+  public TestModel external(String name, long[] shape, String location, long offset, long length) {
+    graph.addInitializer(externalTensor(name, shape, location, offset, length));
+    return this;
+  }
+
+  /** The same, as the file format has it. */
+  static TensorProto externalTensor(
+      String name, long[] shape, String location, long offset, long length) {
+    TensorProto.Builder tensor =
+        TensorProto.newBuilder()
+            .setName(name)
+            .setDataType(ElementType.FLOAT.code())
+            .setDataLocation(TensorProto.DataLocation.EXTERNAL)
+            .addExternalData(entry("location", location))
+            .addExternalData(entry("offset", Long.toString(offset)))
+            .addExternalData(entry("length", Long.toString(length)));
+    for (long dim : shape) {
+      tensor.addDims(dim);
+    }
+    return tensor.build();
+  }
+
+  private static StringStringEntryProto entry(String key, String value) {
+    return StringStringEntryProto.newBuilder().setKey(key).setValue(value).build();
+  }
+
   /**
    * A node; attributes are name and value in turn, of types Long, Float, String, long[],
-   * TensorProto, or TestModel for the graph of a branch or loop.
+   * TensorProto, or TestModel for a graph.
    */
   public TestModel node(
       String op, List<String> inputs, List<String> outputs, Object... attributes) {
@@ -97,10 +125,10 @@ public final class TestModel {
         attribute.setType(AttributeProto.AttributeType.INT).setI(number);
       } else if (value instanceof Float number) {
         attribute.setType(AttributeProto.AttributeType.FLOAT).setF(number);
-      } else if (value instanceof TestModel inner) {
-        attribute.setType(AttributeProto.AttributeType.GRAPH).setG(inner.graph);
       } else if (value instanceof TensorProto tensor) {
         attribute.setType(AttributeProto.AttributeType.TENSOR).setT(tensor);
+      } else if (value instanceof TestModel inner) {
+        attribute.setType(AttributeProto.AttributeType.GRAPH).setG(inner.graph);
       } else if (value instanceof long[] numbers) {
         attribute.setType(AttributeProto.AttributeType.INTS);
         for (long number : numbers) {

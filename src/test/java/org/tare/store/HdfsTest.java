@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
@@ -16,6 +18,10 @@ import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
+import org.tare.graph.ModelFile;
+import org.tare.graph.OneFileLimit;
+import org.tare.graph.OnnxModel;
+import org.tare.graph.TestModel;
 
 /** Output folders and inputs on a real HDFS: a NameNode and a DataNode in this process. */
 class HdfsTest {
@@ -48,6 +54,46 @@ class HdfsTest {
       assertEquals(1, size);
       TareException missing =
           assertThrows(TareException.class, () -> files.read("state", out + "/no.tare"));
+      assertEquals(TareException.Kind.MISSING_INPUT, missing.kind());
+    }
+  }
+
+  /** A model in two files goes there and comes back. */
+  @Test
+  void modelWithExternalData() throws IOException {
+    Configuration configuration = new Configuration();
+    configuration.set(MiniDFSCluster.HDFS_MINIDFS_BASEDIR, folder.toString());
+    OnnxModel model =
+        TestModel.opset(17)
+            .input("x", -1, 2)
+            .constant("w", new long[] {2, 1000}, new float[2000])
+            .node("MatMul", List.of("x", "w"), List.of("y"))
+            .output("y", -1, 1000)
+            .read();
+    try (MiniDFSCluster cluster = new MiniDFSCluster.Builder(configuration).build();
+        OneFileLimit limit = OneFileLimit.of(1000)) {
+      HadoopFiles files = new HadoopFiles(configuration);
+      String out = cluster.getURI() + "/models/two";
+      Map<String, OutputFolder.Content> streamed = new LinkedHashMap<>();
+      List<ModelFile> written = model.files("model.onnx");
+      written.forEach(file -> streamed.put(file.name(), file::writeTo));
+      OutputFolder.check(files, out, false).publish(Map.of("a.txt", new byte[] {1}), streamed);
+      FileSystem hdfs = cluster.getFileSystem();
+      assertTrue(hdfs.exists(new Path(out, OutputFolder.SUCCESS)));
+      for (ModelFile file : written) {
+        assertEquals(file.sizeBytes(), hdfs.getFileStatus(new Path(out, file.name())).getLen());
+      }
+      OnnxModel again =
+          files.withLocal("model", out + "/model.onnx", OnnxModel::dataFiles, OnnxModel::read);
+      assertEquals(written.get(1).sha256(), again.files("model.onnx").get(1).sha256());
+
+      hdfs.delete(new Path(out, "model.onnx.data"), false);
+      TareException missing =
+          assertThrows(
+              TareException.class,
+              () ->
+                  files.withLocal(
+                      "model", out + "/model.onnx", OnnxModel::dataFiles, OnnxModel::read));
       assertEquals(TareException.Kind.MISSING_INPUT, missing.kind());
     }
   }

@@ -1,0 +1,64 @@
+package org.tare.infer;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.function.BiConsumer;
+import org.tare.TareException;
+import org.tare.graph.OnnxModel;
+
+/** A model as a file to be loaded, with its external data; both go when it is closed. */
+public final class TemporaryModel implements AutoCloseable {
+  private static final String NAME = "model.onnx";
+
+  private final Path folder;
+
+  private TemporaryModel(Path folder) {
+    this.folder = folder;
+  }
+
+  /** Writes the whole model. */
+  public static TemporaryModel of(OnnxModel model) {
+    return write(model, OnnxModel::write);
+  }
+
+  /** Writes what the types of tensors follow from; values of large constants may be missing. */
+  static TemporaryModel forTypes(OnnxModel model) {
+    return write(model, OnnxModel::writeTypes);
+  }
+
+  private static TemporaryModel write(OnnxModel model, BiConsumer<OnnxModel, Path> write) {
+    TemporaryModel temporary;
+    try {
+      temporary = new TemporaryModel(Files.createTempDirectory("tare-model-"));
+    } catch (IOException e) {
+      throw TareException.cannotWrite("Cannot write a temporary file: %s", e).causedBy(e);
+    }
+    try {
+      write.accept(model, temporary.file());
+      return temporary;
+    } catch (RuntimeException e) {
+      temporary.close();
+      throw e;
+    }
+  }
+
+  public Path file() {
+    return folder.resolve(NAME);
+  }
+
+  @Override
+  public void close() {
+    deleteQuietly(file());
+    deleteQuietly(folder.resolve(NAME + ".data"));
+    deleteQuietly(folder);
+  }
+
+  private static void deleteQuietly(Path file) {
+    try {
+      Files.deleteIfExists(file);
+    } catch (IOException e) {
+      file.toFile().deleteOnExit();
+    }
+  }
+}
