@@ -300,6 +300,10 @@ final class Job implements AutoCloseable {
             QuantizeSettings.form(settings),
             state,
             metadata);
+    quantized
+        .model()
+        .metadata()
+        .put(Inspection.FLOAT_NODES_KEY, Results.reasons(quantized).toString());
     if (settings.flag("quantize.float16")) {
       Quantization.storeAsHalf(quantized);
     }

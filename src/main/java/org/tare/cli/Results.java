@@ -62,6 +62,17 @@ final class Results {
     }
   }
 
+  /** Why nodes stay float, as the model's metadata keep it: reason to the nodes' labels. */
+  static ObjectNode reasons(QuantizedModel quantized) {
+    ObjectNode reasons = JSON.createObjectNode();
+    for (QuantizationPlan.FloatNode left : quantized.floatNodes()) {
+      JsonNode nodes = reasons.get(left.reason());
+      ArrayNode list = nodes == null ? reasons.putArray(left.reason()) : (ArrayNode) nodes;
+      list.add(left.opType() + "(" + left.name() + ")");
+    }
+    return reasons;
+  }
+
   /** Which tensors got SmoothQuant's factors. */
   static void addSmoothed(ObjectNode result, List<SmoothQuant.Layer> layers) {
     ArrayNode smoothed = ((ObjectNode) result.get("quantized")).putArray("smoothed");

@@ -52,6 +52,8 @@ class InspectCommandTest {
     List<String> args = new ArrayList<>(List.of("quantize", "--model", at("float.onnx")));
     args.addAll(List.of("--state", at("state.tare"), "--output", at(output)));
     args.addAll(List.of("--set", "quantize.activation.method=minmax"));
+    // Whose products give integers.
+    args.addAll(List.of("--set", "quantize.backend=onednn"));
     for (String set : sets) {
       args.addAll(List.of("--set", set));
     }
@@ -176,7 +178,7 @@ class InspectCommandTest {
         keys(qparams.path("activations").path("x")));
     assertEquals(List.of("w"), keys(qparams.path("weights")));
     assertEquals(
-        "{\"dtype\":\"int8\",\"axis\":1,\"scale\":[0.023622047,0.031496063],\"zero_point\":[0,0]}",
+        "{\"dtype\":\"int8\",\"values\":4,\"bytes\":12,\"axis\":1,\"scale\":[0.023622047,0.031496063],\"zero_point\":[0,0]}",
         qparams.path("weights").path("w").toString());
     assertEquals("[\"x\"]", qparams.path("activations").path("x").path("shared_by").toString());
   }
