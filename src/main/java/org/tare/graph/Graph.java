@@ -59,6 +59,9 @@ public final class Graph {
     List<Node> all = new ArrayList<>();
     source.getNodeList().forEach(proto -> all.add(new Node(proto)));
     for (Node node : all) {
+      if (node.outputs().isEmpty()) {
+        throw TareException.badInput("Not a valid model: node %s writes nothing", node);
+      }
       names.addAll(node.outputs());
       names.add(node.name());
       node.subgraphs().values().forEach(this::addNames);

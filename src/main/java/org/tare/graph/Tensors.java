@@ -23,7 +23,12 @@ final class Tensors {
         throw TareException.badInput(
             "Cannot read tensor \"%s\": it has a negative size %d", tensor.getName(), dim);
       }
-      size = Math.multiplyExact(size, dim);
+      if (dim > 0 && size > Long.MAX_VALUE / dim) {
+        throw TareException.badInput(
+            "Cannot read tensor \"%s\": its shape %s has more elements than can be counted",
+            tensor.getName(), tensor.getDimsList());
+      }
+      size *= dim;
     }
     return size;
   }

@@ -354,7 +354,7 @@ class OperatorModesTest {
     return model.graph().nodes().stream().map(Node::opType).collect(Collectors.toSet());
   }
 
-  /** ONNX 1.17's checker, which knows its own operators up to set 22 and none of com.microsoft. */
+  /** ONNX's checker, which takes operator set 21 and knows no operator of com.microsoft. */
   private static void check(OnnxModel model) {
     if (hasOnlyStandard(model.graph())) {
       OnnxChecker.check(model.toBytes());
