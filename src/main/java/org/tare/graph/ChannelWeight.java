@@ -7,12 +7,20 @@ import org.tare.graph.proto.Onnx.TensorProto;
  * A weight seen from the channels that it reads: a matrix [channels, columns], or a convolution's
  * [outputs, channels of a group, kernel...].
  *
- * @param values row-major; not to be changed
+ * @param tensor the values, row-major; they are read when asked for, so that a model's weights are
+ *     not all on the heap at once
+ * @param size how many values there are
  * @param channels how many channels the operator reads
  * @param outputs how many output channels the weight has qparams for
  */
 record ChannelWeight(
-    String name, float[] values, long[] shape, int channels, int outputs, boolean isMatrix) {
+    String name,
+    TensorProto tensor,
+    int size,
+    long[] shape,
+    int channels,
+    int outputs,
+    boolean isMatrix) {
 
   /** The weight of a MatMul, or of a Conv of one group or of one per channel. */
   static Optional<ChannelWeight> of(Graph graph, Node node) {
@@ -26,18 +34,14 @@ record ChannelWeight(
     if (shape.length < 2 || Tensors.size(tensor.get()) == 0) {
       return Optional.empty();
     }
+    int size = Math.toIntExact(Tensors.size(tensor.get()));
     boolean isMatrix = node.opType().equals("MatMul");
     if (isMatrix) {
       return shape.length != 2
           ? Optional.empty()
           : Optional.of(
               new ChannelWeight(
-                  node.input(1),
-                  Tensors.floats(tensor.get()),
-                  shape,
-                  (int) shape[0],
-                  (int) shape[1],
-                  true));
+                  node.input(1), tensor.get(), size, shape, (int) shape[0], (int) shape[1], true));
     }
     long groups = node.intAttribute("group", 1);
     boolean isPlain = groups == 1;
@@ -46,7 +50,8 @@ record ChannelWeight(
         ? Optional.of(
             new ChannelWeight(
                 node.input(1),
-                Tensors.floats(tensor.get()),
+                tensor.get(),
+                size,
                 shape,
                 (int) (isPlain ? shape[1] : groups),
                 (int) shape[0],
@@ -54,12 +59,17 @@ record ChannelWeight(
         : Optional.empty();
   }
 
+  /** The values, a new array each time. */
+  float[] values() {
+    return Tensors.floats(tensor);
+  }
+
   /** The channel that a value is multiplied with. */
   int channel(int i) {
     if (isMatrix) {
       return i / outputs;
     }
-    int perOutput = values.length / outputs;
+    int perOutput = size / outputs;
     int read = (int) shape[1];
     return read == channels
         ? i % perOutput / (perOutput / read)
@@ -68,14 +78,14 @@ record ChannelWeight(
 
   /** The output channel that a value adds to. */
   int output(int i) {
-    return isMatrix ? i % outputs : i / (values.length / outputs);
+    return isMatrix ? i % outputs : i / (size / outputs);
   }
 
   /** The values times 2 to the power of each channel's exponent. */
   float[] scaled(int[] exponents) {
-    float[] scaled = new float[values.length];
+    float[] scaled = values();
     for (int i = 0; i < scaled.length; i++) {
-      scaled[i] = Math.scalb(values[i], exponents[channel(i)]);
+      scaled[i] = Math.scalb(scaled[i], exponents[channel(i)]);
     }
     return scaled;
   }

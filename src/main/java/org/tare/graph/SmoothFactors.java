@@ -36,8 +36,9 @@ record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig co
     float[] largest = new float[channels];
     double[] squares = new double[channels];
     for (ChannelWeight weight : weights) {
-      for (int i = 0; i < weight.values().length; i++) {
-        float value = weight.values()[i];
+      float[] values = weight.values();
+      for (int i = 0; i < values.length; i++) {
+        float value = values[i];
         if (!Float.isFinite(value)) {
           return Optional.empty();
         }
@@ -114,11 +115,11 @@ record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig co
   private double weightError(ChannelWeight weight, int[] exponents, double[] squares) {
     double[] largest = new double[weight.outputs()];
     double[] read = new double[weight.outputs()];
-    for (int i = 0; i < weight.values().length; i++) {
+    float[] values = weight.values();
+    for (int i = 0; i < values.length; i++) {
       int c = weight.channel(i);
       int n = weight.output(i);
-      largest[n] =
-          Math.max(largest[n], Math.abs(weight.values()[i]) * Math.scalb(1.0, exponents[c]));
+      largest[n] = Math.max(largest[n], Math.abs(values[i]) * Math.scalb(1.0, exponents[c]));
       read[n] += squares[c];
     }
     if (!config.weight().scheme().isPerChannel()) {
