@@ -20,6 +20,7 @@ public final class Examples {
       examples ocr-rec-score KEYS.txt FLOAT.onnx OTHER.onnx... --data DIR
       examples ocr-det-data KEYS.txt DIR
       examples ocr-det-score FLOAT.onnx OTHER.onnx... --data DIR
+      examples silero-score FLOAT.onnx OTHER.onnx...
       examples table FILE.jsonl...""";
 
   private Examples() {}
@@ -69,6 +70,7 @@ public final class Examples {
         Path data = data(arguments);
         OcrDetScore.print(models(arguments), data);
       }
+      case "silero-score" -> SileroScore.print(models(arguments));
       case "table" -> ResultTable.print(arguments.stream().map(Path::of).toList());
       default -> throw new UsageException();
     }

@@ -26,10 +26,11 @@ final class ResultTable {
     COLUMNS.put("cosine", new Column("cosine", "%.4f"));
     COLUMNS.put("same_neighbour", new Column("same neighbour", "%.3f"));
     COLUMNS.put("lines_read", new Column("lines read", "%.3f"));
+    COLUMNS.put("same_decision", new Column("same decision", "%.3f"));
     COLUMNS.put("mean_difference", new Column("mean difference", "%.5f"));
     COLUMNS.put("bytes", new Column("bytes", "%,d"));
     COLUMNS.put("batch", new Column("batch", "%d"));
-    COLUMNS.put("ms_a_batch", new Column("ms a batch", "%.0f"));
+    COLUMNS.put("ms_a_batch", new Column("ms a batch", "%.4g"));
   }
 
   private ResultTable() {}
