@@ -38,8 +38,8 @@ final class Calibration {
   /** Whether outliers are moved into weights where the model has products that gain by it. */
   static boolean isSmoothed(Settings settings, FloatModel model) {
     String value = settings.require("quantize.smooth-quant");
-    if (!Set.of("auto", "true", "false").contains(value)) {
-      throw settings.wrong("quantize.smooth-quant", value, "auto, true or false");
+    if (!Set.of("auto", "false").contains(value)) {
+      throw settings.wrong("quantize.smooth-quant", value, "auto or false");
     }
     boolean isPossible = model.mapping().mode() != Mode.WEIGHT_ONLY && !candidates(model).isEmpty();
     return isPossible && !value.equals("false");

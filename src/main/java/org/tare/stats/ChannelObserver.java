@@ -7,6 +7,8 @@ import java.nio.IntBuffer;
  * thread-safe; a task makes one and keeps it.
  */
 public final class ChannelObserver {
+  private static final int LANES = 4;
+
   private final StatsObserver histogramObserver;
   private float[] values = new float[0];
   private double[] rowSums = new double[0];
@@ -75,7 +77,50 @@ public final class ChannelObserver {
     double sum = rowSums[c];
     double magnitude = rowMagnitudes[c];
     int finite = 0;
-    for (int i = from; i < from + length; i++) {
+    int i = from;
+    if (length >= LANES) {
+      // Sums that wait for each other take four times as long; which value is in which lane depends
+      // on its place in the row alone.
+      double sum1 = 0;
+      double sum2 = 0;
+      double sum3 = 0;
+      double magnitude1 = 0;
+      double magnitude2 = 0;
+      double magnitude3 = 0;
+      for (int end = from + length - LANES; i <= end; i += LANES) {
+        float v0 = values[i] + 0f;
+        float v1 = values[i + 1] + 0f;
+        float v2 = values[i + 2] + 0f;
+        float v3 = values[i + 3] + 0f;
+        double a0 = Math.abs(v0);
+        double a1 = Math.abs(v1);
+        double a2 = Math.abs(v2);
+        double a3 = Math.abs(v3);
+        if (!(a0 + a1 + a2 + a3 < Double.POSITIVE_INFINITY)) {
+          break;
+        }
+        float low = v0 < v1 ? v0 : v1;
+        float low2 = v2 < v3 ? v2 : v3;
+        float high = v0 < v1 ? v1 : v0;
+        float high2 = v2 < v3 ? v3 : v2;
+        low = low < low2 ? low : low2;
+        high = high > high2 ? high : high2;
+        min = low < min ? low : min;
+        max = high > max ? high : max;
+        sum += v0;
+        sum1 += v1;
+        sum2 += v2;
+        sum3 += v3;
+        magnitude += a0;
+        magnitude1 += a1;
+        magnitude2 += a2;
+        magnitude3 += a3;
+      }
+      finite = i - from;
+      sum = sum + sum1 + (sum2 + sum3);
+      magnitude = magnitude + magnitude1 + (magnitude2 + magnitude3);
+    }
+    for (; i < from + length; i++) {
       // "+ 0f" turns -0.0 into 0.0.
       float value = values[i] + 0f;
       if (Math.abs(value) <= Float.MAX_VALUE) {

@@ -18,7 +18,8 @@ import org.tare.quant.Fidelity;
 /**
  * How close Silero's detector of voices, a recurrent net whose layers are inside of an If, stays to
  * the float model over a minute of sound that is made here: pulses of a voice's pitch with changing
- * overtones, in noise, with pauses. The state goes from one chunk to the next, so errors can add up.
+ * overtones, in noise, with pauses. The state goes from one chunk to the next, so errors can add
+ * up.
  */
 final class SileroScore {
   private static final int RATE = 16000;
