@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.tare.graph.proto.Onnx.TensorProto;
 
 /**
@@ -18,11 +19,13 @@ final class HalfWeights {
 
   private HalfWeights() {}
 
-  /** Converts all large constants whose values float16 holds; returns how many. */
+  /** Converts all large matrices and kernels whose values float16 holds; returns how many. */
   static int apply(Graph graph) {
     List<Node> nodes = new ArrayList<>();
+    Map<String, List<Node>> consumers = graph.consumers();
     for (TensorProto tensor : List.copyOf(graph.constants())) {
-      if (!Tensors.isFloat(tensor) || Tensors.size(tensor) < LEAST) {
+      boolean isLarge = Tensors.isFloat(tensor) && Tensors.size(tensor) >= LEAST;
+      if (!isLarge || isVector(tensor) || isOfIntegers(consumers.get(tensor.getName()))) {
         continue;
       }
       float[] values = Tensors.floats(tensor);
@@ -39,6 +42,18 @@ final class HalfWeights {
     nodes.addAll(graph.nodes());
     graph.setNodes(nodes);
     return converted;
+  }
+
+  /** Biases and scales, of whatever rank: too small to matter, and scales have to be exact. */
+  private static boolean isVector(TensorProto tensor) {
+    return tensor.getDimsList().stream().filter(size -> size > 1).count() < 2;
+  }
+
+  /** Scales of blocks. */
+  private static boolean isOfIntegers(List<Node> readers) {
+    return readers == null
+        || readers.stream()
+            .anyMatch(node -> !node.isStandard() || node.opType().equals("DequantizeLinear"));
   }
 
   private static boolean isHeld(float[] values) {

@@ -33,11 +33,11 @@ public final class KernelSums {
       int from = o * perChannel;
       if (kernel > 1) {
         for (int start = from; start < from + perChannel; start += kernel) {
-          errors.settle(start, start + kernel);
+          errors.settle(start, start + kernel, 1);
         }
       }
       if (perChannel > kernel && kernel > 1) {
-        errors.settle(from, from + perChannel);
+        errors.settle(from, from + perChannel, kernel);
       }
     }
   }
@@ -48,8 +48,12 @@ public final class KernelSums {
       return (quantized[i] - q.zeroPoint()) - (double) values[i] / q.scale();
     }
 
-    /** Moves weights of a range until their errors add up to at most half a step. */
-    void settle(int from, int to) {
+    /**
+     * Moves weights of a range, at most one of each so many neighbours, until their errors add up
+     * to at most half a step.
+     */
+    void settle(int from, int to, int neighbours) {
+      boolean[] moved = new boolean[(to - from) / neighbours];
       double sum = 0;
       for (int i = from; i < to; i++) {
         sum += of(i);
@@ -62,8 +66,9 @@ public final class KernelSums {
         for (int i = from; i < to; i++) {
           // An error on the far side of the value shrinks, or at least stays below a step.
           double error = -direction * of(i);
-          int moved = quantized[i] + direction;
-          boolean fits = moved >= q.quantMin() && moved <= q.quantMax() && error > 0;
+          int next = quantized[i] + direction;
+          boolean fits =
+              next >= q.quantMin() && next <= q.quantMax() && !moved[(i - from) / neighbours];
           if (fits && error > largest) {
             largest = error;
             best = i;
@@ -73,6 +78,7 @@ public final class KernelSums {
           return;
         }
         quantized[best] += direction;
+        moved[(best - from) / neighbours] = true;
       }
     }
   }
