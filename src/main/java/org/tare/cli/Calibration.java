@@ -37,12 +37,8 @@ final class Calibration {
 
   /** Whether outliers are moved into weights where the model has products that gain by it. */
   static boolean isSmoothed(Settings settings, FloatModel model) {
-    String value = settings.require("quantize.smooth-quant");
-    if (!Set.of("auto", "false").contains(value)) {
-      throw settings.wrong("quantize.smooth-quant", value, "auto or false");
-    }
     boolean isPossible = model.mapping().mode() != Mode.WEIGHT_ONLY && !candidates(model).isEmpty();
-    return isPossible && !value.equals("false");
+    return isPossible && QuantizeSettings.smooths(settings);
   }
 
   private static Map<String, Integer> candidates(FloatModel model) {

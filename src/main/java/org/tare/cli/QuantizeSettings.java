@@ -27,6 +27,7 @@ final class QuantizeSettings {
     Mode mode = Mode.of(settings.require("quantize.mode"));
     Backend backend = Backend.of(settings.require("quantize.backend"));
     setDefaults(settings, mode, backend);
+    smooths(settings);
     QConfig config =
         new QConfig(
             settings.flag("quantize.automatic"),
@@ -52,6 +53,15 @@ final class QuantizeSettings {
     }
     return new QConfigMapping(
         mode, backend, config, overrides, settings.flag("quantize.bias-correction"));
+  }
+
+  /** Whether outliers may be moved into weights; any value but the two is refused. */
+  static boolean smooths(Settings settings) {
+    String value = settings.require("quantize.smooth-quant");
+    if (!Set.of("auto", "false").contains(value)) {
+      throw settings.wrong("quantize.smooth-quant", value, "auto or false");
+    }
+    return !value.equals("false");
   }
 
   private static boolean preservesSums(Settings settings) {
