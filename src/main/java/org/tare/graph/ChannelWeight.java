@@ -64,6 +64,11 @@ record ChannelWeight(
     return Tensors.floats(tensor);
   }
 
+  /** Which axis of what the operator reads counts the channels: 1 is the last. */
+  int channelFromEnd() {
+    return isMatrix ? 1 : shape.length - 1;
+  }
+
   /** The channel that a value is multiplied with. */
   int channel(int i) {
     if (isMatrix) {

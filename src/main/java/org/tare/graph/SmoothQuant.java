@@ -11,8 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import org.tare.graph.proto.Onnx.TensorProto;
-import org.tare.qconfig.QConfig;
+import org.tare.graph.SmoothGroups.Group;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.ChannelStats;
@@ -82,26 +81,13 @@ public final class SmoothQuant {
       boolean folded,
       List<String> products) {}
 
-  /** The products that read a tensor, and the constants before it that can take factors. */
-  private record Group(
-      String tensor,
-      boolean isMatrix,
-      List<Node> products,
-      List<ChannelWeight> weights,
-      QConfig config,
-      List<Node> arithmetic) {
-    int channels() {
-      return weights.get(0).channels();
-    }
-  }
-
   /**
    * The tensors whose channels decide the factors, with the axis of those, counted from the end.
    */
   public static Map<String, Integer> candidates(
       OnnxModel prepared, Map<String, TensorType> types, QConfigMapping mapping) {
     Map<String, Integer> axes = new LinkedHashMap<>();
-    for (Group group : groups(prepared.graph(), mapping)) {
+    for (Group group : SmoothGroups.of(prepared.graph(), mapping)) {
       TensorType type = types.get(group.tensor());
       if (group.isMatrix()) {
         axes.put(group.tensor(), -1);
@@ -110,125 +96,6 @@ public final class SmoothQuant {
       }
     }
     return axes;
-  }
-
-  private static List<Group> groups(Graph graph, QConfigMapping mapping) {
-    Map<String, List<Node>> consumers = graph.consumers();
-    Map<String, Node> producers = graph.producers();
-    List<Group> groups = new ArrayList<>();
-    Set<String> seen = new LinkedHashSet<>();
-    for (Node node : graph.nodes()) {
-      if (ChannelWeight.of(graph, node).isPresent() && seen.add(node.input(0))) {
-        group(graph, mapping, node.input(0), consumers, producers).ifPresent(groups::add);
-      }
-    }
-    return groups;
-  }
-
-  private static Optional<Group> group(
-      Graph graph,
-      QConfigMapping mapping,
-      String tensor,
-      Map<String, List<Node>> consumers,
-      Map<String, Node> producers) {
-    List<Node> products = new ArrayList<>();
-    List<ChannelWeight> weights = new ArrayList<>();
-    QConfig first = null;
-    List<Node> readers = consumers.getOrDefault(tensor, List.of());
-    for (Node reader : readers) {
-      QConfig config = mapping.of(reader.opType(), reader.label(), reader.output(0));
-      Optional<ChannelWeight> weight =
-          reader.input(0).equals(tensor) && config.quantized()
-              ? ChannelWeight.of(graph, reader)
-              : Optional.empty();
-      boolean isAlike =
-          weight.isPresent()
-              && (weights.isEmpty()
-                  || (weights.get(0).channels() == weight.get().channels()
-                      && weights.get(0).isMatrix() == weight.get().isMatrix()));
-      if (isAlike) {
-        products.add(reader);
-        weights.add(weight.get());
-        first = first == null ? config : first;
-      }
-    }
-    if (products.isEmpty()) {
-      return Optional.empty();
-    }
-    boolean isMatrix = weights.get(0).isMatrix();
-    List<Node> arithmetic =
-        products.size() == readers.size() && !graph.isOutput(tensor)
-            ? arithmetic(graph, tensor, weights.get(0), consumers, producers)
-            : List.of();
-    return isMatrix || !arithmetic.isEmpty()
-        ? Optional.of(new Group(tensor, isMatrix, products, weights, first, arithmetic))
-        : Optional.empty();
-  }
-
-  /** The Mul, the Mul and Add, or the LayerNormalization, whose constants can take factors. */
-  private static List<Node> arithmetic(
-      Graph graph,
-      String tensor,
-      ChannelWeight weight,
-      Map<String, List<Node>> consumers,
-      Map<String, Node> producers) {
-    List<Node> chain = new ArrayList<>();
-    String current = tensor;
-    while (true) {
-      Node node = producers.get(current);
-      if (node == null
-          || !node.isStandard()
-          || !(chain.isEmpty() || isReadOnce(consumers, graph, current))) {
-        return List.of();
-      }
-      if (node.opType().equals("LayerNormalization")) {
-        boolean isLast = weight.isMatrix() && node.intAttribute("axis", -1) == -1;
-        boolean isConstant =
-            isVector(graph, node.input(1), weight)
-                && (node.input(2).isEmpty() || isVector(graph, node.input(2), weight));
-        chain.add(node);
-        return isLast && isConstant && node.outputs().size() == 1 ? chain : List.of();
-      }
-      int constant = constantInput(graph, node, weight);
-      boolean isMul = node.opType().equals("Mul");
-      if (constant < 0 || !(isMul || node.opType().equals("Add"))) {
-        return List.of();
-      }
-      chain.add(node);
-      if (isMul) {
-        return chain;
-      }
-      current = node.input(1 - constant);
-    }
-  }
-
-  private static boolean isReadOnce(Map<String, List<Node>> consumers, Graph graph, String tensor) {
-    return consumers.getOrDefault(tensor, List.of()).size() == 1 && !graph.isOutput(tensor);
-  }
-
-  /** Which input is a constant, one value or one for each channel; -1 if none is. */
-  private static int constantInput(Graph graph, Node node, ChannelWeight weight) {
-    for (int i = 0; i < 2 && node.inputs().size() == 2; i++) {
-      if (isVector(graph, node.input(i), weight) && !graph.isConstant(node.input(1 - i))) {
-        return i;
-      }
-    }
-    return -1;
-  }
-
-  private static boolean isVector(Graph graph, String tensor, ChannelWeight weight) {
-    Optional<TensorProto> constant = graph.constant(tensor).filter(Tensors::isFloat);
-    if (constant.isEmpty()) {
-      return false;
-    }
-    if (Tensors.size(constant.get()) == 1) {
-      return true;
-    }
-    long[] shape = Tensors.shape(constant.get());
-    int fromEnd = weight.isMatrix() ? 1 : weight.shape().length - 1;
-    return shape.length >= fromEnd
-        && shape[shape.length - fromEnd] == weight.channels()
-        && Tensors.size(constant.get()) == weight.channels();
   }
 
   /**
@@ -248,7 +115,7 @@ public final class SmoothQuant {
     Map<String, TensorType> allTypes = new LinkedHashMap<>(types);
     List<Layer> layers = new ArrayList<>();
     Set<Node> taken = new LinkedHashSet<>();
-    for (Group group : groups(graph, mapping)) {
+    for (Group group : SmoothGroups.of(graph, mapping)) {
       Optional<ChannelStats> channels =
           Optional.ofNullable(state.tensors().get(group.tensor()))
               .flatMap(TensorStats::channels)
@@ -284,20 +151,15 @@ public final class SmoothQuant {
     }
     String hash = String.format(Locale.ROOT, "%08x", Arrays.hashCode(choice.exponents()));
     String smoothed = graph.freshName(group.tensor() + "_smooth_" + hash);
-    // From the end, so that it stands beside tensors of any rank: [C], or [C, 1, 1] of an image.
-    ChannelWeight weight = group.weights().get(0);
-    long[] shape = new long[weight.isMatrix() ? 1 : weight.shape().length - 1];
-    Arrays.fill(shape, 1);
-    shape[0] = inverse.length;
     if (group.arithmetic().isEmpty()) {
       String factors = graph.freshName(smoothed + "_factors");
-      graph.addConstant(Tensors.ofFloats(factors, shape, inverse));
+      graph.addConstant(Tensors.ofFloats(factors, shape(group, 0), inverse));
       nodes.add(Node.of("Mul", smoothed, List.of(group.tensor(), factors), List.of(smoothed)));
     } else {
       for (Node node : group.arithmetic()) {
         for (int i = 0; i < node.inputs().size(); i++) {
           if (graph.isConstant(node.input(i))) {
-            node.setInput(i, divided(graph, node.input(i), inverse, shape, hash));
+            node.setInput(i, divided(graph, node.input(i), group, inverse, hash));
           }
         }
       }
@@ -322,15 +184,30 @@ public final class SmoothQuant {
         products);
   }
 
+  /**
+   * One value a channel, counted from the end, so that it stands beside tensors of any rank: [C],
+   * or [C, 1, 1] of an image.
+   */
+  private static long[] shape(Group group, int leastRank) {
+    ChannelWeight weight = group.weights().get(0);
+    int fromEnd = weight.channelFromEnd();
+    long[] shape = new long[Math.max(fromEnd, leastRank)];
+    Arrays.fill(shape, 1);
+    shape[shape.length - fromEnd] = weight.channels();
+    return shape;
+  }
+
   private static String divided(
-      Graph graph, String constant, float[] inverse, long[] shape, String hash) {
+      Graph graph, String constant, Group group, float[] inverse, String hash) {
+    // Of no lower rank than before: the result's rank may come from the constant.
+    int rank = graph.constant(constant).orElseThrow().getDimsCount();
     float[] values = graph.floatConstant(constant).orElseThrow();
     float[] divided = inverse.clone();
     for (int c = 0; c < divided.length; c++) {
       divided[c] *= values[values.length == 1 ? 0 : c];
     }
     String name = graph.freshName(constant + "_smooth_" + hash);
-    graph.addConstant(Tensors.ofFloats(name, shape, divided));
+    graph.addConstant(Tensors.ofFloats(name, shape(group, rank), divided));
     return name;
   }
 

@@ -12,6 +12,8 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.tare.graph.TestModel.Values;
 import org.tare.infer.TensorTypes;
+import org.tare.qconfig.Backend;
+import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.stats.CalibrationState;
@@ -140,5 +142,37 @@ class SmoothQuantTest {
     String one = smooth(model, "x", rows(100)).smoothed().get(0);
     assertEquals(one, smooth(model, "x", rows(100)).smoothed().get(0));
     assertFalse(one.equals(smooth(model, "x", rows(2000)).smoothed().get(0)));
+  }
+
+  /** A constant [1, 1, C] beside [N, C] gives three axes, with factors too. */
+  @Test
+  void foldedConstantKeepsItsRank() {
+    OnnxModel model =
+        product()
+            .constant("gamma", new long[] {1, 1, CHANNELS}, Samples.normal(new Random(3), CHANNELS))
+            .node("Mul", List.of("x", "gamma"), List.of("h"))
+            .node("MatMul", List.of("h", "w"), List.of("y"))
+            .output("y", 1, -1, 8)
+            .read();
+    Values x = rows(100);
+    Values h = TestModel.run(model.withOutputs(List.of("h")), Map.of("x", x)).get("h");
+    SmoothQuant.Result smoothed = smooth(model, "h", h);
+    assertTrue(smoothed.layers().get(0).folded());
+    Values expected = TestModel.run(model, Map.of("x", x)).get("y");
+    Values actual = TestModel.run(smoothed.model(), Map.of("x", x)).get("y");
+    assertArrayEquals(new long[] {1, 64, 8}, actual.shape());
+    assertArrayEquals(expected.floats(), actual.floats());
+  }
+
+  /** They would round the division by the factors too, and with it what was to be saved. */
+  @Test
+  void backendsThatRoundEveryResultGetNoFactors() {
+    OnnxModel model = plain();
+    Values x = rows(100);
+    QConfigMapping rounds =
+        new QConfigMapping(Mode.STATIC, Backend.ONEDNN, QConfig.standard(), List.of());
+    Map<String, TensorType> types = TensorTypes.of(model, "test");
+    assertTrue(SmoothQuant.candidates(model, types, rounds).isEmpty());
+    assertTrue(SmoothQuant.apply(model, types, rounds, state(model, "x", x)).layers().isEmpty());
   }
 }
