@@ -65,6 +65,10 @@ final class Calibration {
     if (smoothed.layers().isEmpty()) {
       return first;
     }
+    progress.accept(
+        "Calibrating again: "
+            + smoothed.layers().size()
+            + " tensors got factors of SmoothQuant (--set quantize.smooth-quant=false goes without)");
     FloatModel second = model.with(smoothed);
     return join(first, pass(second, data, smoothed.smoothed(), parts(second, Map.of())));
   }

@@ -22,7 +22,9 @@ import org.tare.graph.QuantizedModel;
 import org.tare.graph.SmoothQuant;
 import org.tare.graph.TensorType;
 import org.tare.infer.TensorTypes;
+import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfigMapping;
+import org.tare.quant.DType;
 import org.tare.report.HtmlReport;
 import org.tare.report.ReportData;
 import org.tare.spark.CalibrationJob;
@@ -97,6 +99,12 @@ final class Job implements AutoCloseable {
   /** Writes the state alone. */
   void calibrateOnly() {
     FloatModel model = readModel();
+    if (!Calibration.isUseful(settings, model)) {
+      throw TareException.usage(
+          "Nothing to calibrate: the mode %s needs no data%s",
+          model.mapping().mode().id(),
+          model.mapping().mode() == Mode.DYNAMIC ? " for this model and these settings" : "");
+    }
     DataSource data = data();
     if (settings.flag("dry-run")) {
       dryRun(model);
@@ -277,6 +285,24 @@ final class Job implements AutoCloseable {
     }
   }
 
+  /** 4 bits are for products alone: what took 8 instead is said, not only counted. */
+  private void warnOfWiderWeights(FloatModel model, QuantizedModel quantized) {
+    DType wanted = model.mapping().standard().weight().dtype();
+    long wider =
+        quantized.weights().values().stream()
+            .filter(weight -> weight.dtype().bits() > wanted.bits())
+            .count();
+    if (wider > 0) {
+      warnings.add(
+          String.format(
+              Locale.ROOT,
+              "%d of %d weights took 8 bits, not %s: blocks are for MatMul with a constant matrix",
+              wider,
+              quantized.weights().size(),
+              wanted.id()));
+    }
+  }
+
   private void warnOfMissingMeans(FloatModel model, CalibrationState state) {
     boolean hasMeans =
         state.tensors().values().stream().anyMatch(stats -> stats.channels().isPresent());
@@ -304,6 +330,7 @@ final class Job implements AutoCloseable {
         .model()
         .metadata()
         .put(Inspection.FLOAT_NODES_KEY, Results.reasons(quantized).toString());
+    warnOfWiderWeights(model, quantized);
     if (settings.flag("quantize.float16")) {
       Quantization.storeAsHalf(quantized);
     }

@@ -5,6 +5,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.tare.graph.GraphScope.Item;
 import org.tare.graph.GraphScope.Place;
 
@@ -71,40 +73,28 @@ final class NodeArithmetic {
 
   /** What ONNX Runtime fuses pairs around, or moves them past. */
   private static final Set<String> WITH_INTEGER_KERNEL =
-      Set.of(
-          "Conv",
-          "ConvTranspose",
-          "Gemm",
-          "MatMul",
-          "Add",
-          "Mul",
-          "Concat",
-          "Where",
-          "AveragePool",
-          "GlobalAveragePool",
-          "MaxPool",
-          "ReduceMean",
-          "Relu",
-          "Clip",
-          "LeakyRelu",
-          "Sigmoid",
-          "Softmax",
-          "Resize",
-          "Reshape",
-          "Flatten",
-          "Transpose",
-          "Squeeze",
-          "Unsqueeze",
-          "Slice",
-          "Split",
-          "Pad",
-          "Gather",
-          "GatherElements",
-          "Expand",
-          "Tile",
-          "Identity",
-          "DepthToSpace",
-          "SpaceToDepth");
+      Stream.concat(
+              QOperatorRewriter.MOVERS.stream(),
+              Stream.of(
+                  "Conv",
+                  "ConvTranspose",
+                  "Gemm",
+                  "MatMul",
+                  "Add",
+                  "Mul",
+                  "Concat",
+                  "Where",
+                  "AveragePool",
+                  "GlobalAveragePool",
+                  "ReduceMean",
+                  "Relu",
+                  "Clip",
+                  "LeakyRelu",
+                  "Sigmoid",
+                  "Softmax",
+                  "DepthToSpace",
+                  "SpaceToDepth"))
+          .collect(Collectors.toUnmodifiableSet());
 
   private static final Set<String> WEIGHT_ONLY =
       Set.of("MatMulNBits", "MatMulBnb4", "GatherBlockQuantized", "QEmbedLayerNormalization");

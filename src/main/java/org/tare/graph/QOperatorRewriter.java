@@ -30,7 +30,7 @@ final class QOperatorRewriter {
           "Softmax", "QLinearSoftmax");
 
   /** Operators that move integers of 8 bits as they move floats. */
-  private static final Set<String> MOVERS =
+  static final Set<String> MOVERS =
       Set.of(
           "MaxPool",
           "Resize",

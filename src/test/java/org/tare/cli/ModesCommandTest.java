@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.tare.graph.ElementType;
 import org.tare.graph.Node;
 import org.tare.graph.OnnxChecker;
 import org.tare.graph.OnnxModel;
@@ -228,5 +229,52 @@ class ModesCommandTest {
             "refused", "quantize.mode=dynamic", "quantize.overrides=[{op: Conv, flaot: true}]"),
         "flaot",
         "float");
+  }
+
+  @Test
+  void calibratingForAModeWithoutDataIsAnError() {
+    Outcome outcome =
+        Outcome.of(
+            "calibrate",
+            "--model",
+            model().toString(),
+            "--data",
+            folder.resolve("rows.parquet").toString(),
+            "--output",
+            folder.resolve("states").toString(),
+            "--set",
+            "quantize.mode=weight-only");
+    assertEquals(64, outcome.status());
+    assertEquals(
+        "tare: Nothing to calibrate: the mode weight-only needs no data", outcome.err().strip());
+  }
+
+  /** A table of 8 bits beside products of 4. */
+  @Test
+  void weightsThatTake8BitsInsteadOf4AreSaid() {
+    Path file = folder.resolve("embedding.onnx");
+    TestModel.opset(17)
+        .input("ids", ElementType.INT64, -1)
+        .constant("table", new long[] {32, 64}, Samples.normal(new Random(4), 2048))
+        .constant("w", new long[] {64, 16}, Samples.normal(new Random(5), 1024))
+        .node("Gather", List.of("table", "ids"), List.of("h"))
+        .node("MatMul", List.of("h", "w"), List.of("y"))
+        .output("y", -1, 16)
+        .write(file);
+    Outcome outcome =
+        Outcome.of(
+            "quantize",
+            "--model",
+            file.toString(),
+            "--output",
+            folder.resolve("embedding").toString(),
+            "--set",
+            "quantize.mode=weight-only",
+            "--set",
+            "quantize.weight.dtype=uint4");
+    assertEquals(0, outcome.status(), outcome.err());
+    assertTrue(
+        outcome.err().contains("warning: 1 of 2 weights took 8 bits, not uint4: blocks are for"),
+        outcome.err());
   }
 }
