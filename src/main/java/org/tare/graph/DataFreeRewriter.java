@@ -23,30 +23,30 @@ final class DataFreeRewriter {
   private static final Set<String> INTEGER = Set.of("MatMul", "Gemm", "Conv", "LSTM");
 
   private final QConfigMapping mapping;
-  private final boolean blocked;
+  private final boolean standardOnly;
   private final Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
   private final List<FloatNode> floatNodes = new ArrayList<>();
 
-  private DataFreeRewriter(QConfigMapping mapping, boolean blocked) {
+  private DataFreeRewriter(QConfigMapping mapping, boolean standardOnly) {
     this.mapping = mapping;
-    this.blocked = blocked;
+    this.standardOnly = standardOnly;
   }
 
   /**
    * Quantizes a copy of the model.
    *
-   * @param blocked whether 4-bit weights take operator set 21's DequantizeLinear, not ONNX
-   *     Runtime's own operator
+   * @param standardOnly whether 4-bit weights take ONNX's own DequantizeLinear of operator set 21,
+   *     not ONNX Runtime's operator
    */
-  static QuantizedModel quantize(OnnxModel prepared, QConfigMapping mapping, boolean blocked) {
+  static QuantizedModel quantize(OnnxModel prepared, QConfigMapping mapping, boolean standardOnly) {
     OnnxModel copy = prepared.copy();
     boolean hasBlocks =
         mapping.standard().weight().block() != 0
             || mapping.overrides().stream().anyMatch(rule -> rule.config().weight().block() != 0);
-    if (blocked && hasBlocks) {
+    if (standardOnly && hasBlocks) {
       OpsetUpgrade.raise(copy, OnnxModel.BLOCKED_OPSET);
     }
-    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, blocked);
+    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, standardOnly);
     rewriter.rewrite(copy.graph(), null);
     copy.importUsedDomains();
     return new QuantizedModel(copy, new TreeMap<>(), rewriter.weights, rewriter.floatNodes, 0);
@@ -59,13 +59,16 @@ final class DataFreeRewriter {
             ? new QuantizedConstants(graph, written::add, weights)
             : around.within(graph, written::add);
     IntegerProducts products = new IntegerProducts(graph, constants, written::add);
-    StoredWeights stored = new StoredWeights(graph, constants, written::add, weights);
+    BlockedWeights blocks = new BlockedWeights(graph, written::add, weights, standardOnly);
+    StoredWeights stored = new StoredWeights(graph, constants, blocks, written::add);
     graph.editSubgraphs(inner -> rewrite(inner, constants));
     for (Node node : graph.nodes()) {
       QConfig config = mapping.of(node.opType(), node.label(), node.output(0));
       Optional<String> obstacle = obstacle(graph, node, config);
-      if (obstacle.isEmpty()) {
-        obstacle = rewrite(node, config, graph, products, stored);
+      if (obstacle.isEmpty() && Embeddings.isOne(graph, node)) {
+        Embeddings.write(graph, constants, written::add, node, config);
+      } else if (obstacle.isEmpty()) {
+        obstacle = rewrite(node, config, products, stored);
       }
       if (obstacle.isPresent()) {
         written.add(node);
@@ -79,22 +82,18 @@ final class DataFreeRewriter {
   }
 
   private Optional<String> rewrite(
-      Node node, QConfig config, Graph graph, IntegerProducts products, StoredWeights stored) {
-    if (StoredWeights.isEmbedding(graph, node)) {
-      stored.embedding(node, config);
-      return Optional.empty();
-    }
+      Node node, QConfig config, IntegerProducts products, StoredWeights stored) {
     if (mapping.mode() == Mode.DYNAMIC && INTEGER.contains(node.opType())) {
       Optional<String> why = products.rewrite(node, config.withWeightType(DType.INT8));
       if (why.isEmpty()) {
         return why;
       }
     }
-    return stored.rewrite(node, config, blocked);
+    return stored.rewrite(node, config);
   }
 
   private Optional<String> obstacle(Graph graph, Node node, QConfig config) {
-    boolean isEmbedding = StoredWeights.isEmbedding(graph, node);
+    boolean isEmbedding = Embeddings.isOne(graph, node);
     if (!node.isStandard() || !(WEIGHTED.contains(node.opType()) || isEmbedding)) {
       return Optional.of("it has no weight");
     }

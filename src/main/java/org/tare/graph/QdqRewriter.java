@@ -137,8 +137,8 @@ public final class QdqRewriter {
       }
       List<String> tensors = node.outputs();
       Optional<QConfig> config = plan.config(node);
-      if (StoredWeights.isEmbedding(graph, node) && config.isPresent()) {
-        new StoredWeights(graph, constants, written::add, weights).embedding(node, config.get());
+      if (Embeddings.isOne(graph, node) && config.isPresent()) {
+        Embeddings.write(graph, constants, written::add, node, config.get());
         tensors.forEach(this::quantizeActivation);
         continue;
       }

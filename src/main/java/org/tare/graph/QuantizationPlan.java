@@ -134,7 +134,7 @@ public final class QuantizationPlan {
   private void visit(Node node) {
     QConfig config = mapping.of(node.opType(), node.label(), node.output(0));
     Optional<OpRule> rule = OpRule.of(node);
-    if (StoredWeights.isEmbedding(graph, node)) {
+    if (Embeddings.isOne(graph, node)) {
       if (config.quantized()) {
         quantized.put(node, config);
       } else {

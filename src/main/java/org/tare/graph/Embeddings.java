@@ -1,0 +1,55 @@
+package org.tare.graph;
+
+import java.util.List;
+import java.util.function.Consumer;
+import org.tare.graph.QuantizedConstants.Weight;
+import org.tare.qconfig.QConfig;
+import org.tare.quant.ChannelQParams;
+import org.tare.quant.DType;
+
+/** Embedding tables, which are stored as int8 in every mode. */
+final class Embeddings {
+  /** Tables with fewer values gain nothing. */
+  private static final int LEAST_TABLE = 1024;
+
+  private Embeddings() {}
+
+  /** Whether the node gathers rows of a large constant table. */
+  static boolean isOne(Graph graph, Node node) {
+    return node.isStandard()
+        && node.opType().equals("Gather")
+        && node.intAttribute("axis", 0) == 0
+        && graph
+            .constant(node.input(0))
+            .filter(Tensors::isFloat)
+            .filter(table -> table.getDimsCount() == 2 && Tensors.size(table) >= LEAST_TABLE)
+            .isPresent();
+  }
+
+  /**
+   * Gathers integers, then dequantizes them with a scale for each column: the table is never
+   * dequantized as a whole.
+   */
+  static void write(
+      Graph graph, QuantizedConstants constants, Consumer<Node> write, Node node, QConfig config) {
+    Weight table = constants.read(node.input(0));
+    QuantizedConstants.checkFinite(node, table.name(), table.values());
+    QConfig eightBits = config.withWeightType(DType.INT8);
+    ChannelQParams qparams = QuantizedConstants.qparams(table, 1, eightBits);
+    String rows = graph.freshName(node.label() + "_rows");
+    String output = node.output(0);
+    node.setInput(0, constants.integers(table, qparams));
+    node.setOutput(0, rows);
+    write.accept(node);
+    Node dequantize =
+        Node.of(
+            "DequantizeLinear",
+            "",
+            List.of(rows, constants.scales(table, qparams)),
+            List.of(output));
+    if (qparams.isPerChannel()) {
+      dequantize.setInt("axis", -1);
+    }
+    write.accept(dequantize);
+  }
+}
