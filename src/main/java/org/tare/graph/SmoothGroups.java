@@ -142,7 +142,7 @@ final class SmoothGroups {
     return consumers.getOrDefault(tensor, List.of()).size() == 1 && !graph.isOutput(tensor);
   }
 
-  /** Which input is a constant, one value or one for each channel; -1 if none is. */
+  /** Which input is a constant that can take factors; -1 if none is. */
   private int constantInput(Node node, ChannelWeight weight) {
     for (int i = 0; i < 2 && node.inputs().size() == 2; i++) {
       if (isPerChannel(node.input(i), weight) && !graph.isConstant(node.input(1 - i))) {
@@ -158,7 +158,9 @@ final class SmoothGroups {
       return false;
     }
     if (Tensors.size(constant.get()) == 1) {
-      return true;
+      // Before a product, a single value is part of a function that runtimes know as a whole: the
+      // 0.5 of a Gelu, say. With one value a channel they would not know it again.
+      return !weight.isMatrix();
     }
     long[] shape = Tensors.shape(constant.get());
     int fromEnd = weight.channelFromEnd();

@@ -175,4 +175,20 @@ class SmoothQuantTest {
     assertTrue(SmoothQuant.candidates(model, types, rounds).isEmpty());
     assertTrue(SmoothQuant.apply(model, types, rounds, state(model, "x", x)).layers().isEmpty());
   }
+
+  /** Runtimes fuse a Gelu by its 0.5. */
+  @Test
+  void functionsBeforeProductsKeepTheirConstants() {
+    OnnxModel model =
+        product()
+            .constant("half", new long[0], 0.5f)
+            .node("Mul", List.of("x", "half"), List.of("h"))
+            .node("MatMul", List.of("h", "w"), List.of("y"))
+            .output("y", -1, 8)
+            .read();
+    Values h = TestModel.run(model.withOutputs(List.of("h")), Map.of("x", rows(100))).get("h");
+    SmoothQuant.Result smoothed = smooth(model, "h", h);
+    assertFalse(smoothed.layers().get(0).folded());
+    assertTrue(smoothed.model().graph().isConstant("half"));
+  }
 }
