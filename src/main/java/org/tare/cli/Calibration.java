@@ -38,7 +38,7 @@ final class Calibration {
   /** Whether outliers are moved into weights where the model has products that gain by it. */
   static boolean isSmoothed(Settings settings, FloatModel model) {
     boolean isPossible = model.mapping().mode() != Mode.WEIGHT_ONLY && !candidates(model).isEmpty();
-    return isPossible && QuantizeSettings.smooths(settings);
+    return isPossible && CorrectionSettings.of(settings).smooths();
   }
 
   private static Map<String, Integer> candidates(FloatModel model) {

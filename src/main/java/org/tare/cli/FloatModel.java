@@ -52,6 +52,16 @@ record FloatModel(
         : of(name, original, smoothed.model(), smoothed.types(), mapping);
   }
 
+  /** The same model with another configuration. */
+  FloatModel with(QConfigMapping other) {
+    return of(name, original, prepared, types, other);
+  }
+
+  /** The same model with other biases. */
+  FloatModel withPrepared(OnnxModel corrected) {
+    return of(name, original, corrected, types, mapping);
+  }
+
   /** The tensors whose ranges the plan needs; of modes that need no ranges, none. */
   List<String> observed() {
     return plan.map(QuantizationPlan::observed).orElse(List.of());

@@ -50,7 +50,6 @@ final class Job implements AutoCloseable {
   private final Map<String, Double> seconds = new LinkedHashMap<>();
   private final List<String> warnings = new ArrayList<>();
   private final long started = System.nanoTime();
-  private List<SmoothQuant.Layer> layers = List.of();
   private SparkSession spark;
 
   Job(Settings settings) {
@@ -73,8 +72,8 @@ final class Job implements AutoCloseable {
     OutputFolder output = output();
     Optional<CalibrationJob.Result> calibration = data.map(table -> calibrate(model, table));
     Optional<CalibrationState> state = calibration.map(CalibrationJob.Result::state);
-    FloatModel smoothed = smooth(model, state);
-    QuantizedModel quantized = quantize(smoothed, state);
+    Corrections.Chosen chosen = correct(model, state, data);
+    QuantizedModel quantized = quantize(chosen.model(), state);
     Optional<EvaluationJob.Result> evaluation =
         validation.map(table -> evaluate(model, quantized.model(), table));
     List<ModelFile> onnx = quantized.model().files("model.onnx");
@@ -88,10 +87,10 @@ final class Job implements AutoCloseable {
           Results.addCalibration(result, observed);
         });
     Results.addQuantized(result, quantized, sizeBytes(onnx));
-    Results.addSmoothed(result, layers);
+    Results.addCorrections(result, chosen);
     evaluation.ifPresent(found -> Results.addEvaluation(result, found));
     List<ReportData.Fact> summary = Results.summary(result);
-    files.put("report.html", report(smoothed, quantized, state, summary));
+    files.put("report.html", report(chosen.model(), quantized, state, summary));
     publish(output, files, onnx, result);
     print(summary, output.toString());
   }
@@ -140,17 +139,17 @@ final class Job implements AutoCloseable {
     OutputFolder output = output();
     state.ifPresent(this::warnOfNonFinite);
     state.ifPresent(observed -> warnOfMissingMeans(model, observed));
-    FloatModel smoothed = smooth(model, state);
-    QuantizedModel quantized = quantize(smoothed, state);
+    Corrections.Chosen chosen = correct(model, state, Optional.empty());
+    QuantizedModel quantized = quantize(chosen.model(), state);
     List<ModelFile> onnx = quantized.model().files("model.onnx");
     ObjectNode result = result("quantize", model);
     Results.addQuantized(result, quantized, sizeBytes(onnx));
-    Results.addSmoothed(result, layers);
+    Results.addCorrections(result, chosen);
     List<ReportData.Fact> summary = Results.summary(result);
     Map<String, byte[]> files = new LinkedHashMap<>();
     files.put("qparams.json", json(Results.qparams(quantized)));
     files.putAll(exports.files(quantized));
-    files.put("report.html", report(smoothed, quantized, state, summary));
+    files.put("report.html", report(chosen.model(), quantized, state, summary));
     publish(output, files, onnx, result);
     print(summary, output.toString());
   }
@@ -203,7 +202,8 @@ final class Job implements AutoCloseable {
             new FloatPasses.Options(
                 settings.flag("prepare.equalize"),
                 settings.flag("prepare.absorb-bias"),
-                settings.flag("prepare.relu-for-relu6")));
+                settings.flag("prepare.relu-for-relu6")),
+            older -> TensorTypes.of(older, name));
     Map<String, TensorType> types = TensorTypes.of(prepared, name);
     QConfigMapping mapping = QuantizeSettings.of(settings);
     return FloatModel.of(name, original, prepared, types, mapping);
@@ -250,22 +250,41 @@ final class Job implements AutoCloseable {
     return result;
   }
 
-  /** With SmoothQuant's factors, if they are wanted and the state has what they take. */
-  private FloatModel smooth(FloatModel model, Optional<CalibrationState> state) {
-    if (state.isEmpty() || !Calibration.isSmoothed(settings, model)) {
-      return model;
-    }
+  /** The model with the corrections that it gets, measured on the data if there are any. */
+  private Corrections.Chosen correct(
+      FloatModel model, Optional<CalibrationState> state, Optional<DataSource> data) {
+    SmoothQuant.Result none = new SmoothQuant.Result(model.prepared(), model.types(), List.of());
     SmoothQuant.Result smoothed =
-        SmoothQuant.apply(model.prepared(), model.types(), model.mapping(), state.get());
-    if (model.plan().isPresent()
-        && !state.get().tensors().keySet().containsAll(smoothed.smoothed())) {
+        state
+            .filter(observed -> Calibration.isSmoothed(settings, model))
+            .map(observed -> smooth(model, observed))
+            .orElse(none);
+    long begun = System.nanoTime();
+    Corrections.Chosen chosen =
+        Corrections.choose(
+            settings,
+            this::spark,
+            err::println,
+            (candidate, form) -> quantized(candidate, state, form).model(),
+            model,
+            smoothed,
+            data);
+    if (!chosen.trials().isEmpty()) {
+      seconds.put("correct", (System.nanoTime() - begun) / 1e9);
+    }
+    return chosen;
+  }
+
+  private SmoothQuant.Result smooth(FloatModel model, CalibrationState state) {
+    SmoothQuant.Result smoothed =
+        SmoothQuant.apply(model.prepared(), model.types(), model.mapping(), state);
+    if (model.plan().isPresent() && !state.tensors().keySet().containsAll(smoothed.smoothed())) {
       warnings.add(
           "SmoothQuant is left out: the state was made without it, or is the sum of states with"
               + " other factors; calibrate again for it");
-      return model;
+      return new SmoothQuant.Result(model.prepared(), model.types(), List.of());
     }
-    layers = smoothed.layers();
-    return model.with(smoothed);
+    return smoothed;
   }
 
   private void warnOfNonFinite(CalibrationState state) {
@@ -314,18 +333,7 @@ final class Job implements AutoCloseable {
 
   private QuantizedModel quantize(FloatModel model, Optional<CalibrationState> state) {
     long begun = System.nanoTime();
-    Map<String, String> metadata = new LinkedHashMap<>();
-    metadata.put("tare.version", Tare.version());
-    metadata.put("tare.float_model.sha256", model.original().digest());
-    state.ifPresent(observed -> metadata.put("tare.state.sha256", observed.digest()));
-    QuantizedModel quantized =
-        Quantization.quantize(
-            model.prepared(),
-            model.types(),
-            model.mapping(),
-            QuantizeSettings.form(settings),
-            state,
-            metadata);
+    QuantizedModel quantized = quantized(model, state, QuantizeSettings.form(settings));
     quantized
         .model()
         .metadata()
@@ -338,6 +346,16 @@ final class Job implements AutoCloseable {
     TensorTypes.check(quantized.model(), "quantized " + model.name());
     seconds.put("quantize", (System.nanoTime() - begun) / 1e9);
     return quantized;
+  }
+
+  private static QuantizedModel quantized(
+      FloatModel model, Optional<CalibrationState> state, Quantization.Form form) {
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put("tare.version", Tare.version());
+    metadata.put("tare.float_model.sha256", model.original().digest());
+    state.ifPresent(observed -> metadata.put("tare.state.sha256", observed.digest()));
+    return Quantization.quantize(
+        model.prepared(), model.types(), model.mapping(), form, state, metadata);
   }
 
   private EvaluationJob.Result evaluate(

@@ -27,7 +27,7 @@ final class QuantizeSettings {
     Mode mode = Mode.of(settings.require("quantize.mode"));
     Backend backend = Backend.of(settings.require("quantize.backend"));
     setDefaults(settings, mode, backend);
-    smooths(settings);
+    CorrectionSettings corrections = CorrectionSettings.of(settings);
     QConfig config =
         new QConfig(
             settings.flag("quantize.automatic"),
@@ -35,7 +35,7 @@ final class QuantizeSettings {
             tensor(settings, "quantize.weight."),
             settings.flag("quantize.reduce-range"),
             settings.flag("quantize.activation.reduce-range"),
-            preservesSums(settings));
+            corrections.kernelSums() != CorrectionSettings.Switch.OFF);
     List<QConfigMapping.Rule> overrides = new ArrayList<>();
     JsonNode list = settings.node("quantize.overrides").orElse(null);
     if (list != null && !list.isNull()) {
@@ -52,25 +52,11 @@ final class QuantizeSettings {
               + " list what is to be, as in {op: Conv}");
     }
     return new QConfigMapping(
-        mode, backend, config, overrides, settings.flag("quantize.bias-correction"));
-  }
-
-  /** Whether outliers may be moved into weights; any value but the two is refused. */
-  static boolean smooths(Settings settings) {
-    String value = settings.require("quantize.smooth-quant");
-    if (!Set.of("auto", "false").contains(value)) {
-      throw settings.wrong("quantize.smooth-quant", value, "auto or false");
-    }
-    return !value.equals("false");
-  }
-
-  private static boolean preservesSums(Settings settings) {
-    String rounding = settings.require("quantize.weight.rounding");
-    return switch (rounding) {
-      case "sums" -> true;
-      case "nearest" -> false;
-      default -> throw settings.wrong("quantize.weight.rounding", rounding, "sums or nearest");
-    };
+        mode,
+        backend,
+        config,
+        overrides,
+        corrections.biasCorrection() != CorrectionSettings.Switch.OFF);
   }
 
   /** The form of the written model. */

@@ -73,16 +73,25 @@ final class Results {
     return reasons;
   }
 
-  /** Which tensors got SmoothQuant's factors. */
-  static void addSmoothed(ObjectNode result, List<SmoothQuant.Layer> layers) {
-    ArrayNode smoothed = ((ObjectNode) result.get("quantized")).putArray("smoothed");
-    for (SmoothQuant.Layer layer : layers) {
+  /** Which tensors got SmoothQuant's factors, and what was measured of each correction. */
+  static void addCorrections(ObjectNode result, Corrections.Chosen chosen) {
+    ObjectNode quantized = (ObjectNode) result.get("quantized");
+    ArrayNode smoothed = quantized.putArray("smoothed");
+    for (SmoothQuant.Layer layer : chosen.layers()) {
       ObjectNode one = smoothed.addObject();
       one.put("tensor", layer.tensor());
       one.put("alpha", layer.alpha());
       one.put("expected_gain", layer.gain());
       one.put("folded", layer.folded());
       layer.products().forEach(one.withArray("products")::add);
+    }
+    ArrayNode corrections = quantized.putArray("corrections");
+    for (Corrections.Trial trial : chosen.trials()) {
+      ObjectNode one = corrections.addObject();
+      one.put("correction", trial.correction());
+      one.put("kept", trial.isKept());
+      put(one, "sqnr_db", trial.decibels());
+      put(one, "sqnr_db_without", trial.decibelsWithout());
     }
   }
 
@@ -215,6 +224,7 @@ final class Results {
                   quantized.path("weights").asInt(),
                   quantized.path("bytes_per_weight").asDouble(),
                   quantized.path("float_nodes").size())));
+      quantized.path("corrections").forEach(trial -> addTrial(facts, trial));
     }
     JsonNode evaluation = result.path("evaluation");
     if (!evaluation.isMissingNode()) {
@@ -229,6 +239,18 @@ final class Results {
           .forEach(output -> addOutput(facts, output.getKey(), output.getValue()));
     }
     return facts;
+  }
+
+  private static void addTrial(List<Fact> facts, JsonNode trial) {
+    facts.add(
+        new Fact(
+            "  " + trial.path("correction").asText(),
+            String.format(
+                Locale.ROOT,
+                "%s: %.2f dB with it, %.2f without",
+                trial.path("kept").asBoolean() ? "kept" : "left out",
+                trial.path("sqnr_db").asDouble(),
+                trial.path("sqnr_db_without").asDouble())));
   }
 
   private static void addOutput(List<Fact> facts, String name, JsonNode metrics) {

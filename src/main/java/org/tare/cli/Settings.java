@@ -91,9 +91,10 @@ public final class Settings {
     keys.put("quantize.weight.dtype", "");
     keys.put("quantize.weight.scheme", "");
     keys.put("quantize.weight.block", "");
-    keys.put("quantize.weight.rounding", "sums");
+    keys.put("quantize.weight.rounding", "auto");
     keys.put("quantize.smooth-quant", "auto");
-    keys.put("quantize.bias-correction", "true");
+    keys.put("quantize.bias-correction", "auto");
+    keys.put("quantize.measure-rows", "256");
     keys.put("quantize.float16", "false");
     keys.put("quantize.overrides", "");
     keys.put("quantize.export", "");

@@ -163,7 +163,7 @@ final class CrossLayerEqualization {
   private void addLayer(Node node) {
     Optional<LinearLayer> linear = LinearLayer.of(graph, node);
     if (linear.isEmpty() && node.opType().equals("MatMul")) {
-      Node add = soleReader(node.output(0)).filter(this::addsVector).orElse(null);
+      Node add = graph.soleReader(consumers, node.output(0)).filter(this::addsVector).orElse(null);
       linear = LinearLayer.ofMatMul(graph, node, add);
     }
     linear.ifPresent(layer -> layers.put(node, new Layer(layer)));
@@ -176,16 +176,8 @@ final class CrossLayerEqualization {
             .anyMatch(in -> graph.constant(in).filter(t -> t.getDimsCount() == 1).isPresent());
   }
 
-  /** The one node that reads a tensor, if nothing else does. */
-  private Optional<Node> soleReader(String tensor) {
-    List<Node> readers = consumers.getOrDefault(tensor, List.of());
-    return readers.size() != 1 || graph.isOutput(tensor)
-        ? Optional.empty()
-        : Optional.of(readers.get(0));
-  }
-
   private Optional<Node> soleReaderOfFirst(String tensor) {
-    return soleReader(tensor).filter(node -> node.input(0).equals(tensor));
+    return graph.soleReader(consumers, tensor).filter(node -> node.input(0).equals(tensor));
   }
 
   private void link(Layer from) {

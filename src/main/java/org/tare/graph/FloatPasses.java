@@ -2,6 +2,7 @@ package org.tare.graph;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Function;
 import org.tare.TareException;
 import org.tare.graph.FoldBatchNormalization.Moments;
 
@@ -49,16 +50,20 @@ public final class FloatPasses {
    * normalizations and arithmetic per channel folded, and hard-swish fused.
    */
   public static OnnxModel prepare(OnnxModel model) {
-    return prepare(model, Options.none());
+    return prepare(model, Options.none(), unknown -> Map.of());
   }
 
   /**
    * The same, with the options' passes after it. A model for which any is on has a digest of its
    * own, and says in its metadata, as {@code tare.prepare}, which are.
+   *
+   * @param types finds the types of a model's tensors, as far as they are known; is asked only
+   *     where they make the result simpler
    */
-  public static OnnxModel prepare(OnnxModel model, Options options) {
+  public static OnnxModel prepare(
+      OnnxModel model, Options options, Function<OnnxModel, Map<String, TensorType>> types) {
     OnnxModel prepared = options.equalize() ? model.copyMarked(options.text()) : model.copy();
-    OpsetUpgrade.apply(prepared);
+    OpsetUpgrade.apply(prepared, types);
     ConstantNodes.apply(prepared.graph());
     EinsumToMatMul.apply(prepared.graph());
     FoldChannelAffine.apply(prepared.graph());

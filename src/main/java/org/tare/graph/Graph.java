@@ -175,6 +175,16 @@ public final class Graph {
     return consumers;
   }
 
+  /**
+   * The one node that reads a tensor, if nothing else does and it is no output.
+   *
+   * @param consumers as {@link #consumers} gave them
+   */
+  Optional<Node> soleReader(Map<String, List<Node>> consumers, String tensor) {
+    List<Node> readers = consumers.getOrDefault(tensor, List.of());
+    return readers.size() != 1 || isOutput(tensor) ? Optional.empty() : Optional.of(readers.get(0));
+  }
+
   /** A name that nothing in the graph has yet; it is taken by this call. */
   String freshName(String wanted) {
     String name = wanted;

@@ -2,7 +2,9 @@ package org.tare.graph;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import org.tare.TareException;
 
 /**
@@ -38,20 +40,41 @@ final class OpsetUpgrade {
 
   private final Graph graph;
   private final int from;
+  private final Map<String, TensorType> types;
   private final List<Node> nodes = new ArrayList<>();
 
-  private OpsetUpgrade(Graph graph, int from) {
+  private OpsetUpgrade(Graph graph, int from, Map<String, TensorType> types) {
     this.graph = graph;
     this.from = from;
+    this.types = types;
   }
 
-  /** Raises a model that is older than {@value OnnxModel#MINIMUM_OPSET}. */
-  static void apply(OnnxModel model) {
-    raise(model, OnnxModel.MINIMUM_OPSET);
+  /**
+   * Raises a model that is older than {@value OnnxModel#MINIMUM_OPSET}.
+   *
+   * @param types finds the types of the model's tensors; asked only where their ranks make the
+   *     result simpler
+   */
+  static void apply(OnnxModel model, Function<OnnxModel, Map<String, TensorType>> types) {
+    boolean asksRanks =
+        model.opset() >= OLDEST
+            && model.opset() < OnnxModel.MINIMUM_OPSET
+            && model.graph().nodes().stream().anyMatch(OpsetUpgrade::isFlattening);
+    raise(model, OnnxModel.MINIMUM_OPSET, asksRanks ? types.apply(model) : Map.of());
+  }
+
+  private static boolean isFlattening(Node node) {
+    return node.isStandard()
+        && COERCED.contains(node.opType())
+        && node.intAttribute("axis", 1) != -1;
   }
 
   /** Raises a model that is older than the given set. */
   static void raise(OnnxModel model, int target) {
+    raise(model, target, Map.of());
+  }
+
+  private static void raise(OnnxModel model, int target, Map<String, TensorType> types) {
     int opset = model.opset();
     if (opset >= target) {
       return;
@@ -62,13 +85,14 @@ final class OpsetUpgrade {
               + " it with ONNX's version converter",
           opset, OLDEST);
     }
-    raise(model.graph(), opset, target);
+    raise(model.graph(), opset, target, types);
     model.setOpset(target);
   }
 
-  private static void raise(Graph graph, int from, int target) {
-    graph.editSubgraphs(inner -> raise(inner, from, target));
-    OpsetUpgrade upgrade = new OpsetUpgrade(graph, from);
+  private static void raise(Graph graph, int from, int target, Map<String, TensorType> types) {
+    // A name inside may be another tensor's outside.
+    graph.editSubgraphs(inner -> raise(inner, from, target, Map.of()));
+    OpsetUpgrade upgrade = new OpsetUpgrade(graph, from, types);
     for (Node node : graph.nodes()) {
       if (node.isStandard() && from < OnnxModel.MINIMUM_OPSET) {
         upgrade.convert(node);
@@ -211,13 +235,15 @@ final class OpsetUpgrade {
   }
 
   /**
-   * softmax over axes [axis..] of the input as a matrix. With {@code axis = -1} that is the new
-   * form; otherwise: flatten, softmax over the last axis, reshape back.
+   * softmax over axes [axis..] of the input as a matrix. Where that is the last axis alone it is
+   * the new form; otherwise: flatten, softmax over the last axis, reshape back.
    */
   private void convertSoftmax(Node node) {
     long axis = node.intAttribute("axis", 1);
+    TensorType type = types.get(node.input(0));
+    boolean isLast = axis == -1 || (type != null && axis == type.rank() - 1);
     node.setInt("axis", -1);
-    if (axis == -1) {
+    if (isLast) {
       nodes.add(node);
       return;
     }

@@ -128,7 +128,7 @@ public final class QuantizationPlan {
 
   /** The Relu or Clip that is all that reads this tensor, if the tensor takes its range. */
   Optional<Node> soleFusedFunction(String tensor) {
-    return soleConsumer(tensor).filter(fusedActivations::contains);
+    return graph.soleReader(consumers, tensor).filter(fusedActivations::contains);
   }
 
   private void visit(Node node) {
@@ -177,7 +177,7 @@ public final class QuantizationPlan {
             producer != null
                 && quantized.containsKey(producer)
                 && OpRule.of(producer).equals(Optional.of(OpRule.WEIGHTED))
-                && soleConsumer(node.input(i)).isPresent();
+                && graph.soleReader(consumers, node.input(i)).isPresent();
         if (isProduct && isFloat(shortcut) && !graph.isConstant(shortcut)) {
           quantized.put(node, config);
           quantizeInput(shortcut, config);
@@ -391,14 +391,7 @@ public final class QuantizationPlan {
         && rounded.contains(node.input(0))
         && OpRule.of(producer).orElseThrow() != OpRule.SAME_VALUES
         && FixedRanges.of(producer, mapping.backend()).isEmpty()
-        && soleConsumer(node.input(0)).isPresent();
-  }
-
-  private Optional<Node> soleConsumer(String tensor) {
-    List<Node> readers = consumers.getOrDefault(tensor, List.of());
-    return readers.size() == 1 && !outputs.contains(tensor)
-        ? Optional.of(readers.get(0))
-        : Optional.empty();
+        && graph.soleReader(consumers, node.input(0)).isPresent();
   }
 
   private Optional<String> sameValues(Node node, QConfig config) {
@@ -434,13 +427,13 @@ public final class QuantizationPlan {
     String root = tensor;
     TensorQConfig rootConfig = config.activation();
     if (fixed.isEmpty()) {
-      Optional<Node> next = soleConsumer(root).filter(this::willFuse);
+      Optional<Node> next = graph.soleReader(consumers, root).filter(this::willFuse);
       while (next.isPresent()) {
         Node function = next.get();
         root = function.output(0);
         rootConfig =
             mapping.of(function.opType(), function.label(), function.output(0)).activation();
-        next = soleConsumer(root).filter(this::willFuse);
+        next = graph.soleReader(consumers, root).filter(this::willFuse);
       }
     }
     activations.put(tensor, new Activation(root, rootConfig, config.reduceActivations(), fixed));

@@ -49,6 +49,11 @@ public record QConfig(
         preserveSums);
   }
 
+  /** The same, with weights rounded each to the nearest. */
+  public QConfig withoutKernelSums() {
+    return new QConfig(quantized, activation, weight, reduceRange, reduceActivations, false);
+  }
+
   /** The same, left in float32. */
   public QConfig asFloat() {
     return new QConfig(false, activation, weight, reduceRange, reduceActivations, preserveSums);

@@ -55,6 +55,20 @@ public record QConfigMapping(
     }
   }
 
+  /** The same without bias correction. */
+  public QConfigMapping withoutBiasCorrection() {
+    return new QConfigMapping(mode, backend, standard, overrides, false);
+  }
+
+  /** The same, with weights rounded each to the nearest. */
+  public QConfigMapping withoutKernelSums() {
+    List<Rule> rules =
+        overrides.stream()
+            .map(rule -> new Rule(rule.by(), rule.pattern(), rule.config().withoutKernelSums()))
+            .toList();
+    return new QConfigMapping(mode, backend, standard.withoutKernelSums(), rules, correctsBias);
+  }
+
   /** The configuration of a node, which its operator type, its name and its output select. */
   public QConfig of(String opType, String nodeName, String outputName) {
     QConfig config = standard;

@@ -69,65 +69,61 @@ class CommandTest {
         .node("MatMul", List.of("x", "w"), List.of("y"))
         .output("y", -1, 3)
         .write(folder.resolve("tiny.onnx"));
-    SparkSession spark =
-        SparkSession.builder()
-            .master("local[1]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .getOrCreate();
-    try {
-      StructType images =
-          new StructType()
-              .add("id", DataTypes.LongType)
-              .add("image", DataTypes.BinaryType)
-              .add("label", DataTypes.IntegerType);
-      table(spark, "empty", images);
-      table(
-          spark,
-          "short",
-          images,
-          RowFactory.create(1L, new byte[784], 1),
-          RowFactory.create(4711L, new byte[783], 1));
-      table(spark, "all-short", images, RowFactory.create(1L, new byte[3], 1));
-      table(spark, "null", images, RowFactory.create(9L, null, 1));
-      table(spark, "label", images, RowFactory.create(1L, new byte[784], 10));
-      Row[] many = new Row[300];
-      for (int i = 0; i < many.length; i++) {
-        many[i] = RowFactory.create((long) i, new byte[i == 77 ? 5 : 784], 1);
-      }
-      table(spark, "one-short", images, many);
-      table(
-          spark,
-          "text",
-          new StructType().add("image", DataTypes.StringType),
-          RowFactory.create("seven"));
-      StructType floats = vectors(DataTypes.FloatType);
-      table(
-          spark,
-          "nan",
-          floats,
-          RowFactory.create(1L, List.of(1f, 2f)),
-          RowFactory.create(2L, List.of(1f, Float.NaN)));
-      table(spark, "floats", floats, rows(1f, 2f, -3f, 0.5f));
-      table(spark, "doubles", vectors(DataTypes.DoubleType), rows(1.0, 2.0, -3.0, 0.5));
-      table(spark, "ints", vectors(DataTypes.IntegerType), rows(1, 2, -3, 4));
-      table(spark, "longs", vectors(DataTypes.LongType), rows(1L, 2L, -3L, 4L));
-      ByteBuffer raw = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
-      raw.putFloat(1.5f).putFloat(-2.5f);
-      table(
-          spark,
-          "raw",
-          new StructType().add("id", DataTypes.LongType).add("x", DataTypes.BinaryType),
-          RowFactory.create(1L, raw.array()));
-      table(
-          spark,
-          "png",
-          new StructType().add("id", DataTypes.LongType).add("image", DataTypes.BinaryType),
-          RowFactory.create(1L, png(40, 30)),
-          RowFactory.create(2L, png(28, 28)));
-    } finally {
-      spark.stop();
+    byte[] wide = png(40, 30);
+    byte[] square = png(28, 28);
+    TestTables.write(spark -> tables(spark, wide, square));
+  }
+
+  private static void tables(SparkSession spark, byte[] wide, byte[] square) {
+    StructType images =
+        new StructType()
+            .add("id", DataTypes.LongType)
+            .add("image", DataTypes.BinaryType)
+            .add("label", DataTypes.IntegerType);
+    table(spark, "empty", images);
+    table(
+        spark,
+        "short",
+        images,
+        RowFactory.create(1L, new byte[784], 1),
+        RowFactory.create(4711L, new byte[783], 1));
+    table(spark, "all-short", images, RowFactory.create(1L, new byte[3], 1));
+    table(spark, "null", images, RowFactory.create(9L, null, 1));
+    table(spark, "label", images, RowFactory.create(1L, new byte[784], 10));
+    Row[] many = new Row[300];
+    for (int i = 0; i < many.length; i++) {
+      many[i] = RowFactory.create((long) i, new byte[i == 77 ? 5 : 784], 1);
     }
+    table(spark, "one-short", images, many);
+    table(
+        spark,
+        "text",
+        new StructType().add("image", DataTypes.StringType),
+        RowFactory.create("seven"));
+    StructType floats = vectors(DataTypes.FloatType);
+    table(
+        spark,
+        "nan",
+        floats,
+        RowFactory.create(1L, List.of(1f, 2f)),
+        RowFactory.create(2L, List.of(1f, Float.NaN)));
+    table(spark, "floats", floats, rows(1f, 2f, -3f, 0.5f));
+    table(spark, "doubles", vectors(DataTypes.DoubleType), rows(1.0, 2.0, -3.0, 0.5));
+    table(spark, "ints", vectors(DataTypes.IntegerType), rows(1, 2, -3, 4));
+    table(spark, "longs", vectors(DataTypes.LongType), rows(1L, 2L, -3L, 4L));
+    ByteBuffer raw = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+    raw.putFloat(1.5f).putFloat(-2.5f);
+    table(
+        spark,
+        "raw",
+        new StructType().add("id", DataTypes.LongType).add("x", DataTypes.BinaryType),
+        RowFactory.create(1L, raw.array()));
+    table(
+        spark,
+        "png",
+        new StructType().add("id", DataTypes.LongType).add("image", DataTypes.BinaryType),
+        RowFactory.create(1L, wide),
+        RowFactory.create(2L, square));
   }
 
   private static byte[] png(int width, int height) throws IOException {

@@ -19,11 +19,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
-import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.ArrayType;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -106,26 +101,10 @@ class LargeModelTest {
   /** Spark ships both files of the float model to its executor, here a thread of the driver. */
   @Test
   void isCalibratedAndEvaluatedOnSpark() throws Exception {
-    SparkSession spark =
-        SparkSession.builder()
-            .master("local[1]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .getOrCreate();
-    try {
-      List<Float> row = new ArrayList<>();
-      FloatBuffer x = row().asFloatBuffer();
-      while (x.hasRemaining()) {
-        row.add(x.get());
-      }
-      StructType schema = new StructType().add("x", new ArrayType(DataTypes.FloatType, false));
-      spark
-          .createDataFrame(List.of(RowFactory.create(row)), schema)
-          .write()
-          .parquet(folder.resolve("row").toString());
-    } finally {
-      spark.stop();
-    }
+    FloatBuffer values = row().asFloatBuffer();
+    float[] x = new float[values.remaining()];
+    values.get(x);
+    TestTables.writeFloats(folder.resolve("row"), x);
     Path output = folder.resolve("static");
     String table = folder.resolve("row").toString();
     Usage usage =
@@ -139,7 +118,9 @@ class LargeModelTest {
             output.toString(),
             // Weights that take factors are new ones, on the heap.
             "--set",
-            "quantize.smooth-quant=false");
+            "quantize.smooth-quant=false",
+            "--set",
+            "quantize.measure-rows=0");
     JsonNode result = new ObjectMapper().readTree(output.resolve("result.json").toFile());
     double sqnr = result.path("evaluation").path("outputs").path("y").path("sqnr_db").asDouble();
     System.out.printf(Locale.ROOT, "run: %s; %.1f dB%n", usage, sqnr);

@@ -171,12 +171,14 @@ class ModesCommandTest {
         "quantize.mode=half            | static, dynamic, weight-only",
         "quantize.backend=cuda         | onnxruntime-cpu, fbgemm, x86, onednn, qnnpack, tensorrt",
         "quantize.form=tflite          | qdq or qoperator",
-        "quantize.weight.rounding=up   | sums or nearest",
+        "quantize.weight.rounding=up   | auto, sums or nearest",
         "quantize.weight.block=48      | a power of two from 16 on",
         "quantize.weight.method=sigma  | minmax or mse",
         "quantize.float16=maybe        | true or false",
         "quantize.automatic=maybe      | true or false",
-        "quantize.bias-correction=yes! | true or false",
+        "quantize.bias-correction=yes! | auto, fast, sequential or false",
+        "quantize.measure-rows=-1      | a whole number from 0",
+        "quantize.measure-rows=1.5     | a whole number from 0",
       })
   void valuesThatAreNone(String set, String allowed) {
     String[] parts = set.split("=");
@@ -191,7 +193,7 @@ class ModesCommandTest {
         quantize("refused", "quantize.mode=" + mode, "quantize.smooth-quant=often"),
         "quantize.smooth-quant",
         "often",
-        "auto or false");
+        "auto, true or false");
   }
 
   @Test

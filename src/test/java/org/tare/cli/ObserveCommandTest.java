@@ -14,7 +14,6 @@ import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.BeforeAll;
@@ -40,38 +39,31 @@ class ObserveCommandTest {
     for (String name : List.of("digits-mobilenet.onnx", "digits-train.parquet")) {
       DigitsCalibration.demoFile(folder, name);
     }
-    SparkSession spark =
-        SparkSession.builder()
-            .master("local[1]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .getOrCreate();
-    try {
-      StructType schema =
-          new StructType()
-              .add("id", DataTypes.IntegerType)
-              .add("x", DataTypes.createArrayType(DataTypes.FloatType))
-              .add("rows", DataTypes.createArrayType(DataTypes.FloatType))
-              .add("name", DataTypes.StringType);
-      // The two printed tensors of PyTorch's tutorial, and those of axis 0 side by side.
-      List<Row> rows = new ArrayList<>();
-      rows.add(
-          RowFactory.create(
-              1,
-              new Float[] {-0.6123f, 0.1598f, 0.4631f, -0.1487f, -0.1753f, 1.1975f},
-              new Float[] {-0.6123f, 0.4631f, -0.1753f},
-              "a"));
-      rows.add(
-          RowFactory.create(
-              2,
-              new Float[] {-2.1246f, 1.5558f, -0.8172f, 0.5080f, 0.3117f, -0.8401f},
-              new Float[] {-2.1246f, -0.8172f, 0.3117f},
-              "b"));
-      spark.createDataFrame(rows, schema).coalesce(1).write().parquet(at("seed"));
-      spark.createDataFrame(rows, schema).limit(0).write().parquet(at("none"));
-    } finally {
-      spark.stop();
-    }
+    StructType schema =
+        new StructType()
+            .add("id", DataTypes.IntegerType)
+            .add("x", DataTypes.createArrayType(DataTypes.FloatType))
+            .add("rows", DataTypes.createArrayType(DataTypes.FloatType))
+            .add("name", DataTypes.StringType);
+    // The two printed tensors of PyTorch's tutorial, and those of axis 0 side by side.
+    List<Row> rows = new ArrayList<>();
+    rows.add(
+        RowFactory.create(
+            1,
+            new Float[] {-0.6123f, 0.1598f, 0.4631f, -0.1487f, -0.1753f, 1.1975f},
+            new Float[] {-0.6123f, 0.4631f, -0.1753f},
+            "a"));
+    rows.add(
+        RowFactory.create(
+            2,
+            new Float[] {-2.1246f, 1.5558f, -0.8172f, 0.5080f, 0.3117f, -0.8401f},
+            new Float[] {-2.1246f, -0.8172f, 0.3117f},
+            "b"));
+    TestTables.write(
+        spark -> {
+          spark.createDataFrame(rows, schema).coalesce(1).write().parquet(at("seed"));
+          spark.createDataFrame(rows, schema).limit(0).write().parquet(at("none"));
+        });
   }
 
   private static JsonNode qparams(String... more) throws IOException {

@@ -9,6 +9,9 @@ import org.apache.spark.sql.types.StructType;
 
 /** Writes rows as Parquet through a Spark in this process. */
 final class Tables implements AutoCloseable {
+  /** So that a calibration has something to share out. */
+  private static final int FILES = 8;
+
   private final SparkSession spark =
       SparkSession.builder()
           .appName("examples")
@@ -22,7 +25,7 @@ final class Tables implements AutoCloseable {
   void write(Path path, StructType schema, List<Row> rows) {
     spark
         .createDataFrame(rows, schema)
-        .coalesce(1)
+        .repartition(FILES)
         .write()
         .mode(SaveMode.Overwrite)
         .parquet(path.toString());

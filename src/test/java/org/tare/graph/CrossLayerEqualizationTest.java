@@ -611,8 +611,9 @@ class CrossLayerEqualizationTest {
             new FloatPasses.Options(true, true, false),
             new FloatPasses.Options(true, false, true),
             new FloatPasses.Options(true, true, true))) {
-      OnnxModel prepared = FloatPasses.prepare(model, options);
-      assertEquals(prepared.digest(), FloatPasses.prepare(model, options).digest());
+      OnnxModel prepared = FloatPasses.prepare(model, options, unknown -> Map.of());
+      assertEquals(
+          prepared.digest(), FloatPasses.prepare(model, options, unknown -> Map.of()).digest());
       assertEquals(options.equalize(), prepared.metadata().containsKey("tare.prepare"));
       digests.add(prepared.digest());
     }

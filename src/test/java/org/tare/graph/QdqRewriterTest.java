@@ -1,5 +1,6 @@
 package org.tare.graph;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -358,6 +359,27 @@ class QdqRewriterTest {
       assertEquals(before[i], after[i], 1e-6f);
     }
     OnnxChecker.check(TestModel.quantize(model, given, STANDARD).model().toBytes());
+  }
+
+  @Test
+  void oldSoftmaxIsFlattenedOnlyWhereItSpansSeveralAxes() {
+    for (long axis : new long[] {1, 2, -1}) {
+      OnnxModel model =
+          TestModel.opset(11)
+              .input("x", -1, 4, 8)
+              .node("Softmax", List.of("x"), List.of("y"), "axis", axis)
+              .output("y", -1, 4, 8)
+              .read();
+      OnnxModel prepared =
+          FloatPasses.prepare(
+              model, FloatPasses.Options.none(), older -> TensorTypes.of(older, "m"));
+      assertEquals(axis == 1 ? 4 : 1, prepared.graph().nodes().size(), "axis " + axis);
+      Map<String, Values> given = Map.of("x", new Values(new long[] {2, 4, 8}, random(9, 2, 4, 8)));
+      assertArrayEquals(
+          TestModel.run(model, given).get("y").floats(),
+          TestModel.run(prepared, given).get("y").floats(),
+          1e-6f);
+    }
   }
 
   @Test

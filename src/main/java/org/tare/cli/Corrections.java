@@ -1,0 +1,185 @@
+package org.tare.cli;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.apache.spark.sql.SparkSession;
+import org.tare.cli.CorrectionSettings.Switch;
+import org.tare.graph.OnnxModel;
+import org.tare.graph.Quantization;
+import org.tare.graph.SmoothQuant;
+import org.tare.qconfig.Mode;
+import org.tare.qconfig.QConfig;
+import org.tare.spark.DataSource;
+import org.tare.spark.EvaluationJob;
+
+/**
+ * Chooses the corrections of a quantized model by the error that is measured on rows of the
+ * calibration data: each that is automatic is left out in turn, and stays out unless the error is
+ * lower with it. The error is noise over signal, the mean over the model's outputs.
+ */
+final class Corrections {
+  private static final Set<String> CONVOLUTIONS = Set.of("Conv", "ConvTranspose");
+
+  /** SmoothQuant's factors cost time and bytes: what the error has to come down to for them. */
+  private static final double WORTH_FACTORS = 0.95;
+
+  private final Settings settings;
+  private final CorrectionSettings wanted;
+  private final Supplier<SparkSession> spark;
+  private final Consumer<String> progress;
+  private final Quantizer quantizer;
+  private final DataSource rows;
+
+  private FloatModel model;
+  private double error;
+  private final List<Trial> trials = new ArrayList<>();
+
+  /** Makes the quantized model of a float model with some of the corrections. */
+  @FunctionalInterface
+  interface Quantizer {
+    OnnxModel quantize(FloatModel model, Quantization.Form form);
+  }
+
+  /**
+   * What was chosen.
+   *
+   * @param model with the factors, biases and configuration of the corrections that stay
+   * @param layers the factors of SmoothQuant
+   * @param trials what was measured, in order
+   */
+  record Chosen(FloatModel model, List<SmoothQuant.Layer> layers, List<Trial> trials) {}
+
+  /**
+   * One measurement.
+   *
+   * @param error noise over signal with this correction and all that are on at this point
+   * @param without the same without this one
+   */
+  record Trial(String correction, boolean isKept, double error, double without) {
+    double decibels() {
+      return -10 * Math.log10(error);
+    }
+
+    double decibelsWithout() {
+      return -10 * Math.log10(without);
+    }
+  }
+
+  private Corrections(
+      Settings settings,
+      Supplier<SparkSession> spark,
+      Consumer<String> progress,
+      Quantizer quantizer,
+      FloatModel model,
+      DataSource rows) {
+    this.settings = settings;
+    this.wanted = CorrectionSettings.of(settings);
+    this.spark = spark;
+    this.progress = progress;
+    this.quantizer = quantizer;
+    this.model = model;
+    this.rows = rows;
+    this.error = Double.NaN;
+  }
+
+  /**
+   * Chooses.
+   *
+   * @param smoothed what SmoothQuant makes of the plain model
+   * @param data to measure on; without any, everything that is not switched off stays
+   */
+  static Chosen choose(
+      Settings settings,
+      Supplier<SparkSession> spark,
+      Consumer<String> progress,
+      Quantizer quantizer,
+      FloatModel plain,
+      SmoothQuant.Result smoothed,
+      Optional<DataSource> data) {
+    CorrectionSettings wanted = CorrectionSettings.of(settings);
+    FloatModel all = plain.with(smoothed);
+    if (data.isEmpty() || wanted.measureRows() == 0) {
+      return new Chosen(all, smoothed.layers(), List.of());
+    }
+    DataSource rows = data.get().atMost(wanted.measureRows());
+    return new Corrections(settings, spark, progress, quantizer, all, rows)
+        .choose(plain, smoothed.layers());
+  }
+
+  private Chosen choose(FloatModel plain, List<SmoothQuant.Layer> smoothed) {
+    List<SmoothQuant.Layer> layers = smoothed;
+    if (wanted.smoothQuant() == Switch.AUTO && !layers.isEmpty()) {
+      layers = keeps("smooth-quant", plain, WORTH_FACTORS) ? layers : List.of();
+    }
+    boolean hasConvolutions = hasConvolutions(model);
+    if (wanted.kernelSums() == Switch.AUTO && hasConvolutions) {
+      keeps("kernel-sums", model.with(model.mapping().withoutKernelSums()), 1);
+    }
+    boolean hasFast = model.mapping().mode() == Mode.STATIC && hasConvolutions;
+    if (wanted.biasCorrection() == Switch.AUTO && hasFast) {
+      keeps("bias-correction", model.with(model.mapping().withoutBiasCorrection()), 1);
+    }
+    if (wanted.inSequence()) {
+      FloatModel before = model;
+      double without = error();
+      model = new SequentialCorrection(settings, spark, progress).correct(model, rows, quantizer);
+      error = Double.NaN;
+      keeps("bias-sequential", before, without, 1);
+    }
+    return new Chosen(model, layers, trials);
+  }
+
+  /** Whether the model is better than without a correction; else it is from now on without. */
+  private boolean keeps(String correction, FloatModel other, double worth) {
+    error();
+    return keeps(correction, other, measure(other), worth);
+  }
+
+  private boolean keeps(String correction, FloatModel other, double without, double worth) {
+    boolean isKept = error() < worth * without;
+    trials.add(new Trial(correction, isKept, error(), without));
+    if (!isKept) {
+      model = other;
+      error = without;
+    }
+    return isKept;
+  }
+
+  private double error() {
+    error = Double.isNaN(error) ? measure(model) : error;
+    return error;
+  }
+
+  private double measure(FloatModel candidate) {
+    EvaluationJob.Result result =
+        EvaluationJob.run(
+            spark.get(),
+            new EvaluationJob.Request(
+                candidate.name(),
+                candidate.original(),
+                quantizer.quantize(candidate, QuantizeSettings.form(settings)),
+                candidate.types(),
+                rows,
+                Optional.empty(),
+                settings.inputs(),
+                settings.batch(),
+                settings.badRows()),
+            progress);
+    return result.outputs().values().stream()
+        .mapToDouble(metrics -> Math.pow(10, metrics.sqnr() / -10))
+        .filter(Double::isFinite)
+        .average()
+        .orElse(0);
+  }
+
+  private static boolean hasConvolutions(FloatModel model) {
+    return model.prepared().graph().nodes().stream()
+        .filter(node -> CONVOLUTIONS.contains(node.opType()))
+        .map(node -> model.mapping().of(node.opType(), node.label(), node.output(0)))
+        .anyMatch(QConfig::quantized);
+  }
+}
