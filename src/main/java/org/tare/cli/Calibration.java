@@ -87,6 +87,7 @@ final class Calibration {
             settings.batch(),
             settings.badRows(),
             parts,
+            settings.mask(model.original().graph().inputNames()),
             settings.texts("calibrate.by")),
         progress);
   }

@@ -165,6 +165,7 @@ final class Corrections {
                 candidate.types(),
                 rows,
                 Optional.empty(),
+                settings.mask(candidate.original().graph().inputNames()),
                 settings.inputs(),
                 settings.batch(),
                 settings.badRows()),

@@ -1,6 +1,5 @@
 package org.tare.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -10,8 +9,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.tare.TareException;
@@ -28,9 +25,6 @@ import org.tare.store.HadoopFiles;
  * Which of them a file is, its first bytes say.
  */
 final class Inspection {
-  /** A model's own account of its float nodes: reason to a list of {@code OpType(name)}. */
-  static final String FLOAT_NODES_KEY = "tare.float_nodes";
-
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private Inspection() {}
@@ -62,7 +56,7 @@ final class Inspection {
               file, e.getMessage().replaceFirst("^Cannot read model [^ ]+: ", ""))
           .causedBy(e);
     }
-    ModelInspection found = ModelInspection.of(model, reasons(file, model));
+    ModelInspection found = ModelInspection.of(model, FloatNodeNotes.decode(file, model));
     if (found.tensors().isEmpty()) {
       throw TareException.badInput(
           "Cannot inspect %s: it is a float model, with no quantized tensor", file);
@@ -72,24 +66,6 @@ final class Inspection {
 
   private static String json(JsonNode node) {
     return node.toPrettyString() + System.lineSeparator();
-  }
-
-  /** Why nodes stay float, as the model's metadata tell; by {@code OpType(name)}. */
-  private static Map<String, String> reasons(String file, OnnxModel model) {
-    Map<String, String> reasons = new TreeMap<>();
-    String told = model.metadata().getOrDefault(FLOAT_NODES_KEY, "{}");
-    try {
-      JSON.readTree(told)
-          .properties()
-          .forEach(
-              entry ->
-                  entry.getValue().forEach(node -> reasons.put(node.asText(), entry.getKey())));
-    } catch (JsonProcessingException e) {
-      throw TareException.badInput(
-              "Cannot inspect %s: its metadata \"%s\" is not JSON", file, FLOAT_NODES_KEY)
-          .causedBy(e);
-    }
-    return reasons;
   }
 
   private static String tables(ModelInspection found) {

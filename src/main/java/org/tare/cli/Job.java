@@ -337,7 +337,7 @@ final class Job implements AutoCloseable {
     quantized
         .model()
         .metadata()
-        .put(Inspection.FLOAT_NODES_KEY, Results.reasons(quantized).toString());
+        .put(FloatNodeNotes.KEY, FloatNodeNotes.encode(quantized.floatNodes()));
     warnOfWiderWeights(model, quantized);
     if (settings.flag("quantize.float16")) {
       Quantization.storeAsHalf(quantized);
@@ -370,6 +370,7 @@ final class Job implements AutoCloseable {
                 model.types(),
                 validation,
                 settings.find("validation.label"),
+                settings.mask(model.original().graph().inputNames()),
                 settings.inputs(),
                 settings.batch(),
                 settings.badRows()),

@@ -62,17 +62,6 @@ final class Results {
     }
   }
 
-  /** Why nodes stay float, as the model's metadata keep it: reason to the nodes' labels. */
-  static ObjectNode reasons(QuantizedModel quantized) {
-    ObjectNode reasons = JSON.createObjectNode();
-    for (QuantizationPlan.FloatNode left : quantized.floatNodes()) {
-      JsonNode nodes = reasons.get(left.reason());
-      ArrayNode list = nodes == null ? reasons.putArray(left.reason()) : (ArrayNode) nodes;
-      list.add(left.opType() + "(" + left.name() + ")");
-    }
-    return reasons;
-  }
-
   /** Which tensors got SmoothQuant's factors, and what was measured of each correction. */
   static void addCorrections(ObjectNode result, Corrections.Chosen chosen) {
     ObjectNode quantized = (ObjectNode) result.get("quantized");

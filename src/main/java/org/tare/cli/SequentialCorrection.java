@@ -98,6 +98,7 @@ final class SequentialCorrection {
                 settings.batch(),
                 settings.badRows(),
                 new ObservedParts(Map.of(), ChannelDetail.SUMMARY, axes),
+                settings.mask(model.original().graph().inputNames()),
                 List.of()),
             progress)
         .state();

@@ -75,6 +75,7 @@ public final class Settings {
     keys.put("observe.averaging-constant", "0.01");
     keys.put("observe.reduce-range", "false");
     keys.put("observe.json", "false");
+    keys.put("mask", "attention_mask");
     keys.put("quantize.mode", "static");
     keys.put("quantize.backend", "onnxruntime-cpu");
     keys.put("quantize.form", "");
@@ -327,6 +328,18 @@ public final class Settings {
     return TareException.usage(
         "%s (%s) cannot be \"%s\": it is %s",
         key, values.containsKey(key) ? values.get(key).origin() : "not set", value, expected);
+  }
+
+  /** The input that says which places of sequences are filling, if the model has it. */
+  Optional<String> mask(List<String> inputs) {
+    Optional<String> mask = find("mask");
+    if (mask.isPresent() && !inputs.contains(mask.get())) {
+      if (!values.get("mask").origin().equals("default")) {
+        throw wrong("mask", mask.get(), "an input of the model: " + String.join(", ", inputs));
+      }
+      return Optional.empty();
+    }
+    return mask;
   }
 
   /** What to do with rows that cannot be decoded. */

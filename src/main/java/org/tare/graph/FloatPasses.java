@@ -63,8 +63,9 @@ public final class FloatPasses {
   public static OnnxModel prepare(
       OnnxModel model, Options options, Function<OnnxModel, Map<String, TensorType>> types) {
     OnnxModel prepared = options.equalize() ? model.copyMarked(options.text()) : model.copy();
-    OpsetUpgrade.apply(prepared, types);
+    // First: the runtime infers fewer shapes where constants are nodes.
     ConstantNodes.apply(prepared.graph());
+    OpsetUpgrade.apply(prepared, types);
     EinsumToMatMul.apply(prepared.graph());
     FoldChannelAffine.apply(prepared.graph());
     FuseHardSwish.apply(prepared.graph());

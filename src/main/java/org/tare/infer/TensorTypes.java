@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.tare.TareException;
+import org.tare.graph.ElementType;
 import org.tare.graph.Node;
 import org.tare.graph.OnnxModel;
 import org.tare.graph.TensorType;
@@ -24,7 +25,18 @@ public final class TensorTypes {
             .flatMap(List::stream)
             .filter(output -> !output.isEmpty())
             .toList();
-    return typesOf(model.withOutputs(tensors), name);
+    Map<String, TensorType> types = typesOf(model.withOutputs(tensors), name);
+    List<String> floats = tensors.stream().filter(tensor -> isFloat(types.get(tensor))).toList();
+    boolean hasUnknown = floats.stream().anyMatch(tensor -> types.get(tensor).rank() == 0);
+    if (hasUnknown && floats.size() < tensors.size()) {
+      // ONNX Runtime does not follow the values of a shape through tensors that are outputs.
+      types.putAll(typesOf(model.withOutputs(floats), name));
+    }
+    return types;
+  }
+
+  private static boolean isFloat(TensorType type) {
+    return type != null && type.elementType() == ElementType.FLOAT;
   }
 
   /**

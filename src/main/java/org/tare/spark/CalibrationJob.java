@@ -59,6 +59,8 @@ public final class CalibrationJob {
   /**
    * What is to be done, in terms of the caller.
    *
+   * @param mask the input whose zeros say which places of a sequence are filling: of tensors that
+   *     begin with its shape, what stands there is not observed
    * @param by columns: each combination of their values gets a state of its own, in the same pass
    */
   public record Request(
@@ -71,6 +73,7 @@ public final class CalibrationJob {
       int batch,
       BadRows badRows,
       ObservedParts parts,
+      Optional<String> mask,
       List<String> by) {}
 
   /**
@@ -119,7 +122,13 @@ public final class CalibrationJob {
         table
             .rows()
             .mapPartitions(
-                new Observe(table.source(), model, layouts, request.parts(), table.by()),
+                new Observe(
+                    table.source(),
+                    model,
+                    layouts,
+                    request.parts(),
+                    request.mask().orElse(""),
+                    table.by()),
                 Encoders.row(PartialStates.SCHEMA));
     PartialStates.Merged merged;
     try (Progress display = new Progress(spark, "Calibrating", table.source().seen(), progress)) {
@@ -228,6 +237,7 @@ public final class CalibrationJob {
       ShippedModel model,
       Map<String, TensorLayout> layouts,
       ObservedParts parts,
+      String mask,
       List<SliceColumn> by)
       implements MapPartitionsFunction<Row, Row> {
     private static final long serialVersionUID = 1L;
@@ -247,7 +257,7 @@ public final class CalibrationJob {
         TaskCompletionListener release = context -> lease.close();
         task.addTaskCompletionListener(release);
       }
-      ModelObserver observer = new ModelObserver(lease.session(), layouts, parts, place);
+      ModelObserver observer = new ModelObserver(lease.session(), layouts, parts, mask, place);
       return Slices.each(
           rows,
           by,

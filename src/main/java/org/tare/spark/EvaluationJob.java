@@ -35,7 +35,13 @@ public final class EvaluationJob {
   public record Result(
       long rows, long skipped, String reason, Map<String, OutputMetrics> outputs, double seconds) {}
 
-  /** What is to be done; labels, where given, are class numbers of the first ranked output. */
+  /**
+   * What is to be done.
+   *
+   * @param labelColumn class numbers of the first ranked output
+   * @param mask the input whose zeros say which places of a sequence are filling: of outputs that
+   *     begin with its shape, what stands there is left out
+   */
   public record Request(
       String label,
       OnnxModel floatModel,
@@ -43,6 +49,7 @@ public final class EvaluationJob {
       Map<String, TensorType> types,
       DataSource data,
       Optional<String> labelColumn,
+      Optional<String> mask,
       Map<String, InputSpec> inputs,
       int batch,
       BadRows badRows) {}
@@ -77,7 +84,9 @@ public final class EvaluationJob {
                         || request.types().get(name).elementType() == ElementType.FLOAT)
             .toList();
     boolean isFixed = inputs.values().stream().anyMatch(type -> type.shape()[0] > 0);
-    Compare compare = new Compare(table.source(), floatModel, quantized, outputs, isFixed);
+    Compare compare =
+        new Compare(
+            table.source(), floatModel, quantized, outputs, request.mask().orElse(""), isFixed);
     List<Partial> partials = new ArrayList<>();
     try (Progress display = new Progress(spark, "Evaluating", table.source().seen(), progress)) {
       partials.addAll(table.rows().javaRDD().mapPartitions(compare).collect());
@@ -118,6 +127,7 @@ public final class EvaluationJob {
       ShippedModel floatModel,
       ShippedModel quantizedModel,
       List<String> outputs,
+      String mask,
       boolean isFixed)
       implements FlatMapFunction<Iterator<Row>, Partial> {
     private static final long serialVersionUID = 1L;
@@ -143,6 +153,7 @@ public final class EvaluationJob {
               first.session(),
               second.session(),
               new ArrayList<>(outputs),
+              mask,
               isFixed,
               metrics);
       RowSource.Tally tally = source.run(rows, comparison::compare);
@@ -159,6 +170,7 @@ public final class EvaluationJob {
       ModelSession floatSession,
       ModelSession quantizedSession,
       List<String> outputs,
+      String mask,
       boolean isFixed,
       Map<String, OutputMetrics> metrics) {
 
@@ -168,6 +180,8 @@ public final class EvaluationJob {
       int given = isFixed ? batch.size() : rows;
       Map<String, Values> expected = values(floatSession, batch, given);
       Map<String, Values> actual = values(quantizedSession, batch, given);
+      Optional<SequenceMask> filling =
+          Optional.ofNullable(batch.inputs(given).get(mask)).flatMap(SequenceMask::of);
       boolean ranked = false;
       for (String output : outputs) {
         Values x = expected.get(output);
@@ -176,7 +190,19 @@ public final class EvaluationJob {
         int perRow = isBatchMajor ? x.floats().length / given : x.floats().length;
         boolean hasClasses = isBatchMajor && x.shape().length == 2 && x.shape()[1] > 1;
         for (int row = 0; row < (isBatchMajor ? rows : 1); row++) {
-          metrics.get(output).add(x.floats(), y.floats(), row * perRow, perRow);
+          OutputMetrics own = metrics.get(output);
+          own.rows++;
+          if (filling.isPresent() && filling.get().covers(x.shape())) {
+            int perPlace = perRow / filling.get().length();
+            filling
+                .get()
+                .each(
+                    row,
+                    (from, to) ->
+                        own.add(x.floats(), y.floats(), from * perPlace, (to - from) * perPlace));
+          } else {
+            own.add(x.floats(), y.floats(), row * perRow, perRow);
+          }
           if (hasClasses && !ranked) {
             long label = batch.tag(row);
             if (source.labelIndex() >= 0 && (label < 0 || label >= perRow)) {

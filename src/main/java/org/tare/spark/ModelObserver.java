@@ -20,6 +20,7 @@ final class ModelObserver {
   private final ModelSession session;
   private final Map<String, TensorLayout> layouts;
   private final ObservedParts parts;
+  private final String mask;
   private final long place;
   private final Set<String> computed;
   private final Set<String> mixed = new LinkedHashSet<>();
@@ -28,13 +29,19 @@ final class ModelObserver {
   private Map<String, TensorStats> stats;
 
   /**
+   * @param mask the input that says which places of sequences are filling, or a name of none
    * @param place of this task's rows in the order of all
    */
   ModelObserver(
-      ModelSession session, Map<String, TensorLayout> layouts, ObservedParts parts, long place) {
+      ModelSession session,
+      Map<String, TensorLayout> layouts,
+      ObservedParts parts,
+      String mask,
+      long place) {
     this.session = session;
     this.layouts = layouts;
     this.parts = parts;
+    this.mask = mask;
     this.place = place;
     this.computed = new LinkedHashSet<>(layouts.keySet());
     computed.removeAll(session.inputs().keySet());
@@ -60,12 +67,16 @@ final class ModelObserver {
   }
 
   void observe(Batches.Batch batch, int rows) {
+    SequenceMask held =
+        Optional.ofNullable(batch.inputs(batch.size()).get(mask))
+            .flatMap(SequenceMask::of)
+            .orElse(null);
     batch
         .inputs(rows)
         .forEach(
             (input, tensor) -> {
               if (layouts.containsKey(input)) {
-                add(input, tensor.direct().asIntBuffer(), tensor.shape(), rows);
+                addRows(input, tensor.direct().asIntBuffer(), tensor.shape(), rows, held);
               }
             });
     if (computed.isEmpty()) {
@@ -86,11 +97,16 @@ final class ModelObserver {
       session.run(
           batch.inputs(batch.size()),
           first,
-          (name, tensor) -> observe(name, tensor.floatBits(), tensor.shape(), rows, batch.size()));
+          (name, tensor) ->
+              observe(name, tensor.floatBits(), tensor.shape(), rows, batch.size(), held));
     }
   }
 
-  private void observe(String name, IntBuffer bits, long[] shape, int rows, int size) {
+  /**
+   * @param held null if all places are
+   */
+  private void observe(
+      String name, IntBuffer bits, long[] shape, int rows, int size, SequenceMask held) {
     switch (layouts.get(name)) {
       case PER_BATCH -> {
         TensorStats once = TensorStats.empty();
@@ -100,7 +116,7 @@ final class ModelObserver {
       }
       case BATCH_MAJOR -> {
         bits.limit((int) ((long) bits.limit() * rows / size));
-        add(name, bits, shape, rows);
+        addRows(name, bits, shape, rows, held);
       }
       case MIXED -> add(name, bits, shape, 1);
     }
@@ -110,9 +126,42 @@ final class ModelObserver {
    * @param rows how many rows of the table the values are, one after the other
    */
   private void add(String name, IntBuffer bits, long[] shape, int rows) {
+    addToAverage(stats.get(name), bits);
+    addValues(name, bits, shape, rows);
+  }
+
+  /**
+   * Adds rows; of sequences, the places that hold something.
+   *
+   * @param bits those of the rows alone
+   */
+  private void addRows(String name, IntBuffer bits, long[] shape, int rows, SequenceMask held) {
+    if (held == null || !held.covers(shape)) {
+      add(name, bits, shape, rows);
+      return;
+    }
+    int perPlace = bits.remaining() / (rows * held.length());
+    TensorStats.Extremes[] extremes = {TensorStats.Extremes.NONE};
+    boolean isAveraged = stats.get(name).average().isPresent();
+    for (int row = 0; row < rows; row++) {
+      held.each(
+          row,
+          (from, to) -> {
+            IntBuffer run = bits.duplicate().position(from * perPlace).limit(to * perPlace);
+            if (isAveraged) {
+              extremes[0] = extremes[0].merge(TensorStats.Extremes.ofBits(run.duplicate()));
+            }
+            addValues(name, run, shape, 1);
+          });
+    }
+    if (isAveraged) {
+      addToAverage(stats.get(name), extremes[0]);
+    }
+  }
+
+  private void addValues(String name, IntBuffer bits, long[] shape, int rows) {
     TensorStats all = stats.get(name);
     observer.observeBits(all, bits.duplicate());
-    addToAverage(all, bits);
     Optional<Integer> axis = parts.channelAxis(name, shape);
     if (axis.isPresent() && bits.hasRemaining()) {
       int inner = 1;
@@ -143,10 +192,13 @@ final class ModelObserver {
 
   private void addToAverage(TensorStats all, IntBuffer bits) {
     if (all.average().isPresent()) {
-      TensorStats.Extremes extremes = TensorStats.Extremes.ofBits(bits.duplicate());
-      if (extremes.min() <= extremes.max()) {
-        all.average().get().observe(extremes.min(), extremes.max());
-      }
+      addToAverage(all, TensorStats.Extremes.ofBits(bits.duplicate()));
+    }
+  }
+
+  private static void addToAverage(TensorStats all, TensorStats.Extremes extremes) {
+    if (extremes.min() <= extremes.max()) {
+      all.average().orElseThrow().observe(extremes.min(), extremes.max());
     }
   }
 }

@@ -32,9 +32,10 @@ public final class OutputMetrics implements Serializable {
     classes |= other.classes;
   }
 
-  /** Adds one row of an output: float and quantized values. */
+  /**
+   * Adds a row of an output, or a part of one: float and quantized values. Rows are counted apart.
+   */
   void add(float[] x, float[] y, int from, int length) {
-    rows++;
     fidelity.add(x, y, from, length);
   }
 

@@ -144,6 +144,15 @@ public final class TensorStats {
 
   /** The least and greatest finite value of some values; +infinity and -infinity of none. */
   public record Extremes(float min, float max) {
+    /** Of no values. */
+    public static final Extremes NONE =
+        new Extremes(Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY);
+
+    /** Of all values of both. */
+    public Extremes merge(Extremes other) {
+      return new Extremes(Math.min(min, other.min), Math.max(max, other.max));
+    }
+
     /** Of an array's values. */
     public static Extremes of(float[] values) {
       return of(FloatBuffer.wrap(values));

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.graph.OnnxModel;
+import org.tare.graph.QuantizationPlan.FloatNode;
 import org.tare.graph.TestModel;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.TensorStats;
@@ -108,16 +109,20 @@ class InspectCommandTest {
   @Test
   void reasonsComeFromTheModel() {
     OnnxModel model = OnnxModel.read(folder.resolve("out/model.onnx"));
-    model.metadata().put(Inspection.FLOAT_NODES_KEY, "{\"an override\": [\"Erf(Erf_1)\"]}");
+    FloatNode node = new FloatNode("Erf", "Erf_1", "an override");
+    model.metadata().put(FloatNodeNotes.KEY, FloatNodeNotes.encode(List.of(node)));
     model.write(folder.resolve("told.onnx"));
     Outcome outcome = Outcome.of("inspect", at("told.onnx"));
     assertTrue(
         outcome.out().replaceAll(" +", " ").contains("\nErf Erf_1 an override\n"), outcome.out());
-    model.metadata().put(Inspection.FLOAT_NODES_KEY, "{");
-    model.write(folder.resolve("told.onnx"));
-    Outcome broken = Outcome.of("inspect", at("told.onnx"));
-    assertEquals(65, broken.status());
-    assertTrue(broken.err().contains("\"tare.float_nodes\" is not JSON"), broken.err());
+    for (String other : List.of("{", "", "AAAA", "eJw=")) {
+      model.metadata().put(FloatNodeNotes.KEY, other);
+      model.write(folder.resolve("told.onnx"));
+      Outcome broken = Outcome.of("inspect", at("told.onnx"));
+      assertEquals(65, broken.status(), other);
+      assertTrue(
+          broken.err().contains("\"tare.float_nodes\" is not what Tare wrote"), broken.err());
+    }
   }
 
   @Test

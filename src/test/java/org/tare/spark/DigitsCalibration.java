@@ -146,6 +146,7 @@ public final class DigitsCalibration {
         32,
         new BadRows(false, 0),
         ObservedParts.none(),
+        Optional.empty(),
         List.of());
   }
 

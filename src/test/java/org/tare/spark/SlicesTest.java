@@ -64,6 +64,7 @@ class SlicesTest {
             plain.batch(),
             plain.badRows(),
             parts,
+            Optional.empty(),
             by),
         line -> {});
   }

@@ -92,6 +92,7 @@ class VariedShapesTest {
                 batch,
                 new BadRows(false, 0),
                 ObservedParts.none(),
+                Optional.empty(),
                 List.of()),
             line -> {})
         .state();
