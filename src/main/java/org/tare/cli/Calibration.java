@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -87,9 +88,16 @@ final class Calibration {
             settings.batch(),
             settings.badRows(),
             parts,
-            settings.mask(model.original().graph().inputNames()),
+            mask(model),
             settings.texts("calibrate.by")),
         progress);
+  }
+
+  /** In the dynamic mode none: the ranges of a batch are those of all its places, filled or not. */
+  private Optional<String> mask(FloatModel model) {
+    return model.mapping().mode() == Mode.DYNAMIC
+        ? Optional.empty()
+        : settings.mask(model.original().graph().inputNames());
   }
 
   private static CalibrationJob.Result join(
