@@ -339,6 +339,9 @@ final class Job implements AutoCloseable {
         .metadata()
         .put(FloatNodeNotes.KEY, FloatNodeNotes.encode(quantized.floatNodes()));
     warnOfWiderWeights(model, quantized);
+    if (settings.flag("quantize.declare-shapes")) {
+      Quantization.declareShapes(quantized, model.prepared(), model.types());
+    }
     if (settings.flag("quantize.float16")) {
       Quantization.storeAsHalf(quantized);
     }

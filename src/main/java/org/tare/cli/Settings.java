@@ -96,6 +96,7 @@ public final class Settings {
     keys.put("quantize.smooth-quant", "auto");
     keys.put("quantize.bias-correction", "auto");
     keys.put("quantize.measure-rows", "256");
+    keys.put("quantize.declare-shapes", "true");
     keys.put("quantize.float16", "false");
     keys.put("quantize.overrides", "");
     keys.put("quantize.export", "");

@@ -34,6 +34,7 @@ public final class Graph {
   private final Map<String, TensorProto> initializers = new LinkedHashMap<>();
   private final List<ValueInfoProto> inputs = new ArrayList<>();
   private List<ValueInfoProto> outputs;
+  private final Map<String, ValueInfoProto> declared = new LinkedHashMap<>();
   private final Set<String> names;
 
   Graph(GraphProto source) {
@@ -96,6 +97,16 @@ public final class Graph {
   /** The nodes, each after those whose outputs it reads. */
   public List<Node> nodes() {
     return List.copyOf(nodes);
+  }
+
+  /** The tensors that a caller gives, in order. */
+  List<ValueInfoProto> inputs() {
+    return Collections.unmodifiableList(inputs);
+  }
+
+  /** Writes down type and shape of a tensor that a node writes, for the runtimes to read. */
+  void declare(ValueInfoProto tensor) {
+    declared.put(tensor.getName(), tensor);
   }
 
   /** The names of the tensors that a caller gives, in order. */
@@ -318,7 +329,10 @@ public final class Graph {
             .clearValueInfo();
     nodes.forEach(node -> builder.addNode(node.toProto()));
     builder.addAllInitializer(initializers.values()).addAllInput(inputs).addAllOutput(outputs);
-    source.getValueInfoList().stream()
+    Map<String, ValueInfoProto> infos = new LinkedHashMap<>();
+    source.getValueInfoList().forEach(info -> infos.put(info.getName(), info));
+    infos.putAll(declared);
+    infos.values().stream()
         .filter(info -> live.contains(info.getName()) && !isOutput(info.getName()))
         .forEach(builder::addValueInfo);
     return builder.build();

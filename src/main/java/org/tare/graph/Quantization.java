@@ -56,6 +56,17 @@ public final class Quantization {
     return quantized;
   }
 
+  /**
+   * Writes down the shapes of what residual additions add, with names for what varies, so that
+   * runtimes see that they are equal.
+   *
+   * @param types of the prepared model's tensors
+   */
+  public static void declareShapes(
+      QuantizedModel quantized, OnnxModel prepared, Map<String, TensorType> types) {
+    ResidualShapes.declare(quantized.model().graph(), prepared.graph(), types);
+  }
+
   /** Stores large constants that stay float32 as float16, see {@link HalfWeights}. */
   public static void storeAsHalf(QuantizedModel quantized) {
     HalfWeights.apply(quantized.model().graph());

@@ -72,6 +72,12 @@ public final class TestModel {
     return this;
   }
 
+  /** An int64 constant without axes. */
+  public TestModel scalar(String name, long value) {
+    graph.addInitializer(Tensors.ofLongs(name, new long[0], value));
+    return this;
+  }
+
   /** An initializer as the file format has it. */
   public TestModel initializer(TensorProto tensor) {
     graph.addInitializer(tensor);
