@@ -128,7 +128,10 @@ final class SymbolicShapes {
   /** The shapes of the tensors that the graph's nodes write, as far as they follow. */
   static Map<String, List<Size>> of(Graph graph) {
     SymbolicShapes inference = new SymbolicShapes(graph);
-    graph.inputs().forEach(inference::addInput);
+    // By ONNX's specification equal names are equal sizes, but some exporters have one name for all
+    // that varies: then a shape holds it twice.
+    boolean trustsNames = graph.inputs().stream().allMatch(SymbolicShapes::hasDistinctNames);
+    graph.inputs().forEach(input -> inference.addInput(input, trustsNames));
     for (Node node : graph.nodes()) {
       if (node.isStandard()) {
         inference.visit(node);
@@ -137,15 +140,25 @@ final class SymbolicShapes {
     return Collections.unmodifiableMap(inference.shapes);
   }
 
-  private void addInput(ValueInfoProto input) {
+  private static boolean hasDistinctNames(ValueInfoProto input) {
+    Set<String> names = new HashSet<>();
+    return input.getType().getTensorType().getShape().getDimList().stream()
+        .map(Dimension::getDimParam)
+        .allMatch(name -> name.isEmpty() || names.add(name));
+  }
+
+  private void addInput(ValueInfoProto input, boolean trustsNames) {
     if (!input.getType().getTensorType().hasShape()) {
       return;
     }
     List<Size> shape = new ArrayList<>();
     for (Dimension size : input.getType().getTensorType().getShape().getDimList()) {
-      // Names that the model gives are not relied on: some exporters have one for all that varies.
-      boolean isNumber = size.hasDimValue() && size.getDimValue() >= 0;
-      shape.add(isNumber ? Size.of(size.getDimValue()) : unknown());
+      if (size.hasDimValue() && size.getDimValue() >= 0) {
+        shape.add(Size.of(size.getDimValue()));
+      } else {
+        boolean isNamed = trustsNames && !size.getDimParam().isEmpty();
+        shape.add(isNamed ? new Size(-1, size.getDimParam()) : unknown());
+      }
     }
     shapes.put(input.getName(), shape);
   }

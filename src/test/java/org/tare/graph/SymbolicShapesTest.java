@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.graph.SymbolicShapes.Size;
@@ -171,6 +172,31 @@ class SymbolicShapesTest {
       Map<String, Values> given = Map.of("x", new Values(new long[] {sizes[0], sizes[1], 8}, x));
       check(shapes, runAll(model, given), sizes[0] + " by " + sizes[1]);
     }
+  }
+
+  /** Names are taken for sizes unless a model shows that it has one for all. */
+  @Test
+  void namesOfTheModel() {
+    assertEquals(List.of("batch", "length", "batch", "length"), namesOf("batch", "length"));
+    List<String> own = namesOf("N", "N");
+    assertEquals(4, own.stream().distinct().count(), own.toString());
+  }
+
+  private static List<String> namesOf(String first, String second) {
+    GraphProto.Builder graph = GraphProto.newBuilder();
+    for (String name : List.of("x", "y")) {
+      ValueInfoProto.Builder input = graph.addInputBuilder().setName(name);
+      for (String size : List.of(first, second)) {
+        input
+            .getTypeBuilder()
+            .getTensorTypeBuilder()
+            .getShapeBuilder()
+            .addDimBuilder()
+            .setDimParam(size);
+      }
+    }
+    Map<String, List<Size>> shapes = SymbolicShapes.of(new Graph(graph.build()));
+    return Stream.of("x", "y").flatMap(t -> shapes.get(t).stream()).map(Size::name).toList();
   }
 
   /** Only what residual additions add is declared, and the model stays what it was. */
