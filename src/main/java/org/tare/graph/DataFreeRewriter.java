@@ -20,15 +20,18 @@ import org.tare.quant.DType;
 final class DataFreeRewriter {
   private static final Set<String> WEIGHTED =
       Set.of("MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN");
+  private static final Set<String> RECURRENT = Set.of("LSTM", "GRU", "RNN");
   private static final Set<String> INTEGER = Set.of("MatMul", "Gemm", "Conv", "LSTM");
 
   private final QConfigMapping mapping;
+  private final Mode mode;
   private final boolean standardOnly;
   private final Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
   private final List<FloatNode> floatNodes = new ArrayList<>();
 
-  private DataFreeRewriter(QConfigMapping mapping, boolean standardOnly) {
+  private DataFreeRewriter(QConfigMapping mapping, Mode mode, boolean standardOnly) {
     this.mapping = mapping;
+    this.mode = mode;
     this.standardOnly = standardOnly;
   }
 
@@ -46,13 +49,38 @@ final class DataFreeRewriter {
     if (standardOnly && hasBlocks) {
       OpsetUpgrade.raise(copy, OnnxModel.BLOCKED_OPSET);
     }
-    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, standardOnly);
-    rewriter.rewrite(copy.graph(), null);
+    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, mapping.mode(), standardOnly);
+    rewriter.rewrite(copy.graph(), null, false);
     copy.importUsedDomains();
     return new QuantizedModel(copy, new TreeMap<>(), rewriter.weights, rewriter.floatNodes, 0);
   }
 
-  private void rewrite(Graph graph, QuantizedConstants around) {
+  /**
+   * Quantizes what the static mode can't, as the dynamic mode does: recurrent layers, which have no
+   * kernel with calibrated ranges, and graphs inside of nodes, which can't be observed.
+   *
+   * @param quantized statically; its model is changed
+   */
+  static QuantizedModel complete(QuantizedModel quantized, QConfigMapping mapping) {
+    OnnxModel model = quantized.model();
+    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, Mode.DYNAMIC, true);
+    rewriter.rewrite(model.graph(), null, true);
+    model.importUsedDomains();
+    Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
+    weights.putAll(quantized.weights());
+    weights.putAll(rewriter.weights);
+    // Both have said why a recurrent layer stays float; the second has tried.
+    List<FloatNode> floatNodes = new ArrayList<>(quantized.floatNodes());
+    floatNodes.removeIf(node -> RECURRENT.contains(node.opType()));
+    floatNodes.addAll(rewriter.floatNodes);
+    return new QuantizedModel(
+        model, quantized.activations(), weights, floatNodes, quantized.removedActivations());
+  }
+
+  /**
+   * @param recurrentOnly leaves all else as it is, but for what is inside of nodes
+   */
+  private void rewrite(Graph graph, QuantizedConstants around, boolean recurrentOnly) {
     List<Node> written = new ArrayList<>();
     QuantizedConstants constants =
         around == null
@@ -61,8 +89,12 @@ final class DataFreeRewriter {
     IntegerProducts products = new IntegerProducts(graph, constants, written::add);
     BlockedWeights blocks = new BlockedWeights(graph, written::add, weights, standardOnly);
     StoredWeights stored = new StoredWeights(graph, constants, blocks, written::add);
-    graph.editSubgraphs(inner -> rewrite(inner, constants));
+    graph.editSubgraphs(inner -> rewrite(inner, constants, false));
     for (Node node : graph.nodes()) {
+      if (recurrentOnly && !RECURRENT.contains(node.opType())) {
+        written.add(node);
+        continue;
+      }
       QConfig config = mapping.of(node.opType(), node.label(), node.output(0));
       Optional<String> obstacle = obstacle(graph, node, config);
       if (obstacle.isEmpty() && Embeddings.isOne(graph, node)) {
@@ -83,7 +115,7 @@ final class DataFreeRewriter {
 
   private Optional<String> rewrite(
       Node node, QConfig config, IntegerProducts products, StoredWeights stored) {
-    if (mapping.mode() == Mode.DYNAMIC && INTEGER.contains(node.opType())) {
+    if (mode == Mode.DYNAMIC && INTEGER.contains(node.opType())) {
       Optional<String> why = products.rewrite(node, config.withWeightType(DType.INT8));
       if (why.isEmpty()) {
         return why;

@@ -81,6 +81,11 @@ public final class Graph {
     }
   }
 
+  /** Whether a node of this graph runs another one: an If, say. */
+  public boolean hasSubgraphs() {
+    return nodes.stream().anyMatch(node -> !node.subgraphs().isEmpty());
+  }
+
   /** Lets each graph that a node of this one runs be edited, inner ones as far as they go. */
   void editSubgraphs(Consumer<Graph> edit) {
     for (Node node : nodes) {

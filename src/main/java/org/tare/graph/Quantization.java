@@ -49,6 +49,9 @@ public final class Quantization {
       if (form == Form.QOPERATOR) {
         quantized = QOperatorRewriter.rewrite(quantized);
       }
+      if (!mapping.backend().quantizesInputsOnly()) {
+        quantized = DataFreeRewriter.complete(quantized, mapping);
+      }
     } else {
       quantized = DataFreeRewriter.quantize(prepared, mapping, form == Form.QDQ);
     }

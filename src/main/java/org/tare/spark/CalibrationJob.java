@@ -87,7 +87,11 @@ public final class CalibrationJob {
     long started = System.nanoTime();
     if (request.observed().isEmpty()) {
       throw TareException.badInput(
-          "Cannot calibrate %s: no operator of it can be quantized", request.label());
+          "Cannot calibrate %s: no operator of it can be quantized with ranges from data%s",
+          request.label(),
+          request.prepared().graph().hasSubgraphs()
+              ? "; what is inside of If, Loop and Scan can without: set quantize.mode=dynamic"
+              : "");
     }
     Map<String, TensorType> inputs = new LinkedHashMap<>();
     for (String input : request.prepared().graph().inputNames()) {

@@ -269,7 +269,7 @@ class CommandTest {
             digits("run", "nowhere", "o")),
         Arguments.of(
             65,
-            "no operator of it can be quantized",
+            "no operator of it can be quantized with ranges from data",
             tiny("quantize.overrides=[{op: MatMul, float: true}]")),
         Arguments.of(
             64, "did you mean \"float\"?", tiny("quantize.overrides=[{op: MatMul, flaot: true}]")),
