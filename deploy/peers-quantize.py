@@ -1,9 +1,9 @@
 """ONNX Runtime's own quantized models, for deploy/examples.
 
-peers-quantize.py text|image MODEL.onnx CALIBRATION OUT
+peers-quantize.py text|image|recurrent MODEL.onnx CALIBRATION OUT
 
-CALIBRATION has a NumPy file for each input of the model, named like it; OUT gets MODE.onnx for each mode. A mode that
-the tool refuses leaves a file MODE.refused with what the tool said.
+CALIBRATION has a NumPy file for each input of the model, named like it, which static modes read; OUT gets MODE.onnx for
+each mode. A mode that the tool refuses leaves a file MODE.refused with what the tool said.
 """
 
 import logging
@@ -44,13 +44,13 @@ class Batches(CalibrationDataReader):
         return next(self.batches, None)
 
 
-def lift_constants(model):
+def lift_constants(graph):
     """Constant nodes made initializers: of weights that are nodes the tool quantizes none, and refuses dynamic modes."""
-    graph = model.graph
-    nodes = [node for node in graph.node if node.op_type == "Constant"]
-    for node in nodes:
+    for node in list(graph.node):
         for attribute in node.attribute:
-            if attribute.name == "value":
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                lift_constants(attribute.g)
+            elif node.op_type == "Constant" and attribute.name == "value":
                 tensor = graph.initializer.add()
                 tensor.CopyFrom(attribute.t)
                 tensor.name = node.output[0]
@@ -61,7 +61,7 @@ def prepare(model, work):
     """The model as the tool is at its best on it: of a newer operator set, its weights initializers, optimised."""
     newer = work / "newer.onnx"
     converted = version_converter.convert_version(onnx.load(model), OPSET)
-    lift_constants(converted)
+    lift_constants(converted.graph)
     onnx.save(converted, newer)
     ready = work / "ready.onnx"
     quant_pre_process(str(newer), str(ready), skip_symbolic_shape=True)
@@ -88,14 +88,19 @@ def static(activation):
 def dynamic(weight):
     def quantize(model, operators, _calibration, out):
         quantize_dynamic(
-            str(model), str(out), op_types_to_quantize=operators, per_channel=True, weight_type=weight
+            str(model),
+            str(out),
+            op_types_to_quantize=operators,
+            per_channel=True,
+            weight_type=weight,
+            extra_options={"EnableSubgraph": True},
         )
 
     return quantize
 
 
 # How, and which operators, where not all that the tool knows; a model without these operators has no such mode.
-# Convolutions with signed weights run slowly in dynamic modes and read no line at all: no fair peer.
+# Of pictures, convolutions with signed weights run slowly in dynamic modes and read no line at all: no fair peer.
 MODES = {
     "text": {
         "dynamic": (dynamic(QuantType.QInt8), None),
@@ -106,6 +111,10 @@ MODES = {
         "dynamic-u8u8": (dynamic(QuantType.QUInt8), None),
         "static-minmax-u8s8": (static(QuantType.QUInt8), None),
         "static-minmax-s8s8": (static(QuantType.QInt8), None),
+    },
+    "recurrent": {
+        "dynamic-u8s8": (dynamic(QuantType.QInt8), None),
+        "dynamic-u8u8": (dynamic(QuantType.QUInt8), None),
     },
 }
 

@@ -10,6 +10,8 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.IntFunction;
 import org.tare.TareException;
 
 /**
@@ -17,8 +19,8 @@ import org.tare.TareException;
  * are held against.
  */
 final class Comparison implements AutoCloseable {
-  /** Times are medians of this many rounds; a round runs one batch on every model in turn. */
-  private static final int ROUNDS = 15;
+  /** Times are medians of this many rounds; a round runs the same on every model in turn. */
+  static final int ROUNDS = 15;
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -31,19 +33,27 @@ final class Comparison implements AutoCloseable {
   /**
    * Loads models and rows.
    *
-   * @param model what the float model is called in the table
-   * @param arguments the models, the float one first; a file that ends with {@code .refused} is a
-   *     model that a tool refused to make, and holds why; a model that ONNX Runtime does not load
-   *     is a refused one too
    * @param folder where each input's rows are, as a NumPy file of its name
    */
   Comparison(String model, List<String> arguments, Path folder, List<String> inputs, int batchSize)
       throws IOException {
-    this.model = model;
-    this.batchSize = batchSize;
+    this(model, arguments, batchSize);
     for (String input : inputs) {
       rows.put(input, Npy.read(folder.resolve(input + ".npy")));
     }
+  }
+
+  /**
+   * Loads models alone, for inputs that are made while they run.
+   *
+   * @param model what the float model is called in the table
+   * @param arguments the models, the float one first; a file that ends with {@code .refused} is a
+   *     model that a tool refused to make, and holds why; a model that ONNX Runtime does not load
+   *     is a refused one too
+   */
+  Comparison(String model, List<String> arguments, int batchSize) throws IOException {
+    this.model = model;
+    this.batchSize = batchSize;
     for (String argument : arguments) {
       Contender.Name name = Contender.Name.parse(argument);
       if (name.file().toString().endsWith(".refused")) {
@@ -82,19 +92,36 @@ final class Comparison implements AutoCloseable {
   }
 
   /**
-   * Measures every model's time and prints one line of JSON a model.
+   * Measures every model's time for a batch and prints one line of JSON a model.
    *
    * @param figures what is known of each model besides, in the order of the models
    */
   void print(List<Map<String, Object>> figures) throws IOException {
-    double[] milliseconds = milliseconds();
+    print(
+        figures,
+        1,
+        round -> {
+          Map<String, Npy> batch = batch(round % Math.max(1, batches() - 1));
+          return contender -> contender.runOnly(batch);
+        });
+  }
+
+  /**
+   * The same where a round is more than one batch.
+   *
+   * @param batches how many a round is
+   * @param round what runs that many on a model, by the number of the round
+   */
+  void print(List<Map<String, Object>> figures, int batches, IntFunction<Consumer<Contender>> round)
+      throws IOException {
+    double[] milliseconds = milliseconds(round);
     for (int i = 0; i < contenders.size(); i++) {
       Contender contender = contenders.get(i);
       Map<String, Object> line = line(contender.name());
       line.putAll(figures.get(i));
       line.put("batch", batchSize);
       line.put("bytes", contender.bytes());
-      line.put("ms_a_batch", milliseconds[i]);
+      line.put("ms_a_batch", milliseconds[i] / batches);
       System.out.println(json(line));
     }
     for (Map.Entry<Contender.Name, String> each : refused.entrySet()) {
@@ -113,13 +140,13 @@ final class Comparison implements AutoCloseable {
     return line;
   }
 
-  private double[] milliseconds() {
+  private double[] milliseconds(IntFunction<Consumer<Contender>> rounds) {
     double[][] times = new double[contenders.size()][ROUNDS];
     for (int round = 0; round < ROUNDS; round++) {
-      Map<String, Npy> batch = batch(round % Math.max(1, batches() - 1));
+      Consumer<Contender> run = rounds.apply(round);
       for (int i = 0; i < times.length; i++) {
         long start = System.nanoTime();
-        contenders.get(i).runOnly(batch);
+        run.accept(contenders.get(i));
         times[i][round] = (System.nanoTime() - start) / 1e6;
       }
     }

@@ -51,6 +51,7 @@ final class Contender implements AutoCloseable {
     float[][] values = new float[1][];
     run(
         inputs,
+        Set.of(output),
         (tensorName, tensor) -> {
           values[0] = new float[Math.toIntExact(tensor.size())];
           tensor.floats().get(values[0]);
@@ -60,10 +61,11 @@ final class Contender implements AutoCloseable {
 
   /** Runs the model and leaves the result where it is: what is timed. */
   void runOnly(Map<String, Npy> inputs) {
-    run(inputs, (tensorName, tensor) -> {});
+    run(inputs, Set.of(output), (tensorName, tensor) -> {});
   }
 
-  private void run(Map<String, Npy> inputs, ModelSession.OutputReader reader) {
+  /** Runs the model for the named outputs. */
+  void run(Map<String, Npy> inputs, Set<String> outputs, ModelSession.OutputReader reader) {
     Map<String, ModelSession.InputTensor> given = new LinkedHashMap<>();
     for (String input : session.inputs().keySet()) {
       Npy values = inputs.get(input);
@@ -75,7 +77,7 @@ final class Contender implements AutoCloseable {
       given.put(
           input, new ModelSession.InputTensor(type, values.shape(), values.bytes().duplicate()));
     }
-    session.run(given, Set.of(output), reader);
+    session.run(given, outputs, reader);
   }
 
   /** The size of the file and of the files it keeps weights in. */

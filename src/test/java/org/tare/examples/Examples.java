@@ -7,9 +7,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The steps of {@code deploy/examples}: makes tables of real texts for real models and holds
- * quantized models against the float ones. A model to score is {@code TOOL:MODE=FILE} or a file
- * alone, the float one first; each gives a line of JSON.
+ * The steps of {@code deploy/examples}: makes tables of real texts and pictures for real models and
+ * holds quantized models against the float ones. A model to score is {@code TOOL:MODE=FILE} or a
+ * file alone, the float one first; each gives a line of JSON.
  */
 public final class Examples {
   private static final String USAGE =
@@ -20,6 +20,8 @@ public final class Examples {
       examples ocr-rec-score KEYS.txt FLOAT.onnx OTHER.onnx... --data DIR
       examples ocr-det-data KEYS.txt DIR
       examples ocr-det-score FLOAT.onnx OTHER.onnx... --data DIR
+      examples fashion-data DIR_OF_IDX DIR
+      examples fashion-score FLOAT.onnx OTHER.onnx... --data DIR
       examples silero-score FLOAT.onnx OTHER.onnx...
       examples table FILE.jsonl...""";
 
@@ -69,6 +71,14 @@ public final class Examples {
       case "ocr-det-score" -> {
         Path data = data(arguments);
         OcrDetScore.print(models(arguments), data);
+      }
+      case "fashion-data" -> {
+        Path idx = path(arguments);
+        FashionData.write(idx, path(arguments));
+      }
+      case "fashion-score" -> {
+        Path data = data(arguments);
+        FashionScore.print(models(arguments), data);
       }
       case "silero-score" -> SileroScore.print(models(arguments));
       case "table" -> ResultTable.print(arguments.stream().map(Path::of).toList());

@@ -42,6 +42,11 @@ record Npy(String type, long[] shape, ByteBuffer bytes) {
     return new Npy(INT64, new long[] {rows.size(), width}, bytes.flip());
   }
 
+  /** One int64 value without dimensions, for a model to be given; it is no file of rows. */
+  static Npy ofLong(long value) {
+    return new Npy(INT64, new long[0], allocate(8).putLong(0, value));
+  }
+
   /** An array of float32 values to be put into {@link #bytes}. */
   static Npy ofFloats(long... shape) {
     return new Npy(FLOAT32, shape, allocate(4 * product(shape)));

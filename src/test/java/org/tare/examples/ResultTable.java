@@ -25,6 +25,8 @@ final class ResultTable {
     COLUMNS.put("sqnr_db", new Column("SQNR, dB", "%.1f"));
     COLUMNS.put("cosine", new Column("cosine", "%.4f"));
     COLUMNS.put("same_neighbour", new Column("same neighbour", "%.3f"));
+    COLUMNS.put("top1", new Column("top-1", "%.4f"));
+    COLUMNS.put("same_class", new Column("same class", "%.4f"));
     COLUMNS.put("lines_read", new Column("lines read", "%.3f"));
     COLUMNS.put("same_decision", new Column("same decision", "%.3f"));
     COLUMNS.put("mean_difference", new Column("mean difference", "%.5f"));
