@@ -149,14 +149,19 @@ final class IntegerProducts {
     if (!bias.isEmpty() && graph.floatConstant(bias).isEmpty()) {
       return Optional.of("its bias is not a constant");
     }
-    ChannelQParams qparams = QuantizedConstants.qparams(weight, 0, config);
+    // ONNX Runtime's ConvInteger takes a third of the time with uint8 weights, and one zero point.
+    ChannelQParams qparams = QuantizedConstants.qparams(weight, 0, config).asUnsigned();
     Quantized x = quantize(node.input(0));
+    String zeroPoint = graph.freshName(weight.name() + "_z");
+    graph.addConstant(
+        Tensors.ofQuantized(
+            zeroPoint, qparams.dtype(), new long[0], qparams.channels().get(0).zeroPoint()));
     String sums = graph.freshName(node.label() + "_sums");
     Node product =
         Node.of(
             "ConvInteger",
             node.name(),
-            List.of(x.integers(), constants.integers(weight, qparams), x.zeroPoint()),
+            List.of(x.integers(), constants.integers(weight, qparams), x.zeroPoint(), zeroPoint),
             List.of(sums));
     node.attributes().forEach(product::setAttribute);
     write.accept(product);

@@ -19,6 +19,23 @@ public record ChannelQParams(int axis, List<QParams> channels) {
     }
   }
 
+  /** The same numbers as int8 qparams stand for, by uint8 integers that are greater by 128. */
+  public ChannelQParams asUnsigned() {
+    int shift = -DType.INT8.min();
+    return new ChannelQParams(
+        axis,
+        channels.stream()
+            .map(
+                q ->
+                    new QParams(
+                        q.scale(),
+                        q.zeroPoint() + shift,
+                        DType.UINT8,
+                        q.quantMin() + shift,
+                        q.quantMax() + shift))
+            .toList());
+  }
+
   public boolean isPerChannel() {
     return axis >= 0;
   }
