@@ -236,7 +236,7 @@ final class QOperatorRewriter {
 
   private boolean attention(Node node) {
     Optional<Quantized> x = quantized(node.input(0)).filter(this::isUnsigned);
-    Optional<Quantized> w = quantized(node.input(1));
+    Optional<Quantized> w = quantized(node.input(1)).filter(weight -> weight.zeroPoint().isEmpty());
     if (x.isEmpty() || w.isEmpty() || Attention.obstacle(node).isPresent()) {
       return false;
     }
