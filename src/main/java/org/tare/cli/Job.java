@@ -210,7 +210,9 @@ final class Job implements AutoCloseable {
   }
 
   private OnnxModel read(String file) {
-    return files().withLocal("model", file, OnnxModel::dataFiles, OnnxModel::read);
+    OnnxModel model = files().withLocal("model", file, OnnxModel::dataFiles, OnnxModel::read);
+    FloatPasses.checkSafe(model);
+    return model;
   }
 
   private static String fileName(String file) {

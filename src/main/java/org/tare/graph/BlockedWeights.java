@@ -71,7 +71,7 @@ final class BlockedWeights {
   private static Node matMulNBits(Node product, Weight weight, int block, List<String> packed) {
     List<String> inputs = new ArrayList<>(List.of(product.input(0)));
     inputs.addAll(packed);
-    Node node = Node.of("com.microsoft", "MatMulNBits", product.name(), inputs, product.outputs());
+    Node node = Node.of(Node.MICROSOFT, "MatMulNBits", product.name(), inputs, product.outputs());
     node.setInt("K", weight.shape()[0]);
     node.setInt("N", weight.shape()[1]);
     node.setInt("bits", 4);

@@ -22,11 +22,17 @@ record ChannelWeight(
     int outputs,
     boolean isMatrix) {
 
-  /** The weight of a MatMul, or of a Conv of one group or of one per channel. */
+  /**
+   * The weight of a MatMul, of an Attention that has an integer form, or of a Conv of one group or
+   * of one per channel.
+   */
   static Optional<ChannelWeight> of(Graph graph, Node node) {
     Optional<TensorProto> tensor = graph.constant(node.input(1)).filter(Tensors::isFloat);
-    boolean isKnown =
-        node.isStandard() && (node.opType().equals("MatMul") || node.opType().equals("Conv"));
+    boolean isConv = node.isStandard() && node.opType().equals("Conv");
+    boolean isMatrix =
+        (node.isStandard() && node.opType().equals("MatMul"))
+            || (Attention.isOne(node) && Attention.obstacle(node).isEmpty());
+    boolean isKnown = isConv || isMatrix;
     if (!isKnown || tensor.isEmpty() || graph.isConstant(node.input(0))) {
       return Optional.empty();
     }
@@ -35,7 +41,6 @@ record ChannelWeight(
       return Optional.empty();
     }
     int size = Math.toIntExact(Tensors.size(tensor.get()));
-    boolean isMatrix = node.opType().equals("MatMul");
     if (isMatrix) {
       return shape.length != 2
           ? Optional.empty()

@@ -21,7 +21,7 @@ final class DataFreeRewriter {
   private static final Set<String> WEIGHTED =
       Set.of("MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN");
   private static final Set<String> RECURRENT = Set.of("LSTM", "GRU", "RNN");
-  private static final Set<String> INTEGER = Set.of("MatMul", "Gemm", "Conv", "LSTM");
+  private static final Set<String> INTEGER = Set.of("MatMul", "Gemm", "Conv", "LSTM", "Attention");
 
   private final QConfigMapping mapping;
   private final Mode mode;
@@ -104,7 +104,7 @@ final class DataFreeRewriter {
       }
       if (obstacle.isPresent()) {
         written.add(node);
-        if (WEIGHTED.contains(node.opType()) || !config.quantized()) {
+        if (isWeighted(node) || !config.quantized()) {
           floatNodes.add(new FloatNode(node.opType(), node.label(), obstacle.get()));
         }
       }
@@ -115,18 +115,29 @@ final class DataFreeRewriter {
 
   private Optional<String> rewrite(
       Node node, QConfig config, IntegerProducts products, StoredWeights stored) {
-    if (mode == Mode.DYNAMIC && INTEGER.contains(node.opType())) {
-      Optional<String> why = products.rewrite(node, config.withWeightType(DType.INT8));
-      if (why.isEmpty()) {
-        return why;
-      }
+    if (mode != Mode.DYNAMIC || !INTEGER.contains(node.opType())) {
+      return stored.rewrite(node, config);
     }
-    return stored.rewrite(node, config);
+    Optional<String> why = products.rewrite(node, config.withWeightType(DType.INT8));
+    if (why.isEmpty()) {
+      return why;
+    }
+    Optional<String> obstacle = stored.rewrite(node, config);
+    if (obstacle.isEmpty()) {
+      floatNodes.add(
+          new FloatNode(
+              node.opType(), node.label(), why.get() + ", so only its weight is quantized"));
+    }
+    return obstacle;
+  }
+
+  private static boolean isWeighted(Node node) {
+    return Attention.isOne(node) || (node.isStandard() && WEIGHTED.contains(node.opType()));
   }
 
   private Optional<String> obstacle(Graph graph, Node node, QConfig config) {
     boolean isEmbedding = Embeddings.isOne(graph, node);
-    if (!node.isStandard() || !(WEIGHTED.contains(node.opType()) || isEmbedding)) {
+    if (!isWeighted(node) && !isEmbedding) {
       return Optional.of("it has no weight");
     }
     if (!config.quantized()) {

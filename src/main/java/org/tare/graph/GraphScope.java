@@ -31,7 +31,7 @@ final class GraphScope {
 
     /** Whether it is ONNX's own or ONNX Runtime's. */
     boolean isKnownDomain() {
-      return node.isStandard() || domain.equals("com.microsoft");
+      return node.isStandard() || domain.equals(Node.MICROSOFT);
     }
 
     boolean is(String opType) {

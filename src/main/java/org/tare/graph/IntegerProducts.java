@@ -21,11 +21,9 @@ import org.tare.quant.ChannelQParams;
  *
  * with uint8 for x and symmetric int8 for the weight, so that the weight has no zero point. ONNX
  * Runtime fuses the four nodes into one. A long short-term memory becomes its {@code
- * DynamicQuantizeLSTM}.
+ * DynamicQuantizeLSTM}, an {@link Attention} of its own QAttention.
  */
 final class IntegerProducts {
-  private static final String MICROSOFT = "com.microsoft";
-
   private final Graph graph;
   private final QuantizedConstants constants;
   private final Consumer<Node> write;
@@ -47,6 +45,7 @@ final class IntegerProducts {
       case "Gemm" -> gemm(node, config);
       case "Conv" -> conv(node, config);
       case "LSTM" -> lstm(node, config);
+      case "Attention" -> attention(node, config);
       default -> Optional.of("there is no integer form of it");
     };
   }
@@ -207,10 +206,28 @@ final class IntegerProducts {
       given.add(constants.scales(weight, qparams));
       given.add(constants.zeroPoints(weight, qparams));
     }
-    Node quantized = Node.of(MICROSOFT, "DynamicQuantizeLSTM", node.name(), given, node.outputs());
+    Node quantized =
+        Node.of(Node.MICROSOFT, "DynamicQuantizeLSTM", node.name(), given, node.outputs());
     node.attributes().forEach(quantized::setAttribute);
     quantized.removeAttribute("layout");
     write.accept(quantized);
+    return Optional.empty();
+  }
+
+  private Optional<String> attention(Node node, QConfig config) {
+    Optional<String> obstacle = Attention.obstacle(node);
+    if (obstacle.isPresent()) {
+      return obstacle;
+    }
+    Weight weight = constants.read(node.input(1));
+    ChannelQParams qparams =
+        QuantizedConstants.qparams(weight, WeightAxes.channelAxis(node, weight.shape()), config);
+    Quantized x = quantize(node.input(0));
+    write.accept(
+        Attention.integerForm(
+            node,
+            List.of(x.integers(), x.scale(), x.zeroPoint()),
+            List.of(constants.integers(weight, qparams), constants.scales(weight, qparams))));
     return Optional.empty();
   }
 

@@ -15,6 +15,9 @@ import org.tare.graph.proto.Onnx.NodeProto;
 
 /** One operator of a {@link Graph}: editable inputs, outputs and attributes. */
 public final class Node {
+  /** The domain of ONNX Runtime's own operators. */
+  static final String MICROSOFT = "com.microsoft";
+
   private final NodeProto source;
   private final String opType;
   private String name;

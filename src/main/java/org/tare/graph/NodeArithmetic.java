@@ -176,6 +176,9 @@ final class NodeArithmetic {
       return new Verdict(
           Kind.FLOAT, readsWeight ? "only its weight is quantized" : "no quantized input");
     }
+    if (Attention.isOne(item.node())) {
+      return new Verdict(Kind.FLOAT, "ONNX Runtime does not fuse the pairs around it");
+    }
     if (!item.isKnownDomain() || !WITH_INTEGER_KERNEL.contains(item.op())) {
       return new Verdict(Kind.FLOAT, "no integer kernel is known for it");
     }

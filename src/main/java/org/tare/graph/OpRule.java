@@ -22,8 +22,13 @@ enum OpRule {
    */
   FLOAT_FUNCTION,
   /** Computed in floats by every backend. */
-  MEAN;
+  MEAN,
+  /** Data in input 0, weight in input 1, the result float: see {@link Attention}. */
+  ATTENTION,
+  /** Products of activations alone, computed in floats by every backend. */
+  WITHOUT_WEIGHT;
 
+  /** Of ONNX's own operators. */
   private static final Map<String, OpRule> RULES =
       Map.ofEntries(
           Map.entry("Conv", WEIGHTED),
@@ -48,6 +53,7 @@ enum OpRule {
           Map.entry("InstanceNormalization", FLOAT_FUNCTION),
           Map.entry("LayerNormalization", FLOAT_FUNCTION),
           Map.entry("ReduceMean", MEAN),
+          Map.entry("Attention", WITHOUT_WEIGHT),
           Map.entry("Relu", ACTIVATION),
           Map.entry("Clip", ACTIVATION),
           Map.entry("MaxPool", SAME_VALUES),
@@ -70,7 +76,14 @@ enum OpRule {
           Map.entry("DepthToSpace", SAME_VALUES),
           Map.entry("SpaceToDepth", SAME_VALUES));
 
+  private static final Map<String, OpRule> MICROSOFT_RULES =
+      Map.of("Attention", ATTENTION, "MultiHeadAttention", WITHOUT_WEIGHT);
+
   static Optional<OpRule> of(Node node) {
-    return node.isStandard() ? Optional.ofNullable(RULES.get(node.opType())) : Optional.empty();
+    return switch (node.domain()) {
+      case "" -> Optional.ofNullable(RULES.get(node.opType()));
+      case Node.MICROSOFT -> Optional.ofNullable(MICROSOFT_RULES.get(node.opType()));
+      default -> Optional.empty();
+    };
   }
 }

@@ -13,13 +13,11 @@ import org.tare.quant.DType;
  * Turns a model in QDQ form into operators on integers, as ONNX Runtime itself does when it loads
  * one: ONNX's QLinearConv and QLinearMatMul, and of the domain {@code com.microsoft} QGemm,
  * QLinearAdd, QLinearMul, QLinearConcat, QLinearAveragePool, QLinearGlobalAveragePool,
- * QLinearSigmoid, QLinearLeakyRelu, QLinearSoftmax, QLinearWhere, and MatMulIntegerToFloat, which
- * takes the bias that is added to its result. Operators that only move values move integers. What
- * has no such form stays as it is.
+ * QLinearSigmoid, QLinearLeakyRelu, QLinearSoftmax, QLinearWhere, QAttention, and
+ * MatMulIntegerToFloat, which takes the bias that is added to its result. Operators that only move
+ * values move integers. What has no such form stays as it is.
  */
 final class QOperatorRewriter {
-  private static final String MICROSOFT = "com.microsoft";
-
   /** Operators of one activation, with the name of their integer form. */
   private static final Map<String, String> UNARY =
       Map.of(
@@ -74,7 +72,9 @@ final class QOperatorRewriter {
       if (dropped.contains(node)) {
         continue;
       }
-      if (!node.isStandard() || !integers(node)) {
+      boolean isWritten =
+          node.isStandard() ? integers(node) : Attention.isOne(node) && attention(node);
+      if (!isWritten) {
         written.add(node);
       }
     }
@@ -186,7 +186,7 @@ final class QOperatorRewriter {
     }
     Node product =
         Node.of(
-            MICROSOFT,
+            Node.MICROSOFT,
             "MatMulIntegerToFloat",
             node.name(),
             List.of(
@@ -234,6 +234,24 @@ final class QOperatorRewriter {
     return isRow ? Optional.of(sum) : Optional.empty();
   }
 
+  private boolean attention(Node node) {
+    Optional<Quantized> x = quantized(node.input(0)).filter(this::isUnsigned);
+    Optional<Quantized> w = quantized(node.input(1)).filter(weight -> weight.zeroPoint().isEmpty());
+    if (x.isEmpty() || w.isEmpty() || Attention.obstacle(node).isPresent()) {
+      return false;
+    }
+    written.add(
+        Attention.integerForm(node, given(x.get()), List.of(w.get().integers(), w.get().scale())));
+    return true;
+  }
+
+  private boolean isUnsigned(Quantized x) {
+    return graph
+        .constant(x.zeroPoint())
+        .filter(zero -> zero.getDataType() == ElementType.UINT8.code())
+        .isPresent();
+  }
+
   private boolean gemm(Node node) {
     Optional<Quantized> x = quantized(node.input(0));
     Optional<Quantized> w = quantized(node.input(1));
@@ -249,7 +267,7 @@ final class QOperatorRewriter {
       inputs.add(bias.map(Quantized::integers).orElse(""));
     }
     rounding.ifPresent(quantize -> inputs.addAll(List.of(quantize.input(1), quantize.input(2))));
-    replace(node, Node.of(MICROSOFT, "QGemm", node.name(), inputs, node.outputs()), rounding);
+    replace(node, Node.of(Node.MICROSOFT, "QGemm", node.name(), inputs, node.outputs()), rounding);
     return true;
   }
 
@@ -265,7 +283,7 @@ final class QOperatorRewriter {
     inputs.addAll(List.of(rounding.get().input(1), rounding.get().input(2)));
     replace(
         node,
-        Node.of(MICROSOFT, "QLinear" + node.opType(), node.name(), inputs, node.outputs()),
+        Node.of(Node.MICROSOFT, "QLinear" + node.opType(), node.name(), inputs, node.outputs()),
         rounding);
     return true;
   }
@@ -278,7 +296,7 @@ final class QOperatorRewriter {
     }
     List<String> inputs = new ArrayList<>(given(x.get()));
     inputs.addAll(List.of(rounding.get().input(1), rounding.get().input(2)));
-    Node integer = Node.of(MICROSOFT, integerForm, node.name(), inputs, node.outputs());
+    Node integer = Node.of(Node.MICROSOFT, integerForm, node.name(), inputs, node.outputs());
     if (node.opType().equals("Softmax")) {
       integer.setInt("opset", model.opset());
     }
@@ -306,7 +324,9 @@ final class QOperatorRewriter {
       inputs.addAll(given(x.get()));
     }
     replace(
-        node, Node.of(MICROSOFT, "QLinearConcat", node.name(), inputs, node.outputs()), rounding);
+        node,
+        Node.of(Node.MICROSOFT, "QLinearConcat", node.name(), inputs, node.outputs()),
+        rounding);
     return true;
   }
 
@@ -322,7 +342,9 @@ final class QOperatorRewriter {
     inputs.addAll(given(b.get()));
     inputs.addAll(List.of(rounding.get().input(1), rounding.get().input(2)));
     replace(
-        node, Node.of(MICROSOFT, "QLinearWhere", node.name(), inputs, node.outputs()), rounding);
+        node,
+        Node.of(Node.MICROSOFT, "QLinearWhere", node.name(), inputs, node.outputs()),
+        rounding);
     return true;
   }
 

@@ -264,6 +264,10 @@ public final class QdqRewriter {
             && graph.isConstant(node.input(1));
     if (isWeighted) {
       quantizeWeights(node, config);
+    } else if (rule == OpRule.ATTENTION) {
+      // Its bias is added to floats, in its integer form too.
+      Weight weight = constants.read(node.input(1));
+      node.setInput(1, constants.dequantized(weight, weightQParams(node, weight, config), false));
     } else if (rule == OpRule.ELEMENTWISE || rule == OpRule.WEIGHTED) {
       for (int i = 0; i < node.inputs().size(); i++) {
         if (graph.floatConstant(node.input(i)).isPresent()) {
@@ -295,8 +299,7 @@ public final class QdqRewriter {
   private void quantizeWeights(Node node, QConfig config) {
     foldGemmFactors(node);
     Weight weight = constants.read(node.input(1)).roundedFor(node, config);
-    ChannelQParams qparams =
-        QuantizedConstants.qparams(weight, WeightAxes.channelAxis(node, weight.shape()), config);
+    ChannelQParams qparams = weightQParams(node, weight, config);
     correctBias(node, weight, qparams);
     String bias = node.input(2);
     if (!bias.isEmpty() && !inputsOnly) {
@@ -310,6 +313,10 @@ public final class QdqRewriter {
     // ONNX Runtime 1.29 fuses a Gemm only if its weight has a zero point, be it 0.
     boolean withZeroPoint = node.opType().equals("Gemm") && !inputsOnly;
     node.setInput(1, constants.dequantized(weight, qparams, withZeroPoint));
+  }
+
+  private static ChannelQParams weightQParams(Node node, Weight weight, QConfig config) {
+    return QuantizedConstants.qparams(weight, WeightAxes.channelAxis(node, weight.shape()), config);
   }
 
   /** Takes what rounding the weight adds to the means off the bias, if the means are known. */

@@ -156,6 +156,9 @@ public final class QuantizationPlan {
                 case FLOAT_FUNCTION -> floatFunction(node, config);
                 case MEAN ->
                     Optional.of("a mean is computed in floats: no backend is faster in integers");
+                case ATTENTION -> attention(node, config);
+                case WITHOUT_WEIGHT ->
+                    Optional.of("it has no weight: it multiplies activations, in floats");
                 case ACTIVATION -> activationFunction(node, config);
                 case SAME_VALUES -> sameValues(node, config);
               };
@@ -213,11 +216,10 @@ public final class QuantizationPlan {
     if (graph.isConstant(node.input(0)) || !graph.isConstant(node.input(1))) {
       return isMatMul ? product(node, config) : Optional.of("its weight is not a constant");
     }
-    float[] weight = graph.floatConstant(node.input(1)).orElseThrow();
-    if (weight.length == 0) {
-      return Optional.of("its weight is empty");
+    Optional<String> unfit = weightObstacle(node);
+    if (unfit.isPresent()) {
+      return unfit;
     }
-    QuantizedConstants.checkFinite(node, node.input(1), weight);
     if (!node.input(2).isEmpty()) {
       Optional<float[]> bias = graph.floatConstant(node.input(2));
       if (bias.isEmpty()) {
@@ -237,6 +239,31 @@ public final class QuantizationPlan {
       quantizeOutput(node.output(0), config, Optional.empty());
     }
     return Optional.empty();
+  }
+
+  private Optional<String> weightObstacle(Node node) {
+    float[] weight = graph.floatConstant(node.input(1)).orElseThrow();
+    QuantizedConstants.checkFinite(node, node.input(1), weight);
+    return weight.length == 0 ? Optional.of("its weight is empty") : Optional.empty();
+  }
+
+  /** What it computes is float in its integer form too, so only some backends round it. */
+  private Optional<String> attention(Node node, QConfig config) {
+    if (!isFloat(node.input(0)) || !isFloat(node.input(1))) {
+      return Optional.of("it is not float32");
+    }
+    if (graph.isConstant(node.input(0)) || !graph.isConstant(node.input(1))) {
+      return Optional.of("its weight is not a constant");
+    }
+    Optional<String> unfit = weightObstacle(node);
+    if (unfit.isEmpty()) {
+      quantized.put(node, config);
+      quantizeInput(node.input(0), config);
+      if (mapping.backend().roundsProducts() && !outputs.contains(node.output(0))) {
+        quantizeOutput(node.output(0), config, Optional.empty());
+      }
+    }
+    return unfit;
   }
 
   /**

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.LongStream;
 import org.tare.graph.TestModel.Values;
+import org.tare.quant.DType;
 
 /**
  * Small models of random operators, shapes and attributes, valid as far as this knows: tensors that
@@ -70,6 +71,7 @@ final class RandomModel {
       boolean newest = random.nextInt(4) > 0;
       add(live.get(newest ? live.size() - 1 : random.nextInt(live.size())));
     }
+    model.domain(Node.MICROSOFT, "Attention");
     List<Tensor> computed = new ArrayList<>(live.subList(given, live.size()));
     Collections.shuffle(computed, random);
     Tensor last = live.get(live.size() - 1);
@@ -188,7 +190,7 @@ final class RandomModel {
       emit("Relu", x.shape(), List.of(x.name()));
       return;
     }
-    switch (random.nextInt(18)) {
+    switch (random.nextInt(19)) {
       case 0, 1 -> matMul(x);
       case 2 -> gemm(x);
       case 3, 4, 5 -> conv(x);
@@ -200,6 +202,7 @@ final class RandomModel {
       case 13 -> normalize(x);
       case 14 -> recurrent(x);
       case 15 -> choose(x);
+      case 16 -> attention(x);
       default -> function(x);
     }
   }
@@ -713,6 +716,45 @@ final class RandomModel {
         hidden,
         "direction",
         directions == 2 ? "bidirectional" : "forward");
+  }
+
+  /** ONNX Runtime's own; without a bias its 1.29 ends the JVM. */
+  private void attention(Tensor given) {
+    Tensor x = given;
+    if (x.rank() == 2) {
+      x = emit("Unsqueeze", new long[] {x.dim(0), x.dim(1), 1}, List.of(x.name(), longs(2)));
+    }
+    if (x.rank() != 3 || count(x.shape()) == 0) {
+      function(x);
+      return;
+    }
+    long heads = 1 + random.nextInt(2);
+    long hidden = heads * (1 + random.nextInt(4));
+    long values = random.nextInt(4) == 0 ? hidden + heads : hidden;
+    long columns = 2 * hidden + values;
+    List<String> from =
+        new ArrayList<>(List.of(x.name(), weight(x.last(), columns), weight(columns), "", "", ""));
+    List<Object> attributes =
+        new ArrayList<>(List.of("num_heads", heads, "unidirectional", (long) random.nextInt(2)));
+    if (values != hidden || random.nextInt(4) == 0) {
+      attributes.addAll(List.of("qkv_hidden_sizes", new long[] {hidden, hidden, values}));
+    }
+    if (random.nextInt(3) == 0) {
+      attributes.addAll(List.of("scale", 0.5f));
+    }
+    if (random.nextInt(3) == 0) {
+      int[] ends = random.ints((int) x.dim(0), 1, (int) x.dim(1) + 1).toArray();
+      String mask = fresh();
+      model.initializer(Tensors.ofQuantized(mask, DType.INT32, new long[] {x.dim(0)}, ends));
+      from.set(3, mask);
+    }
+    if (random.nextInt(4) == 0) {
+      from.set(5, weight(x.dim(0), heads, x.dim(1), x.dim(1)));
+    }
+    while (from.get(from.size() - 1).isEmpty()) {
+      from.remove(from.size() - 1);
+    }
+    emit("Attention", new long[] {x.dim(0), x.dim(1), values}, from, attributes.toArray());
   }
 
   private void choose(Tensor x) {
