@@ -14,6 +14,7 @@ import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
+import org.tare.graph.FatalNodes;
 import org.tare.graph.FloatPasses;
 import org.tare.graph.ModelFile;
 import org.tare.graph.OnnxModel;
@@ -211,7 +212,7 @@ final class Job implements AutoCloseable {
 
   private OnnxModel read(String file) {
     OnnxModel model = files().withLocal("model", file, OnnxModel::dataFiles, OnnxModel::read);
-    FloatPasses.checkSafe(model);
+    FatalNodes.check(model);
     return model;
   }
 

@@ -5,7 +5,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import org.tare.TareException;
 import org.tare.graph.proto.Onnx.AttributeProto;
 
 /**
@@ -29,24 +28,6 @@ final class Attention {
 
   static boolean isOne(Node node) {
     return node.domain().equals(Node.MICROSOFT) && node.opType().equals("Attention");
-  }
-
-  /**
-   * Refuses what ends the process: ONNX Runtime 1.29's float kernel reads a bias whether there is
-   * one or not.
-   *
-   * @throws TareException that names the node
-   */
-  static void check(Graph graph) {
-    for (Node node : graph.nodes()) {
-      if (isOne(node) && node.input(BIAS).isEmpty()) {
-        throw TareException.badInput(
-            "Cannot run %s: it has no bias, and ONNX Runtime's kernel reads one all the same; give"
-                + " it a bias of zeros",
-            node);
-      }
-    }
-    graph.editSubgraphs(Attention::check);
   }
 
   /** Why ONNX Runtime's CPU kernel of QAttention can't compute the node. */

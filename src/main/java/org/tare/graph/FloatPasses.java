@@ -45,15 +45,6 @@ public final class FloatPasses {
   }
 
   /**
-   * Does nothing if ONNX Runtime can be let run the model.
-   *
-   * @throws TareException if it would take the process down with it
-   */
-  public static void checkSafe(OnnxModel model) {
-    Attention.check(model.graph());
-  }
-
-  /**
    * A copy of the model with its operator set raised to {@value OnnxModel#MINIMUM_OPSET} if it is
    * older, constants as initializers, products that an Einsum writes as MatMul, batch
    * normalizations and arithmetic per channel folded, and hard-swish fused.

@@ -734,44 +734,4 @@ class AttentionTest {
         .domain(Node.MICROSOFT, "Attention")
         .output(name, -1, STEPS, HIDDEN);
   }
-
-  /** ONNX Runtime's float kernel ends the process on it. */
-  @Test
-  void withoutABiasIsRefusedBeforeItRuns() {
-    for (boolean isInside : new boolean[] {false, true}) {
-      TestModel attention =
-          TestModel.opset(17)
-              .constant("w", new long[] {CHANNELS, COLUMNS}, WEIGHT)
-              .node(
-                  "Attention",
-                  List.of("x", "w"),
-                  List.of(isInside ? "inner" : "y"),
-                  "num_heads",
-                  (long) HEADS)
-              .domain(Node.MICROSOFT, "Attention");
-      OnnxModel model;
-      if (isInside) {
-        model =
-            TestModel.opset(17)
-                .input("x", -1, -1, CHANNELS)
-                .initializer(Tensors.ofBytes("yes", ElementType.BOOL, new long[0], new byte[] {1}))
-                .node(
-                    "If",
-                    List.of("yes"),
-                    List.of("y"),
-                    "then_branch",
-                    attention.output("inner", -1, -1, HIDDEN),
-                    "else_branch",
-                    TestModel.opset(17)
-                        .node("Identity", List.of("x"), List.of("same"))
-                        .output("same", -1, -1, CHANNELS))
-                .output("y", -1, -1, HIDDEN)
-                .read();
-      } else {
-        model = attention.input("x", -1, -1, CHANNELS).output("y", -1, -1, HIDDEN).read();
-      }
-      TareException e = assertThrows(TareException.class, () -> FloatPasses.checkSafe(model));
-      assertTrue(e.getMessage().contains("has no bias"), e.getMessage());
-    }
-  }
 }

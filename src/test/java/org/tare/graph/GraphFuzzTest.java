@@ -114,6 +114,7 @@ class GraphFuzzTest {
     Outcome stage = began(seed, what, Outcome.NOT_READ);
     try {
       OnnxModel model = OnnxModel.read(file);
+      FatalNodes.check(model);
       stage = began(seed, what, Outcome.NOT_PREPARED);
       OnnxModel prepared = FloatPasses.prepare(model);
       stage = began(seed, what, Outcome.NOT_LOADED);
