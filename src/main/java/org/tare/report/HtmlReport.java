@@ -2,6 +2,7 @@ package org.tare.report;
 
 import java.util.List;
 import java.util.Locale;
+import org.tare.graph.QuantizedModel.ActivationQParams;
 import org.tare.quant.QParams;
 import org.tare.report.ReportData.Fact;
 import org.tare.report.ReportData.Tensor;
@@ -61,9 +62,13 @@ public final class HtmlReport {
   private static void tensors(StringBuilder html, List<Tensor> tensors) {
     html.append("<h2>Activations</h2>\n<p>Each picture shows how often values of a magnitude")
         .append(" occurred, by powers of two: negative ones left of the middle, zeros in it. The")
-        .append(" shaded part is what the integers reach.</p>\n<table><tr><th>Tensor</th>")
+        .append(
+            " shaded part is what the integers reach. The expected error is the mean squared one")
+        .append(
+            " of the range, beside that of the range from least to greatest value.</p>\n<table><tr><th>Tensor</th>")
         .append("<th>Values</th><th>Observed</th><th>Quantized range</th><th>Scale</th>")
-        .append("<th>Zero point</th><th>Method</th><th>Distribution</th></tr>\n");
+        .append("<th>Zero point</th><th>Method</th><th>Expected error</th>")
+        .append("<th>Distribution</th></tr>\n");
     for (Tensor tensor : tensors) {
       QParams q = tensor.chosen().qparams();
       row(
@@ -75,9 +80,20 @@ public final class HtmlReport {
           String.format(Locale.ROOT, "%.6g", q.scale()),
           Integer.toString(q.zeroPoint()),
           escape(tensor.chosen().method()),
+          error(tensor.chosen()),
           Distribution.svg(tensor.stats(), q));
     }
     html.append("</table>\n");
+  }
+
+  private static String error(ActivationQParams chosen) {
+    return chosen.method().equals("fixed")
+        ? ""
+        : String.format(
+            Locale.ROOT,
+            "%.3g (%.3g)",
+            chosen.choice().expectedError(),
+            chosen.choice().minMaxError());
   }
 
   private static String range(double min, double max) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -15,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerStageCompleted;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
@@ -26,6 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.tare.graph.ElementType;
+import org.tare.graph.OneFileLimit;
 import org.tare.graph.OnnxModel;
 import org.tare.infer.ModelSession;
 import org.tare.spark.DigitsCalibration.Fault;
@@ -188,6 +191,21 @@ class CalibrationJobTest {
                   "200ms"));
       assertTrue(speculated.startsWith("1500 " + digest() + " "), speculated);
       assertFalse(speculated.endsWith(" 0"), "no task was speculative: " + speculated);
+      // A model of two files, as those over 2 GB are, reaches executors in other processes whole.
+      assertEquals(0, dataFilesOfExecutors());
+      assertEquals(
+          "1500 " + digest() + " 0",
+          runOn(cluster, 7, Fault.NONE, Map.of(OneFileLimit.PROPERTY, "50000")));
+      assertTrue(dataFilesOfExecutors() > 0, "no executor got external data");
+    }
+  }
+
+  private static long dataFilesOfExecutors() throws IOException {
+    try (Stream<Path> files = Files.walk(folder)) {
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(name -> name.startsWith("tare-") && name.endsWith(".data"))
+          .count();
     }
   }
 
