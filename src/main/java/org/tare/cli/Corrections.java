@@ -13,8 +13,11 @@ import org.tare.graph.Quantization;
 import org.tare.graph.SmoothQuant;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
+import org.tare.spark.BadRows;
 import org.tare.spark.DataSource;
 import org.tare.spark.EvaluationJob;
+import org.tare.spark.KeptRows;
+import org.tare.spark.OutputMetrics;
 
 /**
  * Chooses the corrections of a quantized model by the error that is measured on rows of the
@@ -23,6 +26,8 @@ import org.tare.spark.EvaluationJob;
  */
 final class Corrections {
   private static final Set<String> CONVOLUTIONS = Set.of("Conv", "ConvTranspose");
+
+  private static final String NOT_IN_SEQUENCE = "Biases are not corrected in sequence: ";
 
   /** SmoothQuant's factors cost time and bytes: what the error has to come down to for them. */
   private static final double WORTH_FACTORS = 0.95;
@@ -50,8 +55,13 @@ final class Corrections {
    * @param model with the factors, biases and configuration of the corrections that stay
    * @param layers the factors of SmoothQuant
    * @param trials what was measured, in order
+   * @param warning what was asked for and could not be done
    */
-  record Chosen(FloatModel model, List<SmoothQuant.Layer> layers, List<Trial> trials) {}
+  record Chosen(
+      FloatModel model,
+      List<SmoothQuant.Layer> layers,
+      List<Trial> trials,
+      Optional<String> warning) {}
 
   /**
    * One measurement.
@@ -102,12 +112,40 @@ final class Corrections {
       Optional<DataSource> data) {
     CorrectionSettings wanted = CorrectionSettings.of(settings);
     FloatModel all = plain.with(smoothed);
-    if (data.isEmpty() || wanted.measureRows() == 0) {
-      return new Chosen(all, smoothed.layers(), List.of());
+    Optional<String> obstacle = obstacle(wanted, all, data);
+    if (obstacle.isPresent()) {
+      return new Chosen(
+          all,
+          smoothed.layers(),
+          List.of(),
+          obstacle.filter(why -> wanted.inSequence()).map(NOT_IN_SEQUENCE::concat));
     }
-    DataSource rows = data.get().atMost(wanted.measureRows());
-    return new Corrections(settings, spark, progress, quantizer, all, rows)
-        .choose(plain, smoothed.layers());
+    try (KeptRows rows =
+        KeptRows.of(
+            spark.get(),
+            plain.name(),
+            plain.original(),
+            plain.types(),
+            data.get(),
+            settings.inputs(),
+            wanted.measureRows())) {
+      return new Corrections(settings, spark, progress, quantizer, all, rows.source())
+          .choose(plain, smoothed.layers());
+    }
+  }
+
+  /** Why nothing can be measured. */
+  private static Optional<String> obstacle(
+      CorrectionSettings wanted, FloatModel model, Optional<DataSource> data) {
+    if (data.isEmpty()) {
+      return Optional.of("there are no rows to measure on; use the command run, with data");
+    }
+    if (wanted.measureRows() == 0) {
+      return Optional.of("quantize.measure-rows is 0");
+    }
+    return EvaluationJob.outputs(model.original(), model.types()).isEmpty()
+        ? Optional.of("no output of the model is float32")
+        : Optional.empty();
   }
 
   private Chosen choose(FloatModel plain, List<SmoothQuant.Layer> smoothed) {
@@ -130,7 +168,7 @@ final class Corrections {
       error = Double.NaN;
       keeps("bias-sequential", before, without, 1);
     }
-    return new Chosen(model, layers, trials);
+    return new Chosen(model, layers, trials, Optional.empty());
   }
 
   /** Whether the model is better than without a correction; else it is from now on without. */
@@ -168,13 +206,24 @@ final class Corrections {
                 settings.mask(candidate.original().graph().inputNames()),
                 settings.inputs(),
                 settings.batch(),
-                settings.badRows()),
+                badRows(settings)),
             progress);
-    return result.outputs().values().stream()
-        .mapToDouble(metrics -> Math.pow(10, metrics.sqnr() / -10))
-        .filter(Double::isFinite)
-        .average()
-        .orElse(0);
+    return result.outputs().values().stream().mapToDouble(Corrections::error).average().orElse(0);
+  }
+
+  /** Noise over signal: none of an output of zeros, infinite where no value is finite in both. */
+  private static double error(OutputMetrics metrics) {
+    double error = Math.pow(10, metrics.sqnr() / -10);
+    boolean hasNone = Double.isNaN(metrics.mse()) && metrics.nonFinite() > 0;
+    if (hasNone) {
+      return Double.POSITIVE_INFINITY;
+    }
+    return Double.isFinite(error) ? error : 0;
+  }
+
+  /** The share of bad rows was checked on all rows; among few it may be greater. */
+  static BadRows badRows(Settings settings) {
+    return new BadRows(settings.badRows().skip(), 1);
   }
 
   private static boolean hasConvolutions(FloatModel model) {

@@ -66,9 +66,8 @@ final class FloatNodeNotes {
     if (told == null) {
       return reasons;
     }
-    try (InflaterInputStream in =
-        new InflaterInputStream(new ByteArrayInputStream(Base64.getDecoder().decode(told)))) {
-      JSON.readTree(in.readNBytes(LARGEST))
+    try {
+      JSON.readTree(unpack(told))
           .properties()
           .forEach(
               entry ->
@@ -79,5 +78,16 @@ final class FloatNodeNotes {
           .causedBy(e);
     }
     return reasons;
+  }
+
+  private static byte[] unpack(String told) throws IOException {
+    if (told.startsWith("{")) {
+      // Before they were packed.
+      return told.getBytes(StandardCharsets.UTF_8);
+    }
+    try (InflaterInputStream in =
+        new InflaterInputStream(new ByteArrayInputStream(Base64.getDecoder().decode(told)))) {
+      return in.readNBytes(LARGEST);
+    }
   }
 }

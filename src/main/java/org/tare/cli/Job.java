@@ -62,16 +62,16 @@ final class Job implements AutoCloseable {
   void run() {
     FloatModel model = readModel();
     Optional<DataSource> data =
-        model.plan().isPresent()
-            ? Optional.of(data())
-            : settings.source("data").filter(table -> Calibration.isUseful(settings, model));
+        model.plan().isPresent() ? Optional.of(data()) : settings.source("data");
     Optional<DataSource> validation = settings.source("validation");
     if (settings.flag("dry-run")) {
       dryRun(model);
       return;
     }
     OutputFolder output = output();
-    Optional<CalibrationJob.Result> calibration = data.map(table -> calibrate(model, table));
+    Optional<CalibrationJob.Result> calibration =
+        data.filter(table -> Calibration.isUseful(settings, model))
+            .map(table -> calibrate(model, table));
     Optional<CalibrationState> state = calibration.map(CalibrationJob.Result::state);
     Corrections.Chosen chosen = correct(model, state, data);
     QuantizedModel quantized = quantize(chosen.model(), state);
@@ -272,6 +272,7 @@ final class Job implements AutoCloseable {
             model,
             smoothed,
             data);
+    chosen.warning().ifPresent(warnings::add);
     if (!chosen.trials().isEmpty()) {
       seconds.put("correct", (System.nanoTime() - begun) / 1e9);
     }
@@ -382,6 +383,13 @@ final class Job implements AutoCloseable {
                 settings.badRows()),
             err::println);
     seconds.put("evaluate", result.seconds());
+    for (String output : result.unlike()) {
+      warnings.add(
+          "Output \""
+              + output
+              + "\" is not compared: its shape depends on values, and was another in the quantized"
+              + " model");
+    }
     for (Map.Entry<String, OutputMetrics> output : result.outputs().entrySet()) {
       if (output.getValue().nonFinite() > 0) {
         warnings.add(

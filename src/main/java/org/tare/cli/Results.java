@@ -236,10 +236,16 @@ final class Results {
             "  " + trial.path("correction").asText(),
             String.format(
                 Locale.ROOT,
-                "%s: %.2f dB with it, %.2f without",
+                "%s: %s with it, %s without",
                 trial.path("kept").asBoolean() ? "kept" : "left out",
-                trial.path("sqnr_db").asDouble(),
-                trial.path("sqnr_db_without").asDouble())));
+                decibels(trial.path("sqnr_db")),
+                decibels(trial.path("sqnr_db_without")))));
+  }
+
+  private static String decibels(JsonNode figure) {
+    return figure.isNull()
+        ? "no finite error"
+        : String.format(Locale.ROOT, "%.2f dB", figure.asDouble());
   }
 
   private static void addOutput(List<Fact> facts, String name, JsonNode metrics) {

@@ -96,7 +96,7 @@ final class SequentialCorrection {
                 rows,
                 settings.inputs(),
                 settings.batch(),
-                settings.badRows(),
+                Corrections.badRows(settings),
                 new ObservedParts(Map.of(), ChannelDetail.SUMMARY, axes),
                 settings.mask(model.original().graph().inputNames()),
                 List.of()),

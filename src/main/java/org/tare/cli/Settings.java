@@ -331,9 +331,16 @@ public final class Settings {
         key, values.containsKey(key) ? values.get(key).origin() : "not set", value, expected);
   }
 
-  /** The input that says which places of sequences are filling, if the model has it. */
+  /**
+   * The input that says which places of sequences are filling, if the model has it. Of a model with
+   * a decoder it has to be said: which sequence is meant does not show.
+   */
   Optional<String> mask(List<String> inputs) {
     Optional<String> mask = find("mask");
+    boolean isOpen = inputs.stream().anyMatch(input -> input.startsWith("decoder"));
+    if (isOpen && mask.isPresent() && values.get("mask").origin().equals("default")) {
+      return Optional.empty();
+    }
     if (mask.isPresent() && !inputs.contains(mask.get())) {
       if (!values.get("mask").origin().equals("default")) {
         throw wrong("mask", mask.get(), "an input of the model: " + String.join(", ", inputs));

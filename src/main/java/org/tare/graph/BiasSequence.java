@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.tare.qconfig.QConfigMapping;
 
 /**
@@ -30,7 +31,10 @@ public final class BiasSequence {
     Map<String, Integer> depths = new HashMap<>();
     for (Node node : graph.nodes()) {
       int depth =
-          node.inputs().stream().mapToInt(input -> depths.getOrDefault(input, 0)).max().orElse(0);
+          Stream.concat(node.inputs().stream(), node.captured().stream())
+              .mapToInt(input -> depths.getOrDefault(input, 0))
+              .max()
+              .orElse(0);
       Optional<LinearLayer> layer = layer(node, mapping);
       if (layer.isPresent()) {
         layers.put(layer.get().output(), layer.get());
@@ -48,20 +52,8 @@ public final class BiasSequence {
     if (!isQuantized || graph.isConstant(node.input(0))) {
       return Optional.empty();
     }
-    return LinearLayer.of(graph, node)
-        .or(() -> LinearLayer.ofMatMul(graph, node, vectorAddedTo(node).orElse(null)))
+    return LinearLayer.of(graph, consumers, node)
         .filter(layer -> layer.takesBias() && layer.bias().isPresent());
-  }
-
-  private Optional<Node> vectorAddedTo(Node node) {
-    return graph
-        .soleReader(consumers, node.output(0))
-        .filter(add -> add.isStandard() && add.opType().equals("Add"))
-        .filter(
-            add ->
-                add.inputs().stream()
-                    .anyMatch(
-                        in -> graph.constant(in).filter(t -> t.getDimsCount() == 1).isPresent()));
   }
 
   /**
@@ -105,6 +97,13 @@ public final class BiasSequence {
               .map(function -> function.output(0))
               .orElseThrow(
                   () -> new IllegalStateException("no tensor stands for \"" + missing + "\""));
+    }
+    // An output of the model has its name after the rounding.
+    Node writer = written.get(current);
+    if (writer.opType().equals("DequantizeLinear")) {
+      Node rounds = written.get(writer.input(0));
+      boolean isPair = rounds != null && rounds.opType().equals("QuantizeLinear");
+      return isPair ? rounds.input(0) : current;
     }
     return current;
   }

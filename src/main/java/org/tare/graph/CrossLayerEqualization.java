@@ -161,19 +161,7 @@ final class CrossLayerEqualization {
   }
 
   private void addLayer(Node node) {
-    Optional<LinearLayer> linear = LinearLayer.of(graph, node);
-    if (linear.isEmpty() && node.opType().equals("MatMul")) {
-      Node add = graph.soleReader(consumers, node.output(0)).filter(this::addsVector).orElse(null);
-      linear = LinearLayer.ofMatMul(graph, node, add);
-    }
-    linear.ifPresent(layer -> layers.put(node, new Layer(layer)));
-  }
-
-  private boolean addsVector(Node node) {
-    return node.isStandard()
-        && node.opType().equals("Add")
-        && node.inputs().stream()
-            .anyMatch(in -> graph.constant(in).filter(t -> t.getDimsCount() == 1).isPresent());
+    LinearLayer.of(graph, consumers, node).ifPresent(layer -> layers.put(node, new Layer(layer)));
   }
 
   private Optional<Node> soleReaderOfFirst(String tensor) {

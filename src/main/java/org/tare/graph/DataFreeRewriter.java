@@ -55,6 +55,13 @@ final class DataFreeRewriter {
     return new QuantizedModel(copy, new TreeMap<>(), rewriter.weights, rewriter.floatNodes, 0);
   }
 
+  /** Whether the static mode leaves the node to {@link #complete}. */
+  static boolean completes(Node node, QConfigMapping mapping) {
+    return node.isStandard()
+        && RECURRENT.contains(node.opType())
+        && !mapping.backend().quantizesInputsOnly();
+  }
+
   /**
    * Quantizes what the static mode can't, as the dynamic mode does: recurrent layers, which have no
    * kernel with calibrated ranges, and graphs inside of nodes, which can't be observed.
@@ -69,9 +76,7 @@ final class DataFreeRewriter {
     Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
     weights.putAll(quantized.weights());
     weights.putAll(rewriter.weights);
-    // Both have said why a recurrent layer stays float; the second has tried.
     List<FloatNode> floatNodes = new ArrayList<>(quantized.floatNodes());
-    floatNodes.removeIf(node -> RECURRENT.contains(node.opType()));
     floatNodes.addAll(rewriter.floatNodes);
     return new QuantizedModel(
         model, quantized.activations(), weights, floatNodes, quantized.removedActivations());
@@ -91,7 +96,7 @@ final class DataFreeRewriter {
     StoredWeights stored = new StoredWeights(graph, constants, blocks, written::add);
     graph.editSubgraphs(inner -> rewrite(inner, constants, false));
     for (Node node : graph.nodes()) {
-      if (recurrentOnly && !RECURRENT.contains(node.opType())) {
+      if (recurrentOnly && !completes(node, mapping)) {
         written.add(node);
         continue;
       }

@@ -29,7 +29,7 @@ public final class FatalNodes {
             node, lacks.get());
       }
     }
-    graph.editSubgraphs(FatalNodes::check);
+    graph.readSubgraphs(FatalNodes::check);
   }
 
   private static Optional<String> lacks(Node node) {

@@ -86,6 +86,13 @@ public final class Graph {
     return nodes.stream().anyMatch(node -> !node.subgraphs().isEmpty());
   }
 
+  /** Shows each graph that a node of this one runs, as it is. */
+  void readSubgraphs(Consumer<Graph> reader) {
+    for (Node node : nodes) {
+      node.subgraphs().values().forEach(proto -> reader.accept(new Graph(proto, this)));
+    }
+  }
+
   /** Lets each graph that a node of this one runs be edited, inner ones as far as they go. */
   void editSubgraphs(Consumer<Graph> edit) {
     for (Node node : nodes) {

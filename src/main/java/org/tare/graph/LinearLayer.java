@@ -1,6 +1,8 @@
 package org.tare.graph;
 
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.tare.graph.proto.Onnx.TensorProto;
 
@@ -88,15 +90,33 @@ final class LinearLayer {
   }
 
   /**
-   * The layer that a MatMul by a constant matrix is.
+   * The same, or the layer that a MatMul by a constant matrix is, with the Add of a constant vector
+   * that alone reads it, if there is one.
    *
-   * @param add the Add of a constant vector after it, or null
+   * @param consumers of the graph's tensors
    */
-  static Optional<LinearLayer> ofMatMul(Graph graph, Node node, Node add) {
+  static Optional<LinearLayer> of(Graph graph, Map<String, List<Node>> consumers, Node node) {
+    return of(graph, node).or(() -> ofMatMul(graph, consumers, node));
+  }
+
+  private static Optional<LinearLayer> ofMatMul(
+      Graph graph, Map<String, List<Node>> consumers, Node node) {
+    Node add =
+        graph
+            .soleReader(consumers, node.output(0))
+            .filter(reader -> addsVector(graph, reader))
+            .orElse(null);
     int biasInput = add != null && add.input(0).equals(node.output(0)) ? 1 : 0;
     return weightShape(graph, node)
         .filter(shape -> node.opType().equals("MatMul") && shape.length == 2)
         .map(shape -> new LinearLayer(graph, node, add, biasInput, shape, false, 1));
+  }
+
+  private static boolean addsVector(Graph graph, Node node) {
+    return node.isStandard()
+        && node.opType().equals("Add")
+        && node.inputs().stream()
+            .anyMatch(in -> graph.constant(in).filter(t -> t.getDimsCount() == 1).isPresent());
   }
 
   private static Optional<long[]> weightShape(Graph graph, Node node) {

@@ -141,7 +141,10 @@ public final class QuantizationPlan {
         stayFloat(node, "left float by an override");
       }
     } else if (rule.isEmpty()) {
-      if (touchesFloats(node)) {
+      boolean isEntered = !node.subgraphs().isEmpty() && !mapping.backend().quantizesInputsOnly();
+      if (isEntered && touchesFloats(node)) {
+        stayFloat(node, "it runs graphs, which are quantized as in the mode dynamic");
+      } else if (touchesFloats(node) && !DataFreeRewriter.completes(node, mapping)) {
         stayFloat(node, "Tare has no rule for this operator");
       }
     } else if (!config.quantized()) {

@@ -185,6 +185,7 @@ final class SymbolicShapes {
             .constant(tensor)
             .filter(constant -> constant.getDataType() == ElementType.INT64.code())
             .filter(constant -> Tensors.size(constant) <= MOST_SIZES)
+            .filter(constant -> constant.getDimsCount() <= 1)
             .map(SymbolicShapes::sizes);
   }
 

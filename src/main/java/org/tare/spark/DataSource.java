@@ -35,14 +35,6 @@ public record DataSource(
     return path.or(() -> table).or(() -> query).orElse("(no data)");
   }
 
-  /** The same, with no more than so many rows, chosen as a sample of that size is. */
-  public DataSource atMost(int rows) {
-    boolean isFewer = sample.filter(given -> given >= 1 && given <= rows).isPresent();
-    return isFewer
-        ? this
-        : new DataSource(path, table, query, format, options, Optional.of((double) rows), key);
-  }
-
   /** The whole table, lazily. */
   Dataset<Row> load(SparkSession spark) {
     try {

@@ -3,6 +3,7 @@ package org.tare.spark;
 import java.io.Serializable;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -30,10 +31,17 @@ public final class EvaluationJob {
   /**
    * What the comparison gives.
    *
-   * @param outputs by the output's name, in the model's order
+   * @param outputs of each float32 output that can be compared, by its name, in the model's order
+   * @param unlike outputs of which the models gave different shapes, since these depend on values;
+   *     they are not in the others
    */
   public record Result(
-      long rows, long skipped, String reason, Map<String, OutputMetrics> outputs, double seconds) {}
+      long rows,
+      long skipped,
+      String reason,
+      Map<String, OutputMetrics> outputs,
+      List<String> unlike,
+      double seconds) {}
 
   /**
    * What is to be done.
@@ -76,13 +84,12 @@ public final class EvaluationJob {
     ShippedModel floatModel = ShippedModel.ship(spark, request.floatModel(), request.label());
     ShippedModel quantized =
         ShippedModel.ship(spark, request.quantizedModel(), "quantized " + request.label());
-    List<String> outputs =
-        request.floatModel().graph().outputNames().stream()
-            .filter(
-                name ->
-                    !request.types().containsKey(name)
-                        || request.types().get(name).elementType() == ElementType.FLOAT)
-            .toList();
+    List<String> outputs = outputs(request.floatModel(), request.types());
+    if (outputs.isEmpty()) {
+      throw TareException.badInput(
+          "Cannot evaluate %s: no output of it is float32, and only those are compared",
+          request.label());
+    }
     boolean isFixed = inputs.values().stream().anyMatch(type -> type.shape()[0] > 0);
     Compare compare =
         new Compare(
@@ -95,6 +102,14 @@ public final class EvaluationJob {
     }
     partials.sort(Comparator.comparingInt(Partial::partition));
     return merge(request, table.source(), partials, outputs, started);
+  }
+
+  /** The outputs that are compared: float32 tensors. */
+  public static List<String> outputs(OnnxModel model, Map<String, TensorType> types) {
+    return model.graph().outputNames().stream()
+        .filter(types::containsKey)
+        .filter(name -> types.get(name).elementType() == ElementType.FLOAT)
+        .toList();
   }
 
   private static Result merge(
@@ -115,7 +130,9 @@ public final class EvaluationJob {
       partial.metrics().forEach((name, metrics) -> merged.get(name).merge(metrics));
     }
     source.check(request.data().label(), rows, skipped, reason);
-    return new Result(rows, skipped, reason, merged, (System.nanoTime() - started) / 1e9);
+    List<String> unlike = outputs.stream().filter(name -> merged.get(name).isUnlike()).toList();
+    merged.keySet().removeAll(unlike);
+    return new Result(rows, skipped, reason, merged, unlike, (System.nanoTime() - started) / 1e9);
   }
 
   private record Partial(
@@ -186,6 +203,10 @@ public final class EvaluationJob {
       for (String output : outputs) {
         Values x = expected.get(output);
         Values y = actual.get(output);
+        if (!Arrays.equals(x.shape(), y.shape())) {
+          metrics.get(output).setUnlike();
+          continue;
+        }
         boolean isBatchMajor = x.shape().length > 0 && x.shape()[0] == given;
         int perRow = isBatchMajor ? x.floats().length / given : x.floats().length;
         boolean hasClasses = isBatchMajor && x.shape().length == 2 && x.shape()[1] > 1;

@@ -127,7 +127,7 @@ final class ModelObserver {
    */
   private void add(String name, IntBuffer bits, long[] shape, int rows) {
     addToAverage(stats.get(name), bits);
-    addValues(name, bits, shape, rows);
+    addValues(name, bits, shape, rows, parts.channelAxis(name, shape));
   }
 
   /**
@@ -142,6 +142,8 @@ final class ModelObserver {
     }
     int perPlace = bits.remaining() / (rows * held.length());
     TensorStats.Extremes[] extremes = {TensorStats.Extremes.NONE};
+    // Where the places of the sequence stand in the channels' place there are no channels.
+    Optional<Integer> axis = parts.channelAxis(name, shape).filter(given -> given > 1);
     boolean isAveraged = stats.get(name).average().isPresent();
     for (int row = 0; row < rows; row++) {
       held.each(
@@ -151,7 +153,7 @@ final class ModelObserver {
             if (isAveraged) {
               extremes[0] = extremes[0].merge(TensorStats.Extremes.ofBits(run.duplicate()));
             }
-            addValues(name, run, shape, 1);
+            addValues(name, run, shape, 1, axis);
           });
     }
     if (isAveraged) {
@@ -159,10 +161,10 @@ final class ModelObserver {
     }
   }
 
-  private void addValues(String name, IntBuffer bits, long[] shape, int rows) {
+  private void addValues(
+      String name, IntBuffer bits, long[] shape, int rows, Optional<Integer> axis) {
     TensorStats all = stats.get(name);
     observer.observeBits(all, bits.duplicate());
-    Optional<Integer> axis = parts.channelAxis(name, shape);
     if (axis.isPresent() && bits.hasRemaining()) {
       int inner = 1;
       for (int i = axis.get() + 1; i < shape.length; i++) {

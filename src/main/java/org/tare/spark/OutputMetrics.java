@@ -19,6 +19,7 @@ public final class OutputMetrics implements Serializable {
   long floatTop5;
   long quantizedTop5;
   boolean classes;
+  private boolean unlike;
 
   void merge(OutputMetrics other) {
     rows += other.rows;
@@ -30,6 +31,16 @@ public final class OutputMetrics implements Serializable {
     floatTop5 += other.floatTop5;
     quantizedTop5 += other.quantizedTop5;
     classes |= other.classes;
+    unlike |= other.unlike;
+  }
+
+  /** The models gave values of different shapes, which cannot be compared. */
+  void setUnlike() {
+    unlike = true;
+  }
+
+  boolean isUnlike() {
+    return unlike;
   }
 
   /**

@@ -32,10 +32,11 @@ record SequenceMask(int rows, int length, boolean[] holds) {
   }
 
   /**
-   * Whether a tensor of these rows, or of the first of them, has values of its own for each place.
+   * Whether a tensor of these rows, or of the first of them, has values for each place: [rows,
+   * length, channels]. Of a higher rank, the second axis is most often one of heads.
    */
   boolean covers(long[] shape) {
-    return shape.length > 2 && shape[0] <= rows && shape[1] == length;
+    return shape.length == 3 && shape[0] <= rows && shape[1] == length;
   }
 
   /** Takes places next to each other, counted through all rows. */

@@ -32,24 +32,25 @@ record ShippedModel(String label, String digest, String dataDigest, int threads)
     implements Serializable {
   private static final Set<String> VERIFIED = ConcurrentHashMap.newKeySet();
 
+  /** What the applications of this driver have, by application and file. */
+  private static final Set<String> SHIPPED = ConcurrentHashMap.newKeySet();
+
   /**
-   * Hands a model to Spark.
+   * Hands a model to Spark, once for an application.
    *
    * @param label what to call it in messages
    */
   static ShippedModel ship(SparkSession spark, OnnxModel model, String label) {
     try {
-      Path folder = Files.createTempDirectory("tare-model-");
-      folder.toFile().deleteOnExit();
       List<ModelFile> files = model.files("model.onnx");
       String dataDigest = "";
       if (files.size() > 1) {
         dataDigest = files.get(1).sha256();
         files = model.files("model.onnx", dataName(dataDigest));
-        add(spark, folder.resolve(dataName(dataDigest)), files.get(1));
+        add(spark, dataName(dataDigest), files.get(1));
       }
       String digest = files.get(0).sha256();
-      add(spark, folder.resolve(fileName(digest)), files.get(0));
+      add(spark, fileName(digest), files.get(0));
       int threads = spark.sparkContext().getConf().getInt("spark.task.cpus", 1);
       return new ShippedModel(label, digest, dataDigest, threads);
     } catch (IOException e) {
@@ -57,12 +58,20 @@ record ShippedModel(String label, String digest, String dataDigest, int threads)
     }
   }
 
-  private static void add(SparkSession spark, Path place, ModelFile file) throws IOException {
+  private static void add(SparkSession spark, String name, ModelFile file) throws IOException {
+    String key = spark.sparkContext().applicationId() + "/" + name;
+    if (SHIPPED.contains(key)) {
+      return;
+    }
+    Path folder = Files.createTempDirectory("tare-model-");
+    folder.toFile().deleteOnExit();
+    Path place = folder.resolve(name);
     place.toFile().deleteOnExit();
     try (OutputStream out = Files.newOutputStream(place)) {
       file.writeTo(out);
     }
     spark.sparkContext().addFile(place.toUri().toString());
+    SHIPPED.add(key);
   }
 
   private static String fileName(String digest) {

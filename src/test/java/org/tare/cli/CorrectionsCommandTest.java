@@ -17,6 +17,7 @@ import java.util.Random;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.tare.graph.ElementType;
 import org.tare.graph.OnnxModel;
 import org.tare.graph.TestModel;
 import org.tare.graph.TestModel.Values;
@@ -66,7 +67,36 @@ class CorrectionsCommandTest {
       FLAT[i] = flat(random);
     }
     TestTables.writeFloats(at("noise"), noise);
+    float[][] someBad = noise.clone();
+    // Those whose hashes are least are among them, or not: half of the measured rows, say.
+    for (int i = 0; i < 6; i++) {
+      someBad[16 * i] = new float[3];
+    }
+    TestTables.writeFloats(at("some-bad"), someBad);
     TestTables.writeFloats(at("flat"), FLAT);
+    writeModelsWithoutComparison(random);
+  }
+
+  private static void writeModelsWithoutComparison(Random random) {
+    TestModel.opset(17)
+        .input("x", -1, CHANNELS, SIZE, SIZE)
+        .constant("w", new long[] {8, CHANNELS, 3, 3}, Samples.normal(random, 8 * CHANNELS * 9))
+        .node("Conv", List.of("x", "w"), List.of("h"))
+        .node("ArgMax", List.of("h"), List.of("c"), "axis", 1L)
+        .output("c", ElementType.INT64, -1, 1, SIZE - 2, SIZE - 2)
+        .write(at("classes.onnx"));
+    TestModel.opset(17)
+        .input("x", -1, CHANNELS, SIZE, SIZE)
+        .constant("w", new long[] {8, CHANNELS, 3, 3}, Samples.normal(random, 8 * CHANNELS * 9))
+        .constant("zero", new long[0], 0)
+        .node("Conv", List.of("x", "w"), List.of("y"))
+        .node("Greater", List.of("y", "zero"), List.of("g"))
+        .node("Compress", List.of("y", "flat"), List.of("passing"))
+        .node("Reshape", List.of("g", "all"), List.of("flat"))
+        .longs("all", -1)
+        .output("y", -1, 8, SIZE - 2, SIZE - 2)
+        .output("passing", -1)
+        .write(at("passing.onnx"));
   }
 
   /** A picture whose channels are nearly of one value each, another one in each picture. */
@@ -126,7 +156,12 @@ class CorrectionsCommandTest {
   void nothingIsMeasuredWithoutRows() throws IOException {
     JsonNode result = run("one.onnx", "noise", "out-expected", "quantize.measure-rows=0");
     assertTrue(corrections(result).isEmpty());
-    run("one.onnx", "noise", "out-sums", "quantize.weight.rounding=sums");
+    run(
+        "one.onnx",
+        "noise",
+        "out-sums",
+        "quantize.weight.rounding=sums",
+        "quantize.bias-correction=fast");
     assertEquals(
         -1,
         Files.mismatch(
@@ -171,6 +206,83 @@ class CorrectionsCommandTest {
             "quantize.weight.scheme=per_tensor_symmetric");
     assertTrue(
         corrections(result).get("bias-sequential").path("kept").asBoolean(), result.toString());
+  }
+
+  /** Also where there is nothing to calibrate. */
+  @Test
+  void sequenceWorksByWeightAlone() throws IOException {
+    JsonNode result =
+        run(
+            "one.onnx",
+            "flat",
+            "out-weights",
+            "quantize.mode=weight-only",
+            "quantize.bias-correction=sequential",
+            "quantize.weight.rounding=nearest");
+    assertTrue(
+        corrections(result).get("bias-sequential").path("kept").asBoolean(), result.toString());
+    assertTrue(result.path("calibration").isMissingNode());
+  }
+
+  @Test
+  void whatCannotBeMeasuredIsSaid() throws IOException {
+    JsonNode none =
+        run(
+            "one.onnx",
+            "noise",
+            "out-unmeasured",
+            "quantize.bias-correction=sequential",
+            "quantize.measure-rows=0");
+    assertEquals(
+        "Biases are not corrected in sequence: quantize.measure-rows is 0",
+        none.path("warnings").path(0).asText());
+  }
+
+  /** What ends in class numbers has no output to compare, and is quantized all the same. */
+  @Test
+  void modelsWithoutFloatOutputsAreNotMeasured() throws IOException {
+    JsonNode result = run("classes.onnx", "noise", "out-classes");
+    assertTrue(corrections(result).isEmpty());
+    Outcome evaluated =
+        Outcome.of(
+            "evaluate",
+            "--model",
+            at("classes.onnx").toString(),
+            "--quantized",
+            at("out-classes").resolve("model.onnx").toString(),
+            "--validation",
+            at("noise").toString());
+    assertEquals(65, evaluated.status());
+    assertTrue(
+        evaluated.err().contains("no output of it is float32, and only those are compared"),
+        evaluated.err());
+  }
+
+  /** How many values pass a threshold is not the same in both models. */
+  @Test
+  void outputsOfAnotherShapeAreLeftOutOfTheComparison() throws IOException {
+    JsonNode result =
+        run("passing.onnx", "noise", "out-passing", "validation.path=" + at("noise").toString());
+    assertFalse(result.at("/evaluation/outputs").has("passing"), result.toString());
+    assertTrue(result.at("/evaluation/outputs").has("y"), result.toString());
+    assertTrue(
+        result.path("warnings").toString().contains("\\\"passing\\\" is not compared"),
+        result.toString());
+  }
+
+  /** Whatever share of the few rows is bad: that was checked on all of them. */
+  @Test
+  void badRowsAmongTheMeasuredOnes() throws IOException {
+    JsonNode result =
+        run(
+            "one.onnx",
+            "some-bad",
+            "out-bad",
+            "bad-rows=skip",
+            "bad-rows-limit=0.1",
+            "quantize.measure-rows=4");
+    assertEquals(6, result.at("/calibration/skipped_rows").asInt());
+    assertTrue(corrections(result).containsKey("kernel-sums"));
   }
 
   /** The greatest difference between the mean of an output and the float model's. */

@@ -46,7 +46,9 @@ class MaskCommandTest {
         .constant("v", new long[] {8, 3}, Samples.normal(random, 24))
         .node("MatMul", List.of("x", "w"), List.of("h"))
         .node("Relu", List.of("h"), List.of("r"))
-        .node("MatMul", List.of("r", "v"), List.of("y"))
+        .node("Erf", List.of("r"), List.of("s"))
+        .node("LeakyRelu", List.of("s"), List.of("t"))
+        .node("MatMul", List.of("t", "v"), List.of("y"))
         .output("y", -1, LENGTH, 3)
         .write(folder.resolve("model.onnx"));
     List<Row> rows = new ArrayList<>();
@@ -105,7 +107,7 @@ class MaskCommandTest {
     CalibrationState state = state("masked");
     assertEquals(ROWS, state.rows());
     assertEquals(held * 4, state.tensor("x").count());
-    assertEquals(held * 8, state.tensor("r").count());
+    assertEquals(held * 8, state.tensor("t").count());
     assertTrue(state.tensor("x").max() < 6, "no filling");
     assertTrue(decibel("masked") > 35, decibel("masked") + " dB");
   }
@@ -134,6 +136,14 @@ class MaskCommandTest {
         java.nio.file.Files.readString(folder.resolve("average").resolve("qparams.json"));
     double max = new ObjectMapper().readTree(qparams).at("/activations/x/max").asDouble();
     assertTrue(max > 1 && max < 6, qparams);
+  }
+
+  /** Between functions, axis 1 would be taken for channels; here it counts places. */
+  @Test
+  void placesAreNoChannels() {
+    Outcome outcome = run("fbgemm", "rows", "quantize.backend=fbgemm");
+    assertEquals(0, outcome.status(), outcome.err());
+    assertEquals(held * 8, state("fbgemm").tensor("s").count());
   }
 
   @Test

@@ -121,9 +121,7 @@ class CrossLayerEqualizationTest {
   private static double[] ranges(OnnxModel model, String output, boolean ofOutputs) {
     Node node = producer(model, output);
     LinearLayer layer =
-        LinearLayer.of(model.graph(), node)
-            .or(() -> LinearLayer.ofMatMul(model.graph(), node, null))
-            .orElseThrow();
+        LinearLayer.of(model.graph(), model.graph().consumers(), node).orElseThrow();
     float[] largest = layer.largest();
     double[] ranges = new double[ofOutputs ? layer.outputs() : layer.inputs()];
     for (int i = 0; i < largest.length; i++) {

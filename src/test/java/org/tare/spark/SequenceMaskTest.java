@@ -62,6 +62,7 @@ class SequenceMaskTest {
     assertFalse(mask.covers(new long[] {1, 2}), "scores of classes");
     assertFalse(mask.covers(new long[] {1, 3, 8}));
     assertFalse(mask.covers(new long[] {2, 2, 8}));
+    assertFalse(mask.covers(new long[] {1, 2, 2, 8}), "heads");
     assertFalse(mask.covers(new long[0]));
   }
 
