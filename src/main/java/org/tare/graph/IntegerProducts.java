@@ -19,8 +19,9 @@ import org.tare.quant.ChannelQParams;
  *   y = Cast(MatMulInteger(xq, wq, xz)) * (xs * ws)
  * </pre>
  *
- * with uint8 for x and symmetric int8 for the weight, so that the weight has no zero point. ONNX
- * Runtime fuses the four nodes into one. A long short-term memory becomes its {@code
+ * with uint8 for x and symmetric int8 for the weight, so that the weight has no zero point (but for
+ * ConvInteger, where the same weight is uint8 with the zero point 128). ONNX Runtime fuses the four
+ * nodes of a matrix product into one. A long short-term memory becomes its {@code
  * DynamicQuantizeLSTM}, an {@link Attention} of its own QAttention.
  */
 final class IntegerProducts {

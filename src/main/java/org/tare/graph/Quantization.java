@@ -13,7 +13,10 @@ public final class Quantization {
 
   /** The forms in which a quantized model can be written. */
   public enum Form {
-    /** Pairs of QuantizeLinear and DequantizeLinear, which runtimes fuse; only ONNX's operators. */
+    /**
+     * Pairs of QuantizeLinear and DequantizeLinear, which runtimes fuse; ONNX's operators, but for
+     * those of the model itself and for recurrent layers.
+     */
     QDQ,
     /**
      * Operators on integers: QLinearConv, QLinearMatMul and ONNX Runtime's own; for 4-bit weights
