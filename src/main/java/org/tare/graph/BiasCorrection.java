@@ -37,11 +37,12 @@ final class BiasCorrection {
       }
       means[c] = stats.mean(c);
     }
+    float[] values = weight.values();
     double[] shifts = new double[weight.outputs()];
     for (int i = 0; i < quantized.length; i++) {
       int o = weight.output(i);
       QParams q = qparams.channels().get(qparams.isPerChannel() ? o : 0);
-      double error = q.dequantize(quantized[i]) - (double) weight.values()[i];
+      double error = q.dequantize(quantized[i]) - (double) values[i];
       shifts[o] += error * means[weight.channel(i)];
     }
     return Optional.of(shifts);
