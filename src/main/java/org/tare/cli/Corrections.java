@@ -29,7 +29,10 @@ final class Corrections {
 
   private static final String NOT_IN_SEQUENCE = "Biases are not corrected in sequence: ";
 
-  /** SmoothQuant's factors cost time and bytes: what the error has to come down to for them. */
+  /**
+   * SmoothQuant's factors cost time and bytes, unless they all went into constants: what the error
+   * has to come down to for them.
+   */
   private static final double WORTH_FACTORS = 0.95;
 
   private final Settings settings;
@@ -151,7 +154,8 @@ final class Corrections {
   private Chosen choose(FloatModel plain, List<SmoothQuant.Layer> smoothed) {
     List<SmoothQuant.Layer> layers = smoothed;
     if (wanted.smoothQuant() == Switch.AUTO && !layers.isEmpty()) {
-      layers = keeps("smooth-quant", plain, WORTH_FACTORS) ? layers : List.of();
+      boolean isFree = layers.stream().allMatch(SmoothQuant.Layer::folded);
+      layers = keeps("smooth-quant", plain, isFree ? 1 : WORTH_FACTORS) ? layers : List.of();
     }
     boolean hasConvolutions = hasConvolutions(model);
     if (wanted.kernelSums() == Switch.AUTO && hasConvolutions) {
