@@ -8,9 +8,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.function.Consumer;
-import java.util.function.Supplier;
-import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
 import org.tare.graph.ChannelAxes;
 import org.tare.graph.SmoothQuant;
@@ -26,14 +23,12 @@ import org.tare.stats.CalibrationState;
  * over the tensors that got factors in the first.
  */
 final class Calibration {
+  private final SparkSide side;
   private final Settings settings;
-  private final Supplier<SparkSession> spark;
-  private final Consumer<String> progress;
 
-  Calibration(Settings settings, Supplier<SparkSession> spark, Consumer<String> progress) {
-    this.settings = settings;
-    this.spark = spark;
-    this.progress = progress;
+  Calibration(SparkSide side) {
+    this.side = side;
+    this.settings = side.settings();
   }
 
   /** Whether outliers are moved into weights where the model has products that gain by it. */
@@ -66,10 +61,11 @@ final class Calibration {
     if (smoothed.layers().isEmpty()) {
       return first;
     }
-    progress.accept(
-        "Calibrating again: "
-            + smoothed.layers().size()
-            + " tensors got factors of SmoothQuant (--set quantize.smooth-quant=false goes without)");
+    side.progress()
+        .accept(
+            "Calibrating again: "
+                + smoothed.layers().size()
+                + " tensors got factors of SmoothQuant (--set quantize.smooth-quant=false goes without)");
     FloatModel second = model.with(smoothed);
     return join(first, pass(second, data, smoothed.smoothed(), parts(second, Map.of())));
   }
@@ -77,7 +73,7 @@ final class Calibration {
   private CalibrationJob.Result pass(
       FloatModel model, DataSource data, List<String> observed, ObservedParts parts) {
     return CalibrationJob.run(
-        spark.get(),
+        side.spark().get(),
         new CalibrationJob.Request(
             model.name(),
             model.prepared(),
@@ -90,7 +86,7 @@ final class Calibration {
             parts,
             mask(model),
             settings.texts("calibrate.by")),
-        progress);
+        side.progress());
   }
 
   /** In the dynamic mode none: the ranges of a batch are those of all its places, filled or not. */

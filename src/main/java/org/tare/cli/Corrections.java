@@ -4,9 +4,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.Consumer;
-import java.util.function.Supplier;
-import org.apache.spark.sql.SparkSession;
 import org.tare.cli.CorrectionSettings.Switch;
 import org.tare.graph.OnnxModel;
 import org.tare.graph.Quantization;
@@ -35,10 +32,9 @@ final class Corrections {
    */
   private static final double WORTH_FACTORS = 0.95;
 
+  private final SparkSide side;
   private final Settings settings;
   private final CorrectionSettings wanted;
-  private final Supplier<SparkSession> spark;
-  private final Consumer<String> progress;
   private final Quantizer quantizer;
   private final DataSource rows;
 
@@ -82,17 +78,10 @@ final class Corrections {
     }
   }
 
-  private Corrections(
-      Settings settings,
-      Supplier<SparkSession> spark,
-      Consumer<String> progress,
-      Quantizer quantizer,
-      FloatModel model,
-      DataSource rows) {
-    this.settings = settings;
+  private Corrections(SparkSide side, Quantizer quantizer, FloatModel model, DataSource rows) {
+    this.side = side;
+    this.settings = side.settings();
     this.wanted = CorrectionSettings.of(settings);
-    this.spark = spark;
-    this.progress = progress;
     this.quantizer = quantizer;
     this.model = model;
     this.rows = rows;
@@ -106,14 +95,12 @@ final class Corrections {
    * @param data to measure on; without any, everything that is not switched off stays
    */
   static Chosen choose(
-      Settings settings,
-      Supplier<SparkSession> spark,
-      Consumer<String> progress,
+      SparkSide side,
       Quantizer quantizer,
       FloatModel plain,
       SmoothQuant.Result smoothed,
       Optional<DataSource> data) {
-    CorrectionSettings wanted = CorrectionSettings.of(settings);
+    CorrectionSettings wanted = CorrectionSettings.of(side.settings());
     FloatModel all = plain.with(smoothed);
     Optional<String> obstacle = obstacle(wanted, all, data);
     if (obstacle.isPresent()) {
@@ -125,15 +112,14 @@ final class Corrections {
     }
     try (KeptRows rows =
         KeptRows.of(
-            spark.get(),
+            side.spark().get(),
             plain.name(),
             plain.original(),
             plain.types(),
             data.get(),
-            settings.inputs(),
+            side.settings().inputs(),
             wanted.measureRows())) {
-      return new Corrections(settings, spark, progress, quantizer, all, rows.source())
-          .choose(plain, smoothed.layers());
+      return new Corrections(side, quantizer, all, rows.source()).choose(plain, smoothed.layers());
     }
   }
 
@@ -168,7 +154,7 @@ final class Corrections {
     if (wanted.inSequence()) {
       FloatModel before = model;
       double without = error();
-      model = new SequentialCorrection(settings, spark, progress).correct(model, rows, quantizer);
+      model = new SequentialCorrection(side).correct(model, rows, quantizer);
       error = Double.NaN;
       keeps("bias-sequential", before, without, 1);
     }
@@ -199,7 +185,7 @@ final class Corrections {
   private double measure(FloatModel candidate) {
     EvaluationJob.Result result =
         EvaluationJob.run(
-            spark.get(),
+            side.spark().get(),
             new EvaluationJob.Request(
                 candidate.name(),
                 candidate.original(),
@@ -211,7 +197,7 @@ final class Corrections {
                 settings.inputs(),
                 settings.batch(),
                 badRows(settings)),
-            progress);
+            side.progress());
     return result.outputs().values().stream().mapToDouble(Corrections::error).average().orElse(0);
   }
 

@@ -238,6 +238,10 @@ final class Job implements AutoCloseable {
     return OutputFolder.check(files(), settings.require("output"), settings.flag("overwrite"));
   }
 
+  private SparkSide side() {
+    return new SparkSide(settings, this::spark, err::println);
+  }
+
   private SparkSession spark() {
     if (spark == null) {
       spark = Sessions.start(settings.flag("verbose"));
@@ -246,8 +250,7 @@ final class Job implements AutoCloseable {
   }
 
   private CalibrationJob.Result calibrate(FloatModel model, DataSource data) {
-    CalibrationJob.Result result =
-        new Calibration(settings, this::spark, err::println).run(model, data);
+    CalibrationJob.Result result = new Calibration(side()).run(model, data);
     seconds.put("calibrate", result.seconds());
     warnOfNonFinite(result.state());
     return result;
@@ -265,9 +268,7 @@ final class Job implements AutoCloseable {
     long begun = System.nanoTime();
     Corrections.Chosen chosen =
         Corrections.choose(
-            settings,
-            this::spark,
-            err::println,
+            side(),
             (candidate, form) -> quantized(candidate, state, form).model(),
             model,
             smoothed,

@@ -4,9 +4,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
-import java.util.function.Supplier;
-import org.apache.spark.sql.SparkSession;
 import org.tare.graph.BiasSequence;
 import org.tare.graph.OnnxModel;
 import org.tare.graph.Quantization;
@@ -23,14 +20,12 @@ import org.tare.stats.ChannelStats;
  * corrected.
  */
 final class SequentialCorrection {
+  private final SparkSide side;
   private final Settings settings;
-  private final Supplier<SparkSession> spark;
-  private final Consumer<String> progress;
 
-  SequentialCorrection(Settings settings, Supplier<SparkSession> spark, Consumer<String> progress) {
-    this.settings = settings;
-    this.spark = spark;
-    this.progress = progress;
+  SequentialCorrection(SparkSide side) {
+    this.side = side;
+    this.settings = side.settings();
   }
 
   /**
@@ -49,7 +44,7 @@ final class SequentialCorrection {
     Map<String, double[]> shifts = new LinkedHashMap<>();
     FloatModel corrected = model;
     for (int level = 0; level < levels.size(); level++) {
-      progress.accept("Correcting biases: level " + (level + 1) + " of " + levels.size());
+      side.progress().accept("Correcting biases: level " + (level + 1) + " of " + levels.size());
       // In this form every result has a tensor of floats.
       OnnxModel quantized = quantizer.quantize(corrected, Quantization.Form.QDQ);
       Map<String, String> names = new LinkedHashMap<>();
@@ -87,7 +82,7 @@ final class SequentialCorrection {
   private CalibrationState observe(
       FloatModel model, OnnxModel run, DataSource rows, Map<String, Integer> axes) {
     return CalibrationJob.run(
-            spark.get(),
+            side.spark().get(),
             new CalibrationJob.Request(
                 model.name(),
                 run,
@@ -100,7 +95,7 @@ final class SequentialCorrection {
                 new ObservedParts(Map.of(), ChannelDetail.SUMMARY, axes),
                 settings.mask(model.original().graph().inputNames()),
                 List.of()),
-            progress)
+            side.progress())
         .state();
   }
 }
