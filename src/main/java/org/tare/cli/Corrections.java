@@ -3,6 +3,7 @@ package org.tare.cli;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import org.tare.cli.CorrectionSettings.Switch;
 import org.tare.graph.OnnxModel;
@@ -26,6 +27,10 @@ final class Corrections {
 
   private static final String NOT_IN_SEQUENCE = "Biases are not corrected in sequence: ";
 
+  private static final String NOT_COMPARABLE =
+      "Corrections are not measured, and stay: the shapes of the outputs depend on values, and were"
+          + " others in the quantized model";
+
   /**
    * SmoothQuant's factors cost time and bytes, unless they all went into constants: what the error
    * has to come down to for them.
@@ -39,7 +44,11 @@ final class Corrections {
   private final DataSource rows;
 
   private FloatModel model;
-  private double error;
+
+  /** Of the model, once it is measured. */
+  private OptionalDouble error = OptionalDouble.empty();
+
+  private boolean isComparable = true;
   private final List<Trial> trials = new ArrayList<>();
 
   /** Makes the quantized model of a float model with some of the corrections. */
@@ -85,7 +94,6 @@ final class Corrections {
     this.quantizer = quantizer;
     this.model = model;
     this.rows = rows;
-    this.error = Double.NaN;
   }
 
   /**
@@ -155,10 +163,11 @@ final class Corrections {
       FloatModel before = model;
       double without = error();
       model = new SequentialCorrection(side).correct(model, rows, quantizer);
-      error = Double.NaN;
+      error = OptionalDouble.empty();
       keeps("bias-sequential", before, without, 1);
     }
-    return new Chosen(model, layers, trials, Optional.empty());
+    return new Chosen(
+        model, layers, trials, isComparable ? Optional.empty() : Optional.of(NOT_COMPARABLE));
   }
 
   /** Whether the model is better than without a correction; else it is from now on without. */
@@ -168,20 +177,27 @@ final class Corrections {
   }
 
   private boolean keeps(String correction, FloatModel other, double without, double worth) {
+    isComparable &= !Double.isNaN(error()) && !Double.isNaN(without);
+    if (!isComparable) {
+      return true;
+    }
     boolean isKept = error() < worth * without;
     trials.add(new Trial(correction, isKept, error(), without));
     if (!isKept) {
       model = other;
-      error = without;
+      error = OptionalDouble.of(without);
     }
     return isKept;
   }
 
   private double error() {
-    error = Double.isNaN(error) ? measure(model) : error;
-    return error;
+    if (error.isEmpty()) {
+      error = OptionalDouble.of(measure(model));
+    }
+    return error.getAsDouble();
   }
 
+  /** NaN if no output can be compared. */
   private double measure(FloatModel candidate) {
     EvaluationJob.Result result =
         EvaluationJob.run(
@@ -198,7 +214,10 @@ final class Corrections {
                 settings.batch(),
                 badRows(settings)),
             side.progress());
-    return result.outputs().values().stream().mapToDouble(Corrections::error).average().orElse(0);
+    return result.outputs().values().stream()
+        .mapToDouble(Corrections::error)
+        .average()
+        .orElse(Double.NaN);
   }
 
   /** Noise over signal: none of an output of zeros, infinite where no value is finite in both. */

@@ -85,18 +85,24 @@ class CorrectionsCommandTest {
         .node("ArgMax", List.of("h"), List.of("c"), "axis", 1L)
         .output("c", ElementType.INT64, -1, 1, SIZE - 2, SIZE - 2)
         .write(at("classes.onnx"));
-    TestModel.opset(17)
-        .input("x", -1, CHANNELS, SIZE, SIZE)
-        .constant("w", new long[] {8, CHANNELS, 3, 3}, Samples.normal(random, 8 * CHANNELS * 9))
-        .constant("zero", new long[0], 0)
-        .node("Conv", List.of("x", "w"), List.of("y"))
-        .node("Greater", List.of("y", "zero"), List.of("g"))
-        .node("Compress", List.of("y", "flat"), List.of("passing"))
-        .node("Reshape", List.of("g", "all"), List.of("flat"))
-        .longs("all", -1)
-        .output("y", -1, 8, SIZE - 2, SIZE - 2)
-        .output("passing", -1)
-        .write(at("passing.onnx"));
+    passing(random, true).write(at("passing.onnx"));
+    passing(random, false).write(at("only-passing.onnx"));
+  }
+
+  /** Gives what a convolution's results above zero are, and, if that is wanted, all of them. */
+  private static TestModel passing(Random random, boolean withAll) {
+    TestModel model =
+        TestModel.opset(17)
+            .input("x", -1, CHANNELS, SIZE, SIZE)
+            .constant("w", new long[] {8, CHANNELS, 3, 3}, Samples.normal(random, 8 * CHANNELS * 9))
+            .constant("zero", new long[0], 0)
+            .node("Conv", List.of("x", "w"), List.of("y"))
+            .node("Greater", List.of("y", "zero"), List.of("g"))
+            .node("Compress", List.of("y", "flat"), List.of("passing"))
+            .node("Reshape", List.of("g", "all"), List.of("flat"))
+            .longs("all", -1)
+            .output("passing", -1);
+    return withAll ? model.output("y", -1, 8, SIZE - 2, SIZE - 2) : model;
   }
 
   /** A picture whose channels are nearly of one value each, another one in each picture. */
@@ -268,6 +274,29 @@ class CorrectionsCommandTest {
     assertTrue(
         result.path("warnings").toString().contains("\\\"passing\\\" is not compared"),
         result.toString());
+  }
+
+  /** Where nothing can be compared nothing is left out, and it is said. */
+  @Test
+  void correctionsStayWhereNoOutputCanBeCompared() throws IOException {
+    JsonNode result = run("only-passing.onnx", "noise", "out-only");
+    assertTrue(corrections(result).isEmpty(), result.toString());
+    assertTrue(
+        result
+            .path("warnings")
+            .path(0)
+            .asText()
+            .startsWith("Corrections are not measured, and stay"),
+        result.toString());
+    run(
+        "only-passing.onnx",
+        "noise",
+        "out-all",
+        "quantize.weight.rounding=sums",
+        "quantize.bias-correction=fast");
+    assertEquals(
+        -1,
+        Files.mismatch(at("out-only").resolve("model.onnx"), at("out-all").resolve("model.onnx")));
   }
 
   /** Whatever share of the few rows is bad: that was checked on all of them. */
