@@ -25,15 +25,12 @@ import org.tare.graph.TensorType;
 import org.tare.infer.TensorTypes;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfigMapping;
-import org.tare.quant.DType;
 import org.tare.report.HtmlReport;
 import org.tare.report.ReportData;
 import org.tare.spark.CalibrationJob;
 import org.tare.spark.DataSource;
 import org.tare.spark.EvaluationJob;
-import org.tare.spark.OutputMetrics;
 import org.tare.stats.CalibrationState;
-import org.tare.stats.TensorStats;
 import org.tare.store.HadoopFiles;
 import org.tare.store.OutputFolder;
 
@@ -65,7 +62,7 @@ final class Job implements AutoCloseable {
         model.plan().isPresent() ? Optional.of(data()) : settings.source("data");
     Optional<DataSource> validation = settings.source("validation");
     if (settings.flag("dry-run")) {
-      dryRun(model);
+      DryRun.print(settings, model, out);
       return;
     }
     OutputFolder output = output();
@@ -107,7 +104,7 @@ final class Job implements AutoCloseable {
     }
     DataSource data = data();
     if (settings.flag("dry-run")) {
-      dryRun(model);
+      DryRun.print(settings, model, out);
       return;
     }
     OutputFolder output = output();
@@ -133,13 +130,13 @@ final class Job implements AutoCloseable {
     Optional<String> file =
         model.plan().isPresent() ? Optional.of(settings.require("state")) : settings.find("state");
     if (settings.flag("dry-run")) {
-      dryRun(model);
+      DryRun.print(settings, model, out);
       return;
     }
     Optional<CalibrationState> state = file.map(name -> readState(model, name));
     OutputFolder output = output();
-    state.ifPresent(this::warnOfNonFinite);
-    state.ifPresent(observed -> warnOfMissingMeans(model, observed));
+    state.map(Warnings::ofNonFinite).ifPresent(warnings::addAll);
+    state.flatMap(observed -> Warnings.ofMissingMeans(model, observed)).ifPresent(warnings::add);
     Corrections.Chosen chosen = correct(model, state, Optional.empty());
     QuantizedModel quantized = quantize(chosen.model(), state);
     List<ModelFile> onnx = quantized.model().files("model.onnx");
@@ -183,7 +180,7 @@ final class Job implements AutoCloseable {
     FloatModel floatModel =
         new FloatModel(fileName(name), model, model, types, null, Optional.empty());
     if (settings.flag("dry-run")) {
-      printSettings();
+      DryRun.printSettings(settings, out);
       return;
     }
     EvaluationJob.Result evaluation = evaluate(floatModel, quantized, table);
@@ -252,7 +249,7 @@ final class Job implements AutoCloseable {
   private CalibrationJob.Result calibrate(FloatModel model, DataSource data) {
     CalibrationJob.Result result = new Calibration(side()).run(model, data);
     seconds.put("calibrate", result.seconds());
-    warnOfNonFinite(result.state());
+    warnings.addAll(Warnings.ofNonFinite(result.state()));
     return result;
   }
 
@@ -292,50 +289,6 @@ final class Job implements AutoCloseable {
     return smoothed;
   }
 
-  private void warnOfNonFinite(CalibrationState state) {
-    for (Map.Entry<String, TensorStats> entry : state.tensors().entrySet()) {
-      TensorStats stats = entry.getValue();
-      long infinite = stats.positiveInfinities() + stats.negativeInfinities();
-      if (stats.nans() + infinite > 0) {
-        warnings.add(
-            String.format(
-                Locale.ROOT,
-                "Tensor \"%s\": %d NaN and %d infinite of %d values are not in its range",
-                entry.getKey(),
-                stats.nans(),
-                infinite,
-                stats.count()));
-      }
-    }
-  }
-
-  /** 4 bits are for products alone: what took 8 instead is said, not only counted. */
-  private void warnOfWiderWeights(FloatModel model, QuantizedModel quantized) {
-    DType wanted = model.mapping().standard().weight().dtype();
-    long wider =
-        quantized.weights().values().stream()
-            .filter(weight -> weight.dtype().bits() > wanted.bits())
-            .count();
-    if (wider > 0) {
-      warnings.add(
-          String.format(
-              Locale.ROOT,
-              "%d of %d weights took 8 bits, not %s: blocks are for MatMul with a constant matrix",
-              wider,
-              quantized.weights().size(),
-              wanted.id()));
-    }
-  }
-
-  private void warnOfMissingMeans(FloatModel model, CalibrationState state) {
-    boolean hasMeans =
-        state.tensors().values().stream().anyMatch(stats -> stats.channels().isPresent());
-    if (model.mapping().correctsBias() && model.plan().isPresent() && !hasMeans) {
-      warnings.add(
-          "Biases are not corrected: the state holds no means of channels; calibrate again for them");
-    }
-  }
-
   private QuantizedModel quantize(FloatModel model, Optional<CalibrationState> state) {
     long begun = System.nanoTime();
     QuantizedModel quantized = quantized(model, state, QuantizeSettings.form(settings));
@@ -343,7 +296,7 @@ final class Job implements AutoCloseable {
         .model()
         .metadata()
         .put(FloatNodeNotes.KEY, FloatNodeNotes.encode(quantized.floatNodes()));
-    warnOfWiderWeights(model, quantized);
+    Warnings.ofWiderWeights(model, quantized).ifPresent(warnings::add);
     if (settings.flag("quantize.declare-shapes")) {
       Quantization.declareShapes(quantized, model.prepared(), model.types());
     }
@@ -384,23 +337,7 @@ final class Job implements AutoCloseable {
                 settings.badRows()),
             err::println);
     seconds.put("evaluate", result.seconds());
-    for (String output : result.unlike()) {
-      warnings.add(
-          "Output \""
-              + output
-              + "\" is not compared: its shape depends on values, and was another in the quantized"
-              + " model");
-    }
-    for (Map.Entry<String, OutputMetrics> output : result.outputs().entrySet()) {
-      if (output.getValue().nonFinite() > 0) {
-        warnings.add(
-            String.format(
-                Locale.ROOT,
-                "Output \"%s\": %d values are NaN or infinite in one of the models",
-                output.getKey(),
-                output.getValue().nonFinite()));
-      }
-    }
+    warnings.addAll(Warnings.ofOutputs(result));
     return result;
   }
 
@@ -472,52 +409,6 @@ final class Job implements AutoCloseable {
     if (!output.isEmpty()) {
       out.printf(Locale.ROOT, "%-26s %s%n", "Output", output);
     }
-  }
-
-  private void printSettings() {
-    out.println("Settings:");
-    for (Settings.Effective setting : settings.effective()) {
-      out.printf(
-          Locale.ROOT, "  %-32s %-28s %s%n", setting.key(), setting.value(), setting.origin());
-    }
-  }
-
-  private void dryRun(FloatModel model) {
-    printSettings();
-    List<String> observed = model.observed();
-    out.printf(Locale.ROOT, "%nTensors to observe: %d%n", observed.size());
-    long batchBytes = 0;
-    for (String tensor : observed) {
-      TensorType type = model.types().get(tensor);
-      out.printf(Locale.ROOT, "  %-32s %s%n", tensor, type);
-      long values = settings.batch();
-      for (int i = 1; i < type.rank(); i++) {
-        values *= Math.max(1, type.shape()[i]);
-      }
-      batchBytes += 4 * values;
-    }
-    model
-        .plan()
-        .ifPresent(
-            plan -> {
-              out.printf(Locale.ROOT, "%nNodes quantized: %d%n", plan.quantizedNodeCount());
-              plan.floatNodes()
-                  .forEach(
-                      node ->
-                          out.printf(
-                              Locale.ROOT,
-                              "  stays float32: %s %s: %s%n",
-                              node.opType(),
-                              node.name(),
-                              node.reason()));
-            });
-    // A tensor's stats take a page of 1 kB for each power of two that occurs, about 40.
-    double megabytes = (batchBytes + observed.size() * 40 * 1024.0 + (1 << 20)) / (1 << 20);
-    out.printf(
-        Locale.ROOT,
-        "%nMemory per task, about: %.1f MB for observed tensors and their stats, besides the"
-            + " model's own%nNothing was written.%n",
-        megabytes);
   }
 
   @Override

@@ -11,10 +11,10 @@ import java.util.stream.Stream;
 import org.tare.qconfig.QConfigMapping;
 
 /**
- * The layers of a float model whose biases can be corrected in sequence (Nagel et al. 2019,
- * Data-Free Quantization, appendix D; empirical bias correction): what the mean of an output
- * channel is in the quantized model and is not in the float one is taken off the bias, layer after
- * layer, each after those before it are corrected.
+ * The layers of a float model whose biases can be corrected in sequence (the empirical bias
+ * correction of Nagel et al. 2019, Data-Free Quantization): by how much the mean of an output
+ * channel is greater in the quantized model than in the float one is taken off the bias, layer
+ * after layer, each after those before it are corrected.
  *
  * <p>Layers are Conv, ConvTranspose, Gemm and MatMul that the configuration quantizes and that have
  * a place for a bias: of a MatMul, the Add of a constant vector after it.
