@@ -9,13 +9,13 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.tare.TareException;
-import org.tare.graph.ChannelAxes;
-import org.tare.graph.SmoothQuant;
+import org.tare.correct.ChannelAxes;
+import org.tare.correct.SmoothQuant;
 import org.tare.qconfig.Mode;
-import org.tare.spark.CalibrationJob;
-import org.tare.spark.DataSource;
-import org.tare.spark.ObservedParts;
-import org.tare.spark.ObservedParts.ChannelDetail;
+import org.tare.spark.rows.DataSource;
+import org.tare.spark.tasks.CalibrationJob;
+import org.tare.spark.tasks.ObservedParts;
+import org.tare.spark.tasks.ObservedParts.ChannelDetail;
 import org.tare.stats.CalibrationState;
 
 /**

@@ -6,16 +6,16 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import org.tare.cli.CorrectionSettings.Switch;
-import org.tare.graph.OnnxModel;
-import org.tare.graph.Quantization;
-import org.tare.graph.SmoothQuant;
+import org.tare.correct.SmoothQuant;
+import org.tare.onnx.OnnxModel;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
-import org.tare.spark.BadRows;
-import org.tare.spark.DataSource;
-import org.tare.spark.EvaluationJob;
-import org.tare.spark.KeptRows;
-import org.tare.spark.OutputMetrics;
+import org.tare.rewrite.Quantization;
+import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.KeptRows;
+import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.OutputMetrics;
 
 /**
  * Chooses the corrections of a quantized model by the error that is measured on rows of the

@@ -3,7 +3,7 @@ package org.tare.cli;
 import java.io.PrintStream;
 import java.util.List;
 import java.util.Locale;
-import org.tare.graph.TensorType;
+import org.tare.onnx.TensorType;
 
 /** Tells what a command would do, and does nothing. */
 final class DryRun {

@@ -3,9 +3,9 @@ package org.tare.cli;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.tare.graph.OnnxRuntimeCalibrationTable;
-import org.tare.graph.QuantizedModel;
-import org.tare.graph.TensorRtCalibrationCache;
+import org.tare.export.OnnxRuntimeCalibrationTable;
+import org.tare.export.TensorRtCalibrationCache;
+import org.tare.rewrite.QuantizedModel;
 
 /**
  * The calibration in other tools' formats, for those that {@code quantize.export} names.

@@ -16,8 +16,8 @@ import java.util.zip.Deflater;
 import java.util.zip.DeflaterOutputStream;
 import java.util.zip.InflaterInputStream;
 import org.tare.TareException;
-import org.tare.graph.OnnxModel;
-import org.tare.graph.QuantizationPlan.FloatNode;
+import org.tare.onnx.OnnxModel;
+import org.tare.plan.FloatNode;
 
 /**
  * A model's own account of why nodes stayed float, in its metadata: JSON of reasons, each with a

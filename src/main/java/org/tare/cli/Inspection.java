@@ -12,11 +12,12 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.tare.TareException;
-import org.tare.graph.ModelInspection;
-import org.tare.graph.ModelInspection.Figures;
-import org.tare.graph.ModelInspection.Kind;
-import org.tare.graph.ModelInspection.QuantizedTensor;
-import org.tare.graph.OnnxModel;
+import org.tare.inspect.ModelInspection;
+import org.tare.inspect.ModelInspection.Figures;
+import org.tare.inspect.ModelInspection.Kind;
+import org.tare.inspect.ModelInspection.QuantizedTensor;
+import org.tare.onnx.OnnxModel;
+import org.tare.plan.FloatNode;
 import org.tare.stats.CalibrationState;
 import org.tare.store.HadoopFiles;
 
@@ -119,7 +120,7 @@ final class Inspection {
     if (!found.floatNodes().isEmpty()) {
       List<List<String>> floats = new ArrayList<>();
       floats.add(List.of("float node", "name", "reason"));
-      for (ModelInspection.FloatNode node : found.floatNodes()) {
+      for (FloatNode node : found.floatNodes()) {
         floats.add(List.of(node.opType(), node.name(), node.reason()));
       }
       text.append(System.lineSeparator()).append(TextTable.of(floats));
@@ -191,7 +192,7 @@ final class Inspection {
     }
     root.put("conversions", found.conversions());
     ArrayNode floats = root.putArray("float_nodes");
-    for (ModelInspection.FloatNode one : found.floatNodes()) {
+    for (FloatNode one : found.floatNodes()) {
       floats
           .addObject()
           .put("op", one.opType())

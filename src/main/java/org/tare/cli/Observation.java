@@ -12,9 +12,6 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
-import org.tare.qconfig.torch.ObserverConfig;
-import org.tare.qconfig.torch.ObserverKind;
-import org.tare.qconfig.torch.TorchObserver;
 import org.tare.quant.DType;
 import org.tare.quant.QParamsRule;
 import org.tare.quant.QScheme;
@@ -22,12 +19,15 @@ import org.tare.quant.QuantSpec;
 import org.tare.range.RangeMethod;
 import org.tare.range.torch.TorchHistogram;
 import org.tare.range.torch.TorchVersion;
-import org.tare.spark.DataSource;
-import org.tare.spark.ObserveJob;
+import org.tare.spark.rows.DataSource;
+import org.tare.spark.tasks.ObserveJob;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.MovingAverage;
 import org.tare.store.HadoopFiles;
 import org.tare.store.OutputFolder;
+import org.tare.torch.ObserverConfig;
+import org.tare.torch.ObserverKind;
+import org.tare.torch.TorchObserver;
 
 /** The command {@code observe}: qparams of the columns of a table, without a model. */
 final class Observation {

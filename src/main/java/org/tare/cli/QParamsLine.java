@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.tare.TareException;
-import org.tare.qconfig.torch.TorchObserver;
 import org.tare.quant.DynamicQParams;
 import org.tare.quant.QParams;
 import org.tare.quant.QScheme;
@@ -20,6 +19,7 @@ import org.tare.range.RangeSearch;
 import org.tare.stats.ChannelStats;
 import org.tare.stats.MovingAverage;
 import org.tare.stats.TensorStats;
+import org.tare.torch.TorchObserver;
 
 /**
  * One line of what {@code observe} says: the qparams of a column, or of a slice or batch of it.

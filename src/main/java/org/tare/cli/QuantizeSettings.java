@@ -8,7 +8,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.tare.TareException;
-import org.tare.graph.Quantization;
 import org.tare.qconfig.Backend;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
@@ -17,6 +16,7 @@ import org.tare.qconfig.TensorQConfig;
 import org.tare.quant.DType;
 import org.tare.quant.QScheme;
 import org.tare.range.RangeMethod;
+import org.tare.rewrite.Quantization;
 
 /** What the keys below {@code quantize} mean. */
 final class QuantizeSettings {

@@ -8,16 +8,16 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.tare.graph.QuantizationPlan;
-import org.tare.graph.QuantizedModel;
-import org.tare.graph.QuantizedWeight;
-import org.tare.graph.SmoothQuant;
+import org.tare.correct.SmoothQuant;
+import org.tare.plan.FloatNode;
 import org.tare.quant.ChannelQParams;
 import org.tare.quant.QParams;
 import org.tare.report.ReportData.Fact;
-import org.tare.spark.CalibrationJob;
-import org.tare.spark.EvaluationJob;
-import org.tare.spark.OutputMetrics;
+import org.tare.rewrite.QuantizedModel;
+import org.tare.rewrite.QuantizedWeight;
+import org.tare.spark.tasks.CalibrationJob;
+import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.OutputMetrics;
 
 /** The machine-readable results, and the summary that is read off them. */
 final class Results {
@@ -54,7 +54,7 @@ final class Results {
     }
     node.put("removed_activation_functions", quantized.removedActivations());
     ArrayNode floats = node.putArray("float_nodes");
-    for (QuantizationPlan.FloatNode left : quantized.floatNodes()) {
+    for (FloatNode left : quantized.floatNodes()) {
       ObjectNode one = floats.addObject();
       one.put("op", left.opType());
       one.put("name", left.name());

@@ -16,12 +16,12 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.tare.TareException;
-import org.tare.graph.TensorRtCalibrationCache;
+import org.tare.export.TensorRtCalibrationCache;
 import org.tare.range.RangeMethod;
-import org.tare.spark.BadRows;
-import org.tare.spark.DataSource;
-import org.tare.spark.InputSpec;
-import org.tare.spark.ObservedParts;
+import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.InputSpec;
+import org.tare.spark.tasks.ObservedParts;
 
 /**
  * The settings of a job: each from an option, else from {@code --set}, else from the job file, else

@@ -5,10 +5,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import org.tare.graph.QuantizedModel;
 import org.tare.quant.DType;
-import org.tare.spark.EvaluationJob;
-import org.tare.spark.OutputMetrics;
+import org.tare.rewrite.QuantizedModel;
+import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.OutputMetrics;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.TensorStats;
 

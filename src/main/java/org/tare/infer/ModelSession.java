@@ -16,8 +16,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import org.tare.TareException;
-import org.tare.graph.ElementType;
-import org.tare.graph.TensorType;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.TensorType;
 
 /**
  * An ONNX model loaded into ONNX Runtime on the CPU, with all graph optimisations on. Threads are
@@ -90,8 +90,8 @@ public final class ModelSession implements AutoCloseable {
 
   private static ElementType elementType(TensorInfo info) {
     return switch (info.onnxType) {
-      case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT -> ElementType.FLOAT;
-      case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE -> ElementType.DOUBLE;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT -> ElementType.FLOAT32;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE -> ElementType.FLOAT64;
       case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16 -> ElementType.FLOAT16;
       case ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16 -> ElementType.BFLOAT16;
       case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8 -> ElementType.UINT8;
@@ -158,8 +158,8 @@ public final class ModelSession implements AutoCloseable {
   private OnnxTensor tensor(String input, InputTensor given) throws OrtException {
     OnnxJavaType type =
         switch (given.elementType()) {
-          case FLOAT -> OnnxJavaType.FLOAT;
-          case DOUBLE -> OnnxJavaType.DOUBLE;
+          case FLOAT32 -> OnnxJavaType.FLOAT;
+          case FLOAT64 -> OnnxJavaType.DOUBLE;
           case INT64 -> OnnxJavaType.INT64;
           case INT32 -> OnnxJavaType.INT32;
           case INT16 -> OnnxJavaType.INT16;

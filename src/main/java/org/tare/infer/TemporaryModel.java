@@ -5,7 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.BiConsumer;
 import org.tare.TareException;
-import org.tare.graph.OnnxModel;
+import org.tare.onnx.OnnxModel;
 
 /** A model as a file to be loaded, with its external data; both go when it is closed. */
 public final class TemporaryModel implements AutoCloseable {

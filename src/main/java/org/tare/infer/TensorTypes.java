@@ -4,10 +4,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.tare.TareException;
-import org.tare.graph.ElementType;
-import org.tare.graph.Node;
-import org.tare.graph.OnnxModel;
-import org.tare.graph.TensorType;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.Node;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TensorType;
 
 /** Finds the types of a model's tensors by letting ONNX Runtime infer them. */
 public final class TensorTypes {
@@ -36,7 +36,7 @@ public final class TensorTypes {
   }
 
   private static boolean isFloat(TensorType type) {
-    return type != null && type.elementType() == ElementType.FLOAT;
+    return type != null && type.elementType() == ElementType.FLOAT32;
   }
 
   /**

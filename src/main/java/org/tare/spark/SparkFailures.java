@@ -3,7 +3,7 @@ package org.tare.spark;
 import org.tare.TareException;
 
 /** Finds what a user can act on in the exceptions that Spark wraps around it. */
-final class SparkFailures {
+public final class SparkFailures {
   private SparkFailures() {}
 
   /**
@@ -12,7 +12,7 @@ final class SparkFailures {
    *
    * @param what could not be done
    */
-  static TareException translate(String what, Throwable failure) {
+  public static TareException translate(String what, Throwable failure) {
     for (Throwable t = failure; t != null; t = t.getCause()) {
       if (t instanceof TareException known) {
         return TareException.of(known.kind(), known.getMessage()).causedBy(failure);
@@ -28,7 +28,7 @@ final class SparkFailures {
   }
 
   /** What all the others were caused by. */
-  static Throwable innermost(Throwable failure) {
+  public static Throwable innermost(Throwable failure) {
     Throwable innermost = failure;
     while (innermost.getCause() != null) {
       innermost = innermost.getCause();
@@ -37,7 +37,7 @@ final class SparkFailures {
   }
 
   /** The first line of the message that says anything: some of Spark's begin with an empty one. */
-  static String firstLine(Throwable failure) {
+  public static String firstLine(Throwable failure) {
     return String.valueOf(failure.getMessage())
         .lines()
         .map(String::strip)

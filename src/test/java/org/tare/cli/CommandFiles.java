@@ -21,8 +21,8 @@ import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
-import org.tare.graph.TestModel;
-import org.tare.spark.DigitsCalibration;
+import org.tare.onnx.TestModel;
+import org.tare.spark.tasks.DigitsCalibration;
 
 /**
  * The files that the tests of the command give it: the demo's, a tiny model, tables of every form,

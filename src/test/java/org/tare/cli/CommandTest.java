@@ -15,8 +15,8 @@ import java.util.Map;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.tare.graph.OnnxChecker;
-import org.tare.graph.TestModel;
+import org.tare.onnx.OnnxChecker;
+import org.tare.onnx.TestModel;
 
 /** The command as a user runs it: what it reads, writes and says. */
 class CommandTest {

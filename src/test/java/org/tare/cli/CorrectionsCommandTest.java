@@ -17,10 +17,10 @@ import java.util.Random;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.tare.graph.ElementType;
-import org.tare.graph.OnnxModel;
-import org.tare.graph.TestModel;
-import org.tare.graph.TestModel.Values;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TestModel;
+import org.tare.onnx.TestModel.Values;
 import org.tare.stats.Samples;
 
 /** Which corrections {@code run} keeps, by what it measures. */

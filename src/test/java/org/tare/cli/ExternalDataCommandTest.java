@@ -15,9 +15,9 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.tare.graph.OneFileLimit;
-import org.tare.graph.OnnxModel;
-import org.tare.spark.DigitsCalibration;
+import org.tare.onnx.OneFileLimit;
+import org.tare.onnx.OnnxModel;
+import org.tare.spark.tasks.DigitsCalibration;
 
 /** The command with models in two files, as they are from 2 GB on; here, from a few KB on. */
 class ExternalDataCommandTest {

@@ -15,9 +15,9 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.tare.graph.OnnxModel;
-import org.tare.graph.QuantizationPlan.FloatNode;
-import org.tare.graph.TestModel;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TestModel;
+import org.tare.plan.FloatNode;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.TensorStats;
 

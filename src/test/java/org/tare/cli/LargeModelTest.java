@@ -25,9 +25,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.tare.graph.ElementType;
-import org.tare.graph.TestModel;
 import org.tare.infer.ModelSession;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.TestModel;
 
 /**
  * A model of 2.9 GB, quantized by a JVM with a heap of 2 GB: {@code mvn -Plarge test
@@ -191,7 +191,7 @@ class LargeModelTest {
     float[] values = new float[SIZE];
     try (ModelSession session = ModelSession.open(model, "large", 2)) {
       session.run(
-          Map.of("x", new ModelSession.InputTensor(ElementType.FLOAT, new long[] {1, SIZE}, x)),
+          Map.of("x", new ModelSession.InputTensor(ElementType.FLOAT32, new long[] {1, SIZE}, x)),
           session.outputs().keySet(),
           (name, tensor) -> tensor.floats().get(values));
     }

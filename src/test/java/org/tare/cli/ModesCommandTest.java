@@ -21,12 +21,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.tare.graph.ElementType;
-import org.tare.graph.Node;
-import org.tare.graph.OnnxChecker;
-import org.tare.graph.OnnxModel;
-import org.tare.graph.TestModel;
-import org.tare.graph.TestModel.Values;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.Node;
+import org.tare.onnx.OnnxChecker;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TestModel;
+import org.tare.onnx.TestModel.Values;
 import org.tare.stats.Samples;
 
 /** {@code quantize} without a state, and what it says of settings that it cannot use. */

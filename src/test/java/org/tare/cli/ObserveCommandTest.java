@@ -22,8 +22,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.tare.graph.OnnxChecker;
-import org.tare.spark.DigitsCalibration;
+import org.tare.onnx.OnnxChecker;
+import org.tare.spark.tasks.DigitsCalibration;
 import org.tare.stats.CalibrationState;
 
 /** The commands on observers and states: observe, calibrate by slices, merge, inspect, methods. */

@@ -9,8 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.tare.graph.OnnxModel;
-import org.tare.spark.DigitsCalibration;
+import org.tare.onnx.OnnxModel;
+import org.tare.spark.tasks.DigitsCalibration;
 
 /** The keys below {@code prepare}: what they mean for the model and for its states. */
 class PrepareSettingsTest {

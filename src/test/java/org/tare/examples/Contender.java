@@ -9,11 +9,11 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
-import org.tare.graph.ElementType;
-import org.tare.graph.proto.Onnx.ModelProto;
-import org.tare.graph.proto.Onnx.StringStringEntryProto;
-import org.tare.graph.proto.Onnx.TensorProto;
 import org.tare.infer.ModelSession;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.proto.Onnx.ModelProto;
+import org.tare.onnx.proto.Onnx.StringStringEntryProto;
+import org.tare.onnx.proto.Onnx.TensorProto;
 
 /** A model in a comparison, loaded into ONNX Runtime with one thread that does not spin. */
 final class Contender implements AutoCloseable {
@@ -73,7 +73,7 @@ final class Contender implements AutoCloseable {
         throw new IllegalArgumentException(
             "Cannot score " + name.file() + ": the data has no input \"" + input + "\"");
       }
-      ElementType type = values.type().equals(Npy.INT64) ? ElementType.INT64 : ElementType.FLOAT;
+      ElementType type = values.type().equals(Npy.INT64) ? ElementType.INT64 : ElementType.FLOAT32;
       given.put(
           input, new ModelSession.InputTensor(type, values.shape(), values.bytes().duplicate()));
     }

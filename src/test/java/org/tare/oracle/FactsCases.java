@@ -3,13 +3,13 @@ package org.tare.oracle;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import org.tare.qconfig.torch.FakeQuantizeConfig;
-import org.tare.qconfig.torch.ObserverConfig;
-import org.tare.qconfig.torch.ObserverKind;
-import org.tare.qconfig.torch.TorchQConfig;
 import org.tare.quant.DType;
 import org.tare.quant.QScheme;
 import org.tare.quant.QuantSpec;
+import org.tare.torch.FakeQuantizeConfig;
+import org.tare.torch.ObserverConfig;
+import org.tare.torch.ObserverKind;
+import org.tare.torch.TorchQConfig;
 
 /** PyTorch's default QConfigs. */
 final class FactsCases {

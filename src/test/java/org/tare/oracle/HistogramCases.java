@@ -10,13 +10,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.tare.TareException;
-import org.tare.qconfig.torch.TorchObserver;
 import org.tare.quant.QuantSpec;
 import org.tare.quant.TorchQParams;
 import org.tare.range.torch.Histc;
 import org.tare.range.torch.TorchHistogram;
 import org.tare.range.torch.TorchRangeSearch;
 import org.tare.range.torch.TorchVersion;
+import org.tare.torch.TorchObserver;
 
 /** PyTorch's histogram observer: histc, the three generations, the range search. */
 final class HistogramCases {

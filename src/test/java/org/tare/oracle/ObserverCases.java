@@ -9,14 +9,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import java.util.OptionalInt;
 import org.tare.TareException;
-import org.tare.qconfig.torch.ObserverConfig;
-import org.tare.qconfig.torch.ObserverKind;
-import org.tare.qconfig.torch.TorchObserver;
 import org.tare.quant.DType;
 import org.tare.quant.QParamsRule;
 import org.tare.quant.QScheme;
 import org.tare.quant.QuantSpec;
 import org.tare.quant.TorchQParams;
+import org.tare.torch.ObserverConfig;
+import org.tare.torch.ObserverKind;
+import org.tare.torch.TorchObserver;
 
 /** PyTorch's observers of least and greatest values, and calculate_qparams by itself. */
 final class ObserverCases {

@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.function.BiConsumer;
 import org.junit.jupiter.api.Test;
-import org.tare.qconfig.torch.ObserverConfig;
-import org.tare.qconfig.torch.ObserverKind;
-import org.tare.qconfig.torch.TorchObserver;
+import org.tare.torch.ObserverConfig;
+import org.tare.torch.ObserverKind;
+import org.tare.torch.TorchObserver;
 
 /**
  * Holds every recorded result of PyTorch and ONNX Runtime, case by case, with the tolerances that

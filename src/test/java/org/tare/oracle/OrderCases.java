@@ -6,9 +6,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.tare.qconfig.torch.ObserverConfig;
-import org.tare.qconfig.torch.ObserverKind;
-import org.tare.qconfig.torch.TorchObserver;
+import org.tare.torch.ObserverConfig;
+import org.tare.torch.ObserverKind;
+import org.tare.torch.TorchObserver;
 
 /** The same values in other orders and cuts: what PyTorch's observers make of each. */
 final class OrderCases {

@@ -9,10 +9,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.tare.qconfig.torch.FakeQuantizeConfig;
-import org.tare.qconfig.torch.FakeQuantizeModule;
-import org.tare.qconfig.torch.ObserverConfig;
-import org.tare.qconfig.torch.ObserverKind;
 import org.tare.quant.DType;
 import org.tare.quant.DynamicQParams;
 import org.tare.quant.FakeQuantize;
@@ -21,6 +17,10 @@ import org.tare.quant.LearnableFakeQuantize;
 import org.tare.quant.QScheme;
 import org.tare.quant.QuantizeRule;
 import org.tare.quant.TorchQParams;
+import org.tare.torch.FakeQuantizeConfig;
+import org.tare.torch.FakeQuantizeModule;
+import org.tare.torch.ObserverConfig;
+import org.tare.torch.ObserverKind;
 
 /** Quantize, dequantize, fake-quantize, learnable, dynamic, metrics. */
 final class QuantizeCases {
@@ -317,7 +317,7 @@ final class QuantizeCases {
                 name.startsWith("Noop") ? ObserverKind.NOOP : ObserverKind.PLACEHOLDER;
             assertThrows(
                 org.tare.TareException.class,
-                () -> new org.tare.qconfig.torch.TorchObserver(ObserverConfig.of(kind)).qparams());
+                () -> new org.tare.torch.TorchObserver(ObserverConfig.of(kind)).qparams());
           });
     }
   }

@@ -18,10 +18,10 @@ import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
-import org.tare.graph.ModelFile;
-import org.tare.graph.OneFileLimit;
-import org.tare.graph.OnnxModel;
-import org.tare.graph.TestModel;
+import org.tare.onnx.ModelFile;
+import org.tare.onnx.OneFileLimit;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TestModel;
 
 /** Output folders and inputs on a real HDFS: a NameNode and a DataNode in this process. */
 class HdfsTest {

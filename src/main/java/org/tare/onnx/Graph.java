@@ -1,0 +1,371 @@
+package org.tare.onnx;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+import org.tare.TareException;
+import org.tare.onnx.SymbolicShapes.Size;
+import org.tare.onnx.proto.Onnx.GraphProto;
+import org.tare.onnx.proto.Onnx.NodeProto;
+import org.tare.onnx.proto.Onnx.TensorProto;
+import org.tare.onnx.proto.Onnx.TensorShapeProto;
+import org.tare.onnx.proto.Onnx.TensorShapeProto.Dimension;
+import org.tare.onnx.proto.Onnx.TypeProto;
+import org.tare.onnx.proto.Onnx.ValueInfoProto;
+
+/**
+ * An ONNX graph that can be edited: nodes in topological order, constants by name, and who produces
+ * and who consumes each tensor. Not thread-safe.
+ */
+public final class Graph {
+  private final GraphProto source;
+
+  /** The graph whose node runs this one, or null. */
+  private final Graph outer;
+
+  private List<Node> nodes;
+  private final Map<String, Tensor> initializers = new LinkedHashMap<>();
+  private final List<ValueInfoProto> inputs = new ArrayList<>();
+  private List<ValueInfoProto> outputs;
+  private final Map<String, ValueInfoProto> declared = new LinkedHashMap<>();
+  private final Set<String> names;
+
+  Graph(GraphProto source) {
+    this(source, null);
+  }
+
+  private Graph(GraphProto source, Graph outer) {
+    this.source = source;
+    this.outer = outer;
+    this.names = outer == null ? new HashSet<>() : outer.names;
+    for (TensorProto tensor : source.getInitializerList()) {
+      initializers.put(tensor.getName(), Tensor.of(tensor));
+      names.add(tensor.getName());
+    }
+    // Before IR version 4, constants are listed among the inputs too.
+    for (ValueInfoProto input : source.getInputList()) {
+      names.add(input.getName());
+      if (!initializers.containsKey(input.getName())) {
+        inputs.add(input);
+      }
+    }
+    outputs = List.copyOf(source.getOutputList());
+    List<Node> all = new ArrayList<>();
+    source.getNodeList().forEach(proto -> all.add(new Node(proto)));
+    for (Node node : all) {
+      if (node.outputs().isEmpty()) {
+        throw TareException.badInput("Not a valid model: node %s writes nothing", node);
+      }
+      names.addAll(node.outputs());
+      names.add(node.name());
+      node.subgraphs().values().forEach(this::addNames);
+    }
+    nodes = sorted(all);
+  }
+
+  /** Names of inner graphs are taken too: one that hides an outer name would mislead. */
+  private void addNames(GraphProto inner) {
+    inner.getInitializerList().forEach(tensor -> names.add(tensor.getName()));
+    inner.getInputList().forEach(input -> names.add(input.getName()));
+    for (NodeProto proto : inner.getNodeList()) {
+      names.addAll(proto.getOutputList());
+      names.add(proto.getName());
+      new Node(proto).subgraphs().values().forEach(this::addNames);
+    }
+  }
+
+  /** Whether a node of this graph runs another one: an If, say. */
+  public boolean hasSubgraphs() {
+    return nodes.stream().anyMatch(node -> !node.subgraphs().isEmpty());
+  }
+
+  /** Shows each graph that a node of this one runs, as it is. */
+  public void readSubgraphs(Consumer<Graph> reader) {
+    for (Node node : nodes) {
+      node.subgraphs().values().forEach(proto -> reader.accept(new Graph(proto, this)));
+    }
+  }
+
+  /** Lets each graph that a node of this one runs be edited, inner ones as far as they go. */
+  public void editSubgraphs(Consumer<Graph> edit) {
+    for (Node node : nodes) {
+      node.subgraphs()
+          .forEach(
+              (key, proto) -> {
+                Graph inner = new Graph(proto, this);
+                edit.accept(inner);
+                node.setSubgraph(key, inner.toProto());
+              });
+    }
+  }
+
+  /** The nodes, each after those whose outputs it reads. */
+  public List<Node> nodes() {
+    return List.copyOf(nodes);
+  }
+
+  /** The tensors that a caller gives, in order. */
+  List<ValueInfoProto> inputs() {
+    return Collections.unmodifiableList(inputs);
+  }
+
+  /** Writes down the shape of a float32 tensor that a node writes, for the runtimes to read. */
+  public void declareFloat(String tensor, List<Size> shape) {
+    TensorShapeProto.Builder sizes = TensorShapeProto.newBuilder();
+    for (Size size : shape) {
+      sizes.addDim(
+          size.isNumber()
+              ? Dimension.newBuilder().setDimValue(size.number())
+              : Dimension.newBuilder().setDimParam(size.name()));
+    }
+    TypeProto.Tensor.Builder type =
+        TypeProto.Tensor.newBuilder().setElemType(ElementType.FLOAT32.code()).setShape(sizes);
+    declared.put(
+        tensor,
+        ValueInfoProto.newBuilder()
+            .setName(tensor)
+            .setType(TypeProto.newBuilder().setTensorType(type))
+            .build());
+  }
+
+  /** The names of the tensors that a caller gives, in order. */
+  public List<String> inputNames() {
+    return inputs.stream().map(ValueInfoProto::getName).toList();
+  }
+
+  /** The names of the tensors that a caller gets, in order. */
+  public List<String> outputNames() {
+    return outputs.stream().map(ValueInfoProto::getName).toList();
+  }
+
+  public boolean isInput(String tensor) {
+    return inputNames().contains(tensor);
+  }
+
+  public boolean isOutput(String tensor) {
+    return outputNames().contains(tensor);
+  }
+
+  /** Whether it is a constant of this graph, or of one around it. */
+  public boolean isConstant(String tensor) {
+    return constant(tensor).isPresent();
+  }
+
+  public Optional<Tensor> constant(String tensor) {
+    Tensor own = initializers.get(tensor);
+    return own != null || outer == null ? Optional.ofNullable(own) : outer.constant(tensor);
+  }
+
+  /** This graph's own constants. */
+  public Collection<Tensor> constants() {
+    return Collections.unmodifiableCollection(initializers.values());
+  }
+
+  /** The values of a float32 constant, if the tensor is one. */
+  public Optional<float[]> floatConstant(String tensor) {
+    return constant(tensor).filter(Tensor::isFloat).map(Tensor::floats);
+  }
+
+  /** The graph, this one or one around it, that holds a constant. */
+  public Graph owner(String constant) {
+    return initializers.containsKey(constant) || outer == null ? this : outer.owner(constant);
+  }
+
+  public void addConstant(Tensor tensor) {
+    initializers.put(tensor.name(), tensor);
+    names.add(tensor.name());
+  }
+
+  public void removeConstant(String name) {
+    initializers.remove(name);
+  }
+
+  /** The node that writes each tensor. */
+  public Map<String, Node> producers() {
+    Map<String, Node> producers = new HashMap<>();
+    for (Node node : nodes) {
+      node.outputs().forEach(output -> producers.put(output, node));
+    }
+    producers.remove("");
+    return producers;
+  }
+
+  /**
+   * The nodes that read each tensor, a node once for each input that reads it; a subgraph's use of
+   * an outer tensor counts as its node's.
+   */
+  public Map<String, List<Node>> consumers() {
+    Map<String, List<Node>> consumers = new HashMap<>();
+    for (Node node : nodes) {
+      node.inputs().forEach(in -> consumers.computeIfAbsent(in, k -> new ArrayList<>()).add(node));
+      node.captured()
+          .forEach(in -> consumers.computeIfAbsent(in, k -> new ArrayList<>()).add(node));
+    }
+    consumers.remove("");
+    return consumers;
+  }
+
+  /**
+   * The one node that reads a tensor, if nothing else does and it is no output.
+   *
+   * @param consumers as {@link #consumers} gave them
+   */
+  public Optional<Node> soleReader(Map<String, List<Node>> consumers, String tensor) {
+    List<Node> readers = consumers.getOrDefault(tensor, List.of());
+    return readers.size() != 1 || isOutput(tensor) ? Optional.empty() : Optional.of(readers.get(0));
+  }
+
+  /** A name that nothing in the graph has yet; it is taken by this call. */
+  public String freshName(String wanted) {
+    String name = wanted;
+    for (int i = 1; !names.add(name); i++) {
+      name = wanted + "_" + i;
+    }
+    return name;
+  }
+
+  public void setNodes(List<Node> newNodes) {
+    nodes = sorted(newNodes);
+  }
+
+  /** Leaves out what nothing needs: nodes whose outputs nobody reads, and then constants. */
+  public void removeUnused() {
+    Map<String, Node> producers = producers();
+    Set<Node> needed = new HashSet<>();
+    Set<String> used = new HashSet<>();
+    Deque<String> open = new ArrayDeque<>(outputNames());
+    while (!open.isEmpty()) {
+      String tensor = open.pop();
+      if (used.add(tensor)) {
+        Node node = producers.get(tensor);
+        if (node != null && needed.add(node)) {
+          open.addAll(node.inputs());
+          open.addAll(node.captured());
+        }
+      }
+    }
+    nodes = nodes.stream().filter(needed::contains).toList();
+    initializers.keySet().retainAll(used);
+  }
+
+  /** Replaces the graph's outputs by tensors of unknown type, which ONNX Runtime infers. */
+  void setOutputs(List<String> tensors) {
+    Map<String, ValueInfoProto> known = new HashMap<>();
+    outputs.forEach(output -> known.put(output.getName(), output));
+    List<ValueInfoProto> all = new ArrayList<>();
+    for (String tensor : tensors) {
+      all.add(known.getOrDefault(tensor, ValueInfoProto.newBuilder().setName(tensor).build()));
+    }
+    outputs = all;
+  }
+
+  private List<Node> sorted(List<Node> unsorted) {
+    Map<String, Node> producers = new HashMap<>();
+    for (Node node : unsorted) {
+      for (String output : node.outputs()) {
+        if (!output.isEmpty() && producers.put(output, node) != null) {
+          throw TareException.badInput("Not a valid model: two nodes write tensor \"%s\"", output);
+        }
+      }
+    }
+    Map<Node, Set<Node>> before = new LinkedHashMap<>();
+    for (Node node : unsorted) {
+      Set<Node> needs = new LinkedHashSet<>();
+      for (String input : node.inputs()) {
+        addProducer(producers, input, needs);
+      }
+      for (String input : node.captured()) {
+        addProducer(producers, input, needs);
+      }
+      before.put(node, needs);
+    }
+    // Depth first in the given order, so that a sorted graph stays as it is.
+    Set<Node> done = new LinkedHashSet<>();
+    Set<Node> entered = new HashSet<>();
+    for (Node root : unsorted) {
+      Deque<Node> stack = new ArrayDeque<>();
+      stack.push(root);
+      while (!stack.isEmpty()) {
+        Node node = stack.peek();
+        if (done.contains(node)) {
+          stack.pop();
+        } else if (entered.add(node)) {
+          for (Node need : before.get(node)) {
+            if (!done.contains(need)) {
+              if (entered.contains(need)) {
+                throw TareException.badInput(
+                    "Not a valid model: node %s depends on its own output", need);
+              }
+              stack.push(need);
+            }
+          }
+        } else {
+          stack.pop();
+          done.add(node);
+        }
+      }
+    }
+    return List.copyOf(done);
+  }
+
+  private static void addProducer(Map<String, Node> producers, String tensor, Set<Node> needs) {
+    Node producer = producers.get(tensor);
+    if (producer != null) {
+      needs.add(producer);
+    }
+  }
+
+  /** Throws if a node reads what nothing writes. */
+  void checkComplete() {
+    Set<String> known = new HashSet<>(initializers.keySet());
+    known.addAll(inputNames());
+    known.add("");
+    for (Node node : nodes) {
+      for (String input : node.inputs()) {
+        if (!known.contains(input)) {
+          throw TareException.badInput(
+              "Not a valid model: node %s reads tensor \"%s\", which nothing writes", node, input);
+        }
+      }
+      known.addAll(node.outputs());
+    }
+    for (String output : outputNames()) {
+      if (!known.contains(output)) {
+        throw TareException.badInput("Not a valid model: nothing writes its output \"%s\"", output);
+      }
+    }
+  }
+
+  GraphProto toProto() {
+    Set<String> live = new HashSet<>();
+    nodes.forEach(node -> live.addAll(node.outputs()));
+    GraphProto.Builder builder =
+        source.toBuilder()
+            .clearNode()
+            .clearInitializer()
+            .clearInput()
+            .clearOutput()
+            .clearValueInfo();
+    nodes.forEach(node -> builder.addNode(node.toProto()));
+    initializers.values().forEach(tensor -> builder.addInitializer(tensor.proto()));
+    builder.addAllInput(inputs).addAllOutput(outputs);
+    Map<String, ValueInfoProto> infos = new LinkedHashMap<>();
+    source.getValueInfoList().forEach(info -> infos.put(info.getName(), info));
+    infos.putAll(declared);
+    infos.values().stream()
+        .filter(info -> live.contains(info.getName()) && !isOutput(info.getName()))
+        .forEach(builder::addValueInfo);
+    return builder.build();
+  }
+}

@@ -1,0 +1,24 @@
+package org.tare.plan;
+
+import org.tare.TareException;
+import org.tare.onnx.Node;
+
+/** Checks constants before they are quantized. */
+public final class FiniteValues {
+  private FiniteValues() {}
+
+  /**
+   * Does nothing if all values are finite.
+   *
+   * @param node reads the constant
+   * @throws TareException that names node, constant and value if one is NaN or infinite
+   */
+  public static void check(Node node, String constant, float[] values) {
+    for (float value : values) {
+      if (!Float.isFinite(value)) {
+        throw TareException.badInput(
+            "Cannot quantize %s: its constant \"%s\" holds %s", node, constant, value);
+      }
+    }
+  }
+}

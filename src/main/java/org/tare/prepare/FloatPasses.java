@@ -1,0 +1,85 @@
+package org.tare.prepare;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.Function;
+import org.tare.TareException;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TensorType;
+import org.tare.prepare.FoldBatchNormalization.Moments;
+
+/**
+ * What is done to the float model before it is calibrated. The result computes the same function,
+ * up to float32 rounding and to what the options say; calibration and quantization both start from
+ * it, so that the names of tensors in a state are those of the quantized model's rewriting.
+ */
+public final class FloatPasses {
+  private FloatPasses() {}
+
+  /**
+   * Passes that are off unless asked for: see {@link CrossLayerEqualization}.
+   *
+   * @param equalize rescale channels of neighbouring layers to equal ranges
+   * @param absorbHighBias then move what a channel always exceeds into the next layer's bias; rare
+   *     values below change the result
+   * @param reluInsteadOfRelu6 before, give up the upper bound of ReLU6 between such layers; values
+   *     above 6 change the result
+   */
+  public record Options(boolean equalize, boolean absorbHighBias, boolean reluInsteadOfRelu6) {
+    public Options {
+      if (!equalize && (absorbHighBias || reluInsteadOfRelu6)) {
+        throw TareException.usage(
+            "prepare.absorb-bias and prepare.relu-for-relu6 are parts of prepare.equalize, which is"
+                + " off");
+      }
+    }
+
+    public static Options none() {
+      return new Options(false, false, false);
+    }
+
+    /** What is on, in a form that stays: digests are made of it. */
+    private String text() {
+      return "equalize"
+          + (absorbHighBias ? " absorb-bias" : "")
+          + (reluInsteadOfRelu6 ? " relu-for-relu6" : "");
+    }
+  }
+
+  /**
+   * A copy of the model with its operator set raised to {@value OnnxModel#MINIMUM_OPSET} if it is
+   * older, constants as initializers, products that an Einsum writes as MatMul, batch
+   * normalizations and arithmetic per channel folded, and hard-swish fused.
+   */
+  public static OnnxModel prepare(OnnxModel model) {
+    return prepare(model, Options.none(), unknown -> Map.of());
+  }
+
+  /**
+   * The same, with the options' passes after it. A model for which any is on has a digest of its
+   * own, and says in its metadata, as {@code tare.prepare}, which are.
+   *
+   * @param types finds the types of a model's tensors, as far as they are known; is asked only
+   *     where they make the result simpler
+   */
+  public static OnnxModel prepare(
+      OnnxModel model, Options options, Function<OnnxModel, Map<String, TensorType>> types) {
+    OnnxModel prepared = options.equalize() ? model.copyMarked(options.text()) : model.copy();
+    // First: the runtime infers fewer shapes where constants are nodes.
+    ConstantNodes.apply(prepared.graph());
+    OpsetUpgrade.apply(prepared, types);
+    EinsumToMatMul.apply(prepared.graph());
+    FoldChannelAffine.apply(prepared.graph());
+    FuseHardSwish.apply(prepared.graph());
+    Map<String, Moments> moments = new HashMap<>();
+    FoldBatchNormalization.apply(prepared.graph(), moments);
+    if (options.equalize()) {
+      prepared.metadata().put("tare.prepare", options.text());
+      CrossLayerEqualization.apply(
+          prepared.graph(),
+          new CrossLayerEqualization.Options(
+              options.absorbHighBias(), options.reluInsteadOfRelu6(), moments));
+    }
+    return prepared;
+  }
+}

@@ -1,0 +1,285 @@
+package org.tare.prepare;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
+import org.tare.TareException;
+import org.tare.onnx.Graph;
+import org.tare.onnx.Node;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Tensor;
+import org.tare.onnx.TensorType;
+
+/**
+ * Raises ONNX's operator set to {@value OnnxModel#MINIMUM_OPSET}, from 7 on: per-axis
+ * DequantizeLinear needs it. Only operators whose form or meaning changed on the way are touched:
+ *
+ * <ul>
+ *   <li>attributes that became inputs: Squeeze, Unsqueeze, ReduceSum (axes), Split (split), Clip
+ *       (min, max), Pad (pads, value), Slice (starts, ends, axes), TopK (k), Dropout (ratio)
+ *   <li>Upsample and Resize of set 10 become Resize of set 11 with asymmetric coordinates
+ *   <li>Softmax, LogSoftmax and Hardmax flattened all axes from the given one on; where that is not
+ *       the last axis, reshaping around the new form keeps it
+ *   <li>BatchNormalization without its old "spatial" attribute
+ * </ul>
+ *
+ * <p>On request it goes on to {@value OnnxModel#BLOCKED_OPSET}: the axes of reductions become
+ * inputs, an even Split says how many outputs it has, GridSample's modes have other names.
+ */
+public final class OpsetUpgrade {
+  private static final int OLDEST = 7;
+  private static final Set<String> REDUCTIONS =
+      Set.of(
+          "ReduceMean",
+          "ReduceMax",
+          "ReduceMin",
+          "ReduceProd",
+          "ReduceL1",
+          "ReduceL2",
+          "ReduceLogSum",
+          "ReduceLogSumExp",
+          "ReduceSumSquare");
+  private static final Set<String> COERCED = Set.of("Softmax", "LogSoftmax", "Hardmax");
+
+  private final Graph graph;
+  private final int from;
+  private final Map<String, TensorType> types;
+  private final List<Node> nodes = new ArrayList<>();
+
+  private OpsetUpgrade(Graph graph, int from, Map<String, TensorType> types) {
+    this.graph = graph;
+    this.from = from;
+    this.types = types;
+  }
+
+  /**
+   * Raises a model that is older than {@value OnnxModel#MINIMUM_OPSET}.
+   *
+   * @param types finds the types of the model's tensors; asked only where their ranks make the
+   *     result simpler
+   */
+  static void apply(OnnxModel model, Function<OnnxModel, Map<String, TensorType>> types) {
+    boolean asksRanks =
+        model.opset() >= OLDEST
+            && model.opset() < OnnxModel.MINIMUM_OPSET
+            && model.graph().nodes().stream().anyMatch(OpsetUpgrade::isFlattening);
+    raise(model, OnnxModel.MINIMUM_OPSET, asksRanks ? types.apply(model) : Map.of());
+  }
+
+  private static boolean isFlattening(Node node) {
+    return node.isStandard()
+        && COERCED.contains(node.opType())
+        && node.intAttribute("axis", 1) != -1;
+  }
+
+  /** Raises a model that is older than the given set. */
+  public static void raise(OnnxModel model, int target) {
+    raise(model, target, Map.of());
+  }
+
+  private static void raise(OnnxModel model, int target, Map<String, TensorType> types) {
+    int opset = model.opset();
+    if (opset >= target) {
+      return;
+    }
+    if (opset < OLDEST) {
+      throw TareException.badInput(
+          "Cannot use a model of operator set %d: Tare reads %d and newer; export it again, or convert"
+              + " it with ONNX's version converter",
+          opset, OLDEST);
+    }
+    raise(model.graph(), opset, target, types);
+    model.setOpset(target);
+  }
+
+  private static void raise(Graph graph, int from, int target, Map<String, TensorType> types) {
+    // A name inside may be another tensor's outside.
+    graph.editSubgraphs(inner -> raise(inner, from, target, Map.of()));
+    OpsetUpgrade upgrade = new OpsetUpgrade(graph, from, types);
+    for (Node node : graph.nodes()) {
+      if (node.isStandard() && from < OnnxModel.MINIMUM_OPSET) {
+        upgrade.convert(node);
+      } else {
+        upgrade.nodes.add(node);
+      }
+    }
+    for (Node node : upgrade.nodes) {
+      if (node.isStandard() && target > OnnxModel.MINIMUM_OPSET) {
+        upgrade.convertBeyond13(node);
+      }
+    }
+    graph.setNodes(upgrade.nodes);
+  }
+
+  private void convertBeyond13(Node node) {
+    if (from < 18 && REDUCTIONS.contains(node.opType())) {
+      intsToInput(node, "axes", 1);
+    }
+    boolean isEvenSplit = node.opType().equals("Split") && node.input(1).isEmpty();
+    if (from < 18 && isEvenSplit) {
+      node.setInt("num_outputs", node.outputs().size());
+    }
+    if (from < 20 && node.opType().equals("GridSample")) {
+      switch (node.stringAttribute("mode", "bilinear")) {
+        case "bilinear" -> node.setString("mode", "linear");
+        case "bicubic" -> node.setString("mode", "cubic");
+        default -> {}
+      }
+    }
+  }
+
+  private void convert(Node node) {
+    switch (node.opType()) {
+      case "Squeeze", "Unsqueeze", "ReduceSum" -> intsToInput(node, "axes", 1);
+      case "Split" -> intsToInput(node, "split", 1);
+      case "Slice" -> convertSlice(node);
+      case "Clip" -> convertClip(node);
+      case "Pad" -> convertPad(node);
+      case "TopK" -> convertTopK(node);
+      case "Dropout" -> convertDropout(node);
+      case "BatchNormalization" -> node.removeAttribute("spatial");
+      case "Upsample", "Resize" -> {
+        if (from < 11) {
+          nodes.add(asResize(node));
+          return;
+        }
+      }
+      default -> {
+        if (COERCED.contains(node.opType())) {
+          convertSoftmax(node);
+          return;
+        }
+      }
+    }
+    nodes.add(node);
+  }
+
+  private void intsToInput(Node node, String attribute, int index) {
+    List<Long> values = node.intsAttribute(attribute);
+    if (!values.isEmpty()) {
+      node.setInput(index, constant(node, attribute, values));
+    }
+    node.removeAttribute(attribute);
+  }
+
+  private String constant(Node node, String what, List<Long> values) {
+    String name = graph.freshName(node.label() + "_" + what);
+    long[] array = values.stream().mapToLong(Long::longValue).toArray();
+    graph.addConstant(Tensor.ofLongs(name, new long[] {array.length}, array));
+    return name;
+  }
+
+  private String constant(Node node, String what, float value) {
+    String name = graph.freshName(node.label() + "_" + what);
+    graph.addConstant(Tensor.ofFloats(name, new long[0], value));
+    return name;
+  }
+
+  private void convertSlice(Node node) {
+    if (from < 10) {
+      intsToInput(node, "starts", 1);
+      intsToInput(node, "ends", 2);
+      intsToInput(node, "axes", 3);
+    }
+  }
+
+  private void floatToInput(Node node, String attribute, int input) {
+    if (node.hasAttribute(attribute)) {
+      node.setInput(input, constant(node, attribute, node.floatAttribute(attribute, 0f)));
+      node.removeAttribute(attribute);
+    }
+  }
+
+  private void convertClip(Node node) {
+    if (from < 11) {
+      floatToInput(node, "min", 1);
+      floatToInput(node, "max", 2);
+    }
+  }
+
+  private void convertPad(Node node) {
+    if (from < 11) {
+      float value = node.floatAttribute("value", 0f);
+      intsToInput(node, "pads", 1);
+      if (value != 0f) {
+        node.setInput(2, constant(node, "value", value));
+      }
+      node.removeAttribute("value");
+    }
+  }
+
+  private void convertTopK(Node node) {
+    if (from < 10) {
+      node.setInput(1, constant(node, "k", List.of(node.intAttribute("k", 1))));
+      node.removeAttribute("k");
+    }
+  }
+
+  private void convertDropout(Node node) {
+    if (from < 12) {
+      floatToInput(node, "ratio", 1);
+    }
+  }
+
+  /** Upsample and the Resize of set 10 sample at {@code x / scale}: "asymmetric" with "floor". */
+  private Node asResize(Node node) {
+    String scales = node.input(1);
+    if (node.opType().equals("Upsample") && scales.isEmpty()) {
+      List<Float> values = node.floatsAttribute("scales");
+      float[] array = new float[values.size()];
+      for (int i = 0; i < array.length; i++) {
+        array[i] = values.get(i);
+      }
+      scales = graph.freshName(node.label() + "_scales");
+      graph.addConstant(Tensor.ofFloats(scales, new long[] {array.length}, array));
+    }
+    Node resize =
+        Node.of("Resize", node.name(), List.of(node.input(0), "", scales), node.outputs());
+    resize.setString("mode", node.stringAttribute("mode", "nearest"));
+    resize.setString("coordinate_transformation_mode", "asymmetric");
+    resize.setString("nearest_mode", "floor");
+    return resize;
+  }
+
+  /**
+   * softmax over axes [axis..] of the input as a matrix. Where that is the last axis alone it is
+   * the new form; otherwise: flatten, softmax over the last axis, reshape back.
+   */
+  private void convertSoftmax(Node node) {
+    long axis = node.intAttribute("axis", 1);
+    TensorType type = types.get(node.input(0));
+    boolean isLast = axis == -1 || (type != null && axis == type.rank() - 1);
+    node.setInt("axis", -1);
+    if (isLast) {
+      nodes.add(node);
+      return;
+    }
+    String input = node.input(0);
+    String output = node.output(0);
+    String shape = graph.freshName(node.label() + "_shape");
+    String flat = graph.freshName(node.label() + "_flat");
+    String flatOutput = graph.freshName(node.label() + "_flat_output");
+    Node flatten =
+        Node.of(
+            "Flatten", graph.freshName(node.label() + "_flatten"), List.of(input), List.of(flat));
+    flatten.setInt("axis", axis);
+    node.setInput(0, flat);
+    node.setOutput(0, flatOutput);
+    nodes.addAll(
+        List.of(
+            Node.of(
+                "Shape",
+                graph.freshName(node.label() + "_shape_of"),
+                List.of(input),
+                List.of(shape)),
+            flatten,
+            node,
+            Node.of(
+                "Reshape",
+                graph.freshName(node.label() + "_unflatten"),
+                List.of(flatOutput, shape),
+                List.of(output))));
+  }
+}

@@ -1,0 +1,167 @@
+package org.tare.rewrite;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import org.tare.onnx.Attention;
+import org.tare.onnx.Graph;
+import org.tare.onnx.Node;
+import org.tare.onnx.OnnxModel;
+import org.tare.plan.EmbeddingTables;
+import org.tare.plan.FiniteValues;
+import org.tare.plan.FloatNode;
+import org.tare.plan.QuantizationPlan;
+import org.tare.prepare.OpsetUpgrade;
+import org.tare.qconfig.Mode;
+import org.tare.qconfig.QConfig;
+import org.tare.qconfig.QConfigMapping;
+import org.tare.quant.DType;
+
+/**
+ * Quantizes a model without data: {@link Mode#DYNAMIC} computes products in integers where there is
+ * an operator for it and stores the other weights as integers, {@link Mode#WEIGHT_ONLY} stores all
+ * of them. Graphs inside of If, Loop and Scan are rewritten too.
+ */
+final class DataFreeRewriter {
+  private static final Set<String> WEIGHTED =
+      Set.of("MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN");
+  private static final Set<String> INTEGER = Set.of("MatMul", "Gemm", "Conv", "LSTM", "Attention");
+
+  private final QConfigMapping mapping;
+  private final Mode mode;
+  private final boolean standardOnly;
+  private final Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
+  private final List<FloatNode> floatNodes = new ArrayList<>();
+
+  private DataFreeRewriter(QConfigMapping mapping, Mode mode, boolean standardOnly) {
+    this.mapping = mapping;
+    this.mode = mode;
+    this.standardOnly = standardOnly;
+  }
+
+  /**
+   * Quantizes a copy of the model.
+   *
+   * @param standardOnly whether 4-bit weights take ONNX's own DequantizeLinear of operator set 21,
+   *     not ONNX Runtime's operator
+   */
+  static QuantizedModel quantize(OnnxModel prepared, QConfigMapping mapping, boolean standardOnly) {
+    OnnxModel copy = prepared.copy();
+    boolean hasBlocks =
+        mapping.standard().weight().block() != 0
+            || mapping.overrides().stream().anyMatch(rule -> rule.config().weight().block() != 0);
+    if (standardOnly && hasBlocks) {
+      OpsetUpgrade.raise(copy, OnnxModel.BLOCKED_OPSET);
+    }
+    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, mapping.mode(), standardOnly);
+    rewriter.rewrite(copy.graph(), null, false);
+    copy.importUsedDomains();
+    return new QuantizedModel(copy, new TreeMap<>(), rewriter.weights, rewriter.floatNodes, 0);
+  }
+
+  /**
+   * Quantizes what the static mode can't, as the dynamic mode does: recurrent layers, which have no
+   * kernel with calibrated ranges, and graphs inside of nodes, which can't be observed.
+   *
+   * @param quantized statically; its model is changed
+   */
+  static QuantizedModel complete(QuantizedModel quantized, QConfigMapping mapping) {
+    OnnxModel model = quantized.model();
+    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, Mode.DYNAMIC, true);
+    rewriter.rewrite(model.graph(), null, true);
+    model.importUsedDomains();
+    Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
+    weights.putAll(quantized.weights());
+    weights.putAll(rewriter.weights);
+    List<FloatNode> floatNodes = new ArrayList<>(quantized.floatNodes());
+    floatNodes.addAll(rewriter.floatNodes);
+    return new QuantizedModel(
+        model, quantized.activations(), weights, floatNodes, quantized.removedActivations());
+  }
+
+  /**
+   * @param recurrentOnly leaves all else as it is, but for what is inside of nodes
+   */
+  private void rewrite(Graph graph, QuantizedConstants around, boolean recurrentOnly) {
+    List<Node> written = new ArrayList<>();
+    QuantizedConstants constants =
+        around == null
+            ? new QuantizedConstants(graph, written::add, weights)
+            : around.within(graph, written::add);
+    IntegerProducts products = new IntegerProducts(graph, constants, written::add);
+    BlockedWeights blocks = new BlockedWeights(graph, written::add, weights, standardOnly);
+    StoredWeights stored = new StoredWeights(graph, constants, blocks, written::add);
+    graph.editSubgraphs(inner -> rewrite(inner, constants, false));
+    for (Node node : graph.nodes()) {
+      if (recurrentOnly && !QuantizationPlan.isCompletedDynamically(node, mapping)) {
+        written.add(node);
+        continue;
+      }
+      QConfig config = mapping.of(node.opType(), node.label(), node.output(0));
+      Optional<String> obstacle = obstacle(graph, node, config);
+      if (obstacle.isEmpty() && EmbeddingTables.isLookup(graph, node)) {
+        Embeddings.write(graph, constants, written::add, node, config);
+      } else if (obstacle.isEmpty()) {
+        obstacle = rewrite(node, config, products, stored);
+      }
+      if (obstacle.isPresent()) {
+        written.add(node);
+        if (isWeighted(node) || !config.quantized()) {
+          floatNodes.add(new FloatNode(node.opType(), node.label(), obstacle.get()));
+        }
+      }
+    }
+    graph.setNodes(written);
+    graph.removeUnused();
+  }
+
+  private Optional<String> rewrite(
+      Node node, QConfig config, IntegerProducts products, StoredWeights stored) {
+    if (mode != Mode.DYNAMIC || !INTEGER.contains(node.opType())) {
+      return stored.rewrite(node, config);
+    }
+    Optional<String> why = products.rewrite(node, config.withWeightType(DType.INT8));
+    if (why.isEmpty()) {
+      return why;
+    }
+    Optional<String> obstacle = stored.rewrite(node, config);
+    if (obstacle.isEmpty()) {
+      floatNodes.add(
+          new FloatNode(
+              node.opType(), node.label(), why.get() + ", so only its weight is quantized"));
+    }
+    return obstacle;
+  }
+
+  private static boolean isWeighted(Node node) {
+    return Attention.matches(node) || (node.isStandard() && WEIGHTED.contains(node.opType()));
+  }
+
+  private Optional<String> obstacle(Graph graph, Node node, QConfig config) {
+    boolean isEmbedding = EmbeddingTables.isLookup(graph, node);
+    if (!isWeighted(node) && !isEmbedding) {
+      return Optional.of("it has no weight");
+    }
+    if (!config.quantized()) {
+      return Optional.of("left float by an override");
+    }
+    if (isEmbedding) {
+      return Optional.empty();
+    }
+    Optional<float[]> weight = graph.floatConstant(node.input(1));
+    if (weight.isEmpty()) {
+      return Optional.of("its weight is not a float32 constant");
+    }
+    if (graph.isConstant(node.input(0))) {
+      return Optional.of("both of its sides are constants");
+    }
+    if (weight.get().length == 0) {
+      return Optional.of("its weight is empty");
+    }
+    FiniteValues.check(node, node.input(1), weight.get());
+    return Optional.empty();
+  }
+}

@@ -1,0 +1,148 @@
+package org.tare.spark.rows;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.tare.infer.ModelSession.InputTensor;
+
+/**
+ * Gathers rows of equal shapes into batches, in the order they come. A batch that is not full at
+ * the end is filled up with its first row: kernels may round a short one differently.
+ */
+public final class Batches {
+  /** More shapes than this at once: the fullest goes early. */
+  private static final int MAX_OPEN = 16;
+
+  /** Takes the batches. */
+  public interface Sink {
+    /**
+     * @param rows how many rows of the batch are real; the others repeat the first
+     */
+    void run(Batch batch, int rows);
+  }
+
+  /** Rows of one shape, side by side in direct memory. */
+  public final class Batch {
+    private final long[][] shapes;
+    private final ByteBuffer[] buffers;
+    private final long[] tags;
+    private int rows;
+
+    Batch(RowDecoder.RowTensor[] row) {
+      shapes = new long[row.length][];
+      buffers = new ByteBuffer[row.length];
+      tags = new long[size];
+      for (int i = 0; i < row.length; i++) {
+        shapes[i] = row[i].shape();
+        int bytes = Math.multiplyExact(size, row[i].bytes().limit());
+        buffers[i] = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder());
+      }
+    }
+
+    private void add(RowDecoder.RowTensor[] row, long tag) {
+      for (int i = 0; i < row.length; i++) {
+        buffers[i].put(row[i].bytes());
+      }
+      tags[rows++] = tag;
+    }
+
+    private void fill() {
+      for (ByteBuffer buffer : buffers) {
+        int rowBytes = buffer.capacity() / size;
+        for (int row = rows; row < size; row++) {
+          buffer.put(row * rowBytes, buffer, 0, rowBytes);
+        }
+      }
+    }
+
+    /** The inputs of the model, cut to the first rows. */
+    public Map<String, InputTensor> inputs(int firstRows) {
+      Map<String, InputTensor> inputs = new LinkedHashMap<>();
+      for (int i = 0; i < buffers.length; i++) {
+        long[] shape = new long[shapes[i].length + 1];
+        shape[0] = firstRows;
+        System.arraycopy(shapes[i], 0, shape, 1, shapes[i].length);
+        ByteBuffer view = buffers[i].duplicate().order(ByteOrder.nativeOrder());
+        view.position(0).limit(buffers[i].capacity() / size * firstRows);
+        inputs.put(
+            bindings.get(i).input(), new InputTensor(bindings.get(i).elementType(), shape, view));
+      }
+      return inputs;
+    }
+
+    /** How many rows a full batch has. */
+    public int size() {
+      return size;
+    }
+
+    /** What was given with a row. */
+    public long tag(int row) {
+      return tags[row];
+    }
+  }
+
+  private final List<InputBinding> bindings;
+  private final int size;
+  private final Sink sink;
+  private final Map<String, Batch> open = new LinkedHashMap<>();
+
+  Batches(List<InputBinding> bindings, int size, Sink sink) {
+    this.bindings = bindings;
+    this.size = size;
+    this.sink = sink;
+  }
+
+  /** Adds a row; runs its batch when it is full. */
+  void add(RowDecoder.RowTensor[] row, long tag) {
+    String key = key(row);
+    Batch batch = open.get(key);
+    if (batch == null) {
+      if (open.size() == MAX_OPEN) {
+        String fullest = null;
+        for (Map.Entry<String, Batch> entry : open.entrySet()) {
+          if (fullest == null || entry.getValue().rows > open.get(fullest).rows) {
+            fullest = entry.getKey();
+          }
+        }
+        run(open.remove(fullest));
+      }
+      batch = new Batch(row);
+      open.put(key, batch);
+    }
+    batch.add(row, tag);
+    if (batch.rows == size) {
+      run(batch);
+      for (ByteBuffer buffer : batch.buffers) {
+        buffer.clear();
+      }
+      batch.rows = 0;
+    }
+  }
+
+  /** Runs what is left. */
+  void finish() {
+    open.values().forEach(this::run);
+    open.clear();
+  }
+
+  private void run(Batch batch) {
+    if (batch.rows > 0) {
+      batch.fill();
+      sink.run(batch, batch.rows);
+    }
+  }
+
+  private static String key(RowDecoder.RowTensor[] row) {
+    if (row.length == 1) {
+      return Arrays.toString(row[0].shape());
+    }
+    StringBuilder key = new StringBuilder();
+    for (RowDecoder.RowTensor tensor : row) {
+      key.append(Arrays.toString(tensor.shape()));
+    }
+    return key.toString();
+  }
+}

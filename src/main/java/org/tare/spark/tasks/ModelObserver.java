@@ -1,0 +1,208 @@
+package org.tare.spark.tasks;
+
+import java.nio.IntBuffer;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.tare.TareException;
+import org.tare.infer.ModelSession;
+import org.tare.spark.rows.Batches;
+import org.tare.spark.rows.SequenceMask;
+import org.tare.stats.ChannelObserver;
+import org.tare.stats.ChannelStats;
+import org.tare.stats.StatsObserver;
+import org.tare.stats.TensorStats;
+
+/**
+ * Runs batches through a model and adds what its tensors hold to their stats. One for each task.
+ */
+final class ModelObserver {
+  private final ModelSession session;
+  private final Map<String, TensorLayout> layouts;
+  private final ObservedParts parts;
+  private final String mask;
+  private final long place;
+  private final Set<String> computed;
+  private final Set<String> mixed = new LinkedHashSet<>();
+  private final StatsObserver observer = new StatsObserver();
+  private final ChannelObserver channelObserver = new ChannelObserver(observer);
+  private Map<String, TensorStats> stats;
+
+  /**
+   * @param mask the input that says which places of sequences are filling, or a name of none
+   * @param place of this task's rows in the order of all
+   */
+  ModelObserver(
+      ModelSession session,
+      Map<String, TensorLayout> layouts,
+      ObservedParts parts,
+      String mask,
+      long place) {
+    this.session = session;
+    this.layouts = layouts;
+    this.parts = parts;
+    this.mask = mask;
+    this.place = place;
+    this.computed = new LinkedHashSet<>(layouts.keySet());
+    computed.removeAll(session.inputs().keySet());
+    for (String tensor : computed) {
+      if (layouts.get(tensor) == TensorLayout.MIXED) {
+        mixed.add(tensor);
+      }
+    }
+    stats = emptyStats(layouts.keySet(), parts, place);
+  }
+
+  static Map<String, TensorStats> emptyStats(Set<String> tensors, ObservedParts parts, long place) {
+    Map<String, TensorStats> all = new LinkedHashMap<>();
+    tensors.forEach(tensor -> all.put(tensor, parts.emptyStats(tensor, place)));
+    return all;
+  }
+
+  /** What was observed since the last call, by tensor. */
+  Map<String, TensorStats> take() {
+    Map<String, TensorStats> taken = stats;
+    stats = emptyStats(layouts.keySet(), parts, place);
+    return taken;
+  }
+
+  void observe(Batches.Batch batch, int rows) {
+    SequenceMask held =
+        Optional.ofNullable(batch.inputs(batch.size()).get(mask))
+            .flatMap(SequenceMask::of)
+            .orElse(null);
+    batch
+        .inputs(rows)
+        .forEach(
+            (input, tensor) -> {
+              if (layouts.containsKey(input)) {
+                addRows(input, tensor.direct().asIntBuffer(), tensor.shape(), rows, held);
+              }
+            });
+    if (computed.isEmpty()) {
+      return;
+    }
+    boolean isFull = rows == batch.size();
+    Set<String> first = new LinkedHashSet<>(computed);
+    if (!isFull) {
+      first.removeAll(mixed);
+      if (!mixed.isEmpty()) {
+        session.run(
+            batch.inputs(rows),
+            mixed,
+            (name, tensor) -> add(name, tensor.floatBits(), tensor.shape(), 1));
+      }
+    }
+    if (!first.isEmpty()) {
+      session.run(
+          batch.inputs(batch.size()),
+          first,
+          (name, tensor) ->
+              observe(name, tensor.floatBits(), tensor.shape(), rows, batch.size(), held));
+    }
+  }
+
+  /**
+   * @param held null if all places are
+   */
+  private void observe(
+      String name, IntBuffer bits, long[] shape, int rows, int size, SequenceMask held) {
+    switch (layouts.get(name)) {
+      case PER_BATCH -> {
+        TensorStats once = TensorStats.empty();
+        observer.observeBits(once, bits.duplicate());
+        stats.get(name).mergeTimes(once, rows);
+        addToAverage(stats.get(name), bits);
+      }
+      case BATCH_MAJOR -> {
+        bits.limit((int) ((long) bits.limit() * rows / size));
+        addRows(name, bits, shape, rows, held);
+      }
+      case MIXED -> add(name, bits, shape, 1);
+    }
+  }
+
+  /**
+   * @param rows how many rows of the table the values are, one after the other
+   */
+  private void add(String name, IntBuffer bits, long[] shape, int rows) {
+    addToAverage(stats.get(name), bits);
+    addValues(name, bits, shape, rows, parts.channelAxis(name, shape));
+  }
+
+  /**
+   * Adds rows; of sequences, the places that hold something.
+   *
+   * @param bits those of the rows alone
+   */
+  private void addRows(String name, IntBuffer bits, long[] shape, int rows, SequenceMask held) {
+    if (held == null || !held.covers(shape)) {
+      add(name, bits, shape, rows);
+      return;
+    }
+    int perPlace = bits.remaining() / (rows * held.length());
+    TensorStats.Extremes[] extremes = {TensorStats.Extremes.NONE};
+    // Where the places of the sequence stand in the channels' place there are no channels.
+    Optional<Integer> axis = parts.channelAxis(name, shape).filter(given -> given > 1);
+    boolean isAveraged = stats.get(name).average().isPresent();
+    for (int row = 0; row < rows; row++) {
+      held.each(
+          row,
+          (from, to) -> {
+            IntBuffer run = bits.duplicate().position(from * perPlace).limit(to * perPlace);
+            if (isAveraged) {
+              extremes[0] = extremes[0].merge(TensorStats.Extremes.ofBits(run.duplicate()));
+            }
+            addValues(name, run, shape, 1, axis);
+          });
+    }
+    if (isAveraged) {
+      addToAverage(stats.get(name), extremes[0]);
+    }
+  }
+
+  private void addValues(
+      String name, IntBuffer bits, long[] shape, int rows, Optional<Integer> axis) {
+    TensorStats all = stats.get(name);
+    observer.observeBits(all, bits.duplicate());
+    if (axis.isPresent() && bits.hasRemaining()) {
+      int inner = 1;
+      for (int i = axis.get() + 1; i < shape.length; i++) {
+        inner *= (int) shape[i];
+      }
+      int count = (int) shape[axis.get()];
+      ChannelStats channels = all.channels().orElse(null);
+      if (channels == null) {
+        channels = parts.channelStats(count);
+        all.with(channels);
+      }
+      if (channels.channels() != count) {
+        throw TareException.badInput(
+            "Cannot observe the channels of tensor \"%s\": it had %d of them and now has %d; leave"
+                + " channels out",
+            name, channels.channels(), count);
+      }
+      if (bits.remaining() % ((long) rows * count * inner) != 0) {
+        throw TareException.badInput(
+            "Cannot observe the channels of tensor \"%s\": its first axis does not count the rows of a"
+                + " batch; leave channels out",
+            name);
+      }
+      channelObserver.observeBits(channels, bits.duplicate(), rows, inner);
+    }
+  }
+
+  private void addToAverage(TensorStats all, IntBuffer bits) {
+    if (all.average().isPresent()) {
+      addToAverage(all, TensorStats.Extremes.ofBits(bits.duplicate()));
+    }
+  }
+
+  private static void addToAverage(TensorStats all, TensorStats.Extremes extremes) {
+    if (extremes.min() <= extremes.max()) {
+      all.average().orElseThrow().observe(extremes.min(), extremes.max());
+    }
+  }
+}

@@ -1,0 +1,141 @@
+package org.tare.spark.tasks;
+
+import java.io.Serializable;
+import org.tare.quant.Fidelity;
+
+/**
+ * Sums over rows that say how close one output of the quantized model is to the float model's. They
+ * merge by addition.
+ */
+public final class OutputMetrics implements Serializable {
+  private static final long serialVersionUID = 1L;
+
+  long rows;
+  final Fidelity fidelity = new Fidelity();
+  long agree;
+  long labelled;
+  long floatTop1;
+  long quantizedTop1;
+  long floatTop5;
+  long quantizedTop5;
+  boolean classes;
+  private boolean unlike;
+
+  void merge(OutputMetrics other) {
+    rows += other.rows;
+    fidelity.merge(other.fidelity);
+    agree += other.agree;
+    labelled += other.labelled;
+    floatTop1 += other.floatTop1;
+    quantizedTop1 += other.quantizedTop1;
+    floatTop5 += other.floatTop5;
+    quantizedTop5 += other.quantizedTop5;
+    classes |= other.classes;
+    unlike |= other.unlike;
+  }
+
+  /** The models gave values of different shapes, which cannot be compared. */
+  void setUnlike() {
+    unlike = true;
+  }
+
+  boolean isUnlike() {
+    return unlike;
+  }
+
+  /**
+   * Adds a row of an output, or a part of one: float and quantized values. Rows are counted apart.
+   */
+  void add(float[] x, float[] y, int from, int length) {
+    fidelity.add(x, y, from, length);
+  }
+
+  /** Adds the ranking of one row of class scores. */
+  void addRanking(float[] x, float[] y, int from, int length, long label) {
+    classes = true;
+    agree += argmax(x, from, length) == argmax(y, from, length) ? 1 : 0;
+    if (label >= 0) {
+      labelled++;
+      floatTop1 += rank(x, from, length, label) == 0 ? 1 : 0;
+      quantizedTop1 += rank(y, from, length, label) == 0 ? 1 : 0;
+      floatTop5 += rank(x, from, length, label) < 5 ? 1 : 0;
+      quantizedTop5 += rank(y, from, length, label) < 5 ? 1 : 0;
+    }
+  }
+
+  private static int argmax(float[] values, int from, int length) {
+    int best = 0;
+    for (int i = 1; i < length; i++) {
+      if (values[from + i] > values[from + best]) {
+        best = i;
+      }
+    }
+    return best;
+  }
+
+  /** How many classes score above the label, or as high with a lower number. */
+  private static int rank(float[] values, int from, int length, long label) {
+    float own = values[from + (int) label];
+    int rank = 0;
+    for (int i = 0; i < length; i++) {
+      float other = values[from + i];
+      rank += other > own || (other == own && i < label) ? 1 : 0;
+    }
+    return Float.isNaN(own) ? length : rank;
+  }
+
+  public long rows() {
+    return rows;
+  }
+
+  /** Values that are NaN or infinite in either model; they are in no other figure. */
+  public long nonFinite() {
+    return fidelity.nonFinite();
+  }
+
+  /** Signal to quantization noise, in dB; infinite if there is no noise. */
+  public double sqnr() {
+    return fidelity.sqnr();
+  }
+
+  /** The mean squared difference. */
+  public double mse() {
+    return fidelity.mse();
+  }
+
+  /** The cosine of the angle between all values of the one and of the other. */
+  public double cosine() {
+    return fidelity.cosine();
+  }
+
+  /** Whether the output ranks classes, so that the figures below mean something. */
+  public boolean hasClasses() {
+    return classes;
+  }
+
+  /** The share of rows whose first class is the same. */
+  public double agreement() {
+    return (double) agree / rows;
+  }
+
+  /** Whether there were labels. */
+  public boolean isLabelled() {
+    return labelled > 0;
+  }
+
+  public double floatTop1() {
+    return (double) floatTop1 / labelled;
+  }
+
+  public double quantizedTop1() {
+    return (double) quantizedTop1 / labelled;
+  }
+
+  public double floatTop5() {
+    return (double) floatTop5 / labelled;
+  }
+
+  public double quantizedTop5() {
+    return (double) quantizedTop5 / labelled;
+  }
+}
