@@ -8,7 +8,7 @@ import java.util.List;
 import org.tare.TareException;
 
 /** The demo's model and data, copied out of the jar so that Spark can read them. */
-record DemoFiles(Path folder) {
+record DemoFiles(Path folder) implements AutoCloseable {
   private static final String MODEL = "digits-mobilenet.onnx";
   private static final String DATA = "digits-train.parquet";
   private static final String VALIDATION = "digits-validation.parquet";
@@ -39,7 +39,8 @@ record DemoFiles(Path folder) {
     return folder.resolve(VALIDATION).toString();
   }
 
-  void delete() {
+  @Override
+  public void close() {
     for (String name : List.of(MODEL, DATA, VALIDATION)) {
       folder.resolve(name).toFile().delete();
     }

@@ -115,6 +115,13 @@ public final class Graph {
     return List.copyOf(nodes);
   }
 
+  /** The nodes, and those of the graphs that they run, inner ones included. */
+  public List<Node> allNodes() {
+    List<Node> all = new ArrayList<>(nodes);
+    readSubgraphs(inner -> all.addAll(inner.allNodes()));
+    return all;
+  }
+
   /** The tensors that a caller gives, in order. */
   List<ValueInfoProto> inputs() {
     return Collections.unmodifiableList(inputs);

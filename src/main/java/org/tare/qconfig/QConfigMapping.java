@@ -49,7 +49,12 @@ public record QConfigMapping(
       return new Rule(isPattern ? By.NAME_PATTERN : By.NAME, pattern, config);
     }
 
-    boolean matches(String name) {
+    /** Whether the rule is for a node of this operator type, name and output. */
+    public boolean selects(String opType, String nodeName, String outputName) {
+      return by == By.OPERATOR ? matches(opType) : matches(nodeName) || matches(outputName);
+    }
+
+    private boolean matches(String name) {
       String quoted = Pattern.quote(pattern).replace("*", "\\E.*\\Q").replace("?", "\\E.\\Q");
       return Pattern.matches(quoted, name);
     }
@@ -74,12 +79,7 @@ public record QConfigMapping(
     QConfig config = standard;
     for (By by : By.values()) {
       for (Rule rule : overrides) {
-        boolean matches =
-            rule.by() == by
-                && (by == By.OPERATOR
-                    ? rule.matches(opType)
-                    : rule.matches(nodeName) || rule.matches(outputName));
-        if (matches) {
+        if (rule.by() == by && rule.selects(opType, nodeName, outputName)) {
           config = rule.config();
         }
       }

@@ -15,6 +15,7 @@ public final class Fidelity implements Serializable {
 
   private long count;
   private long nonFinite;
+  private long lost;
   private double signal;
   private double noise;
   private double product;
@@ -27,6 +28,7 @@ public final class Fidelity implements Serializable {
       double b = y[i];
       if (!Double.isFinite(a) || !Double.isFinite(b)) {
         nonFinite++;
+        lost += Double.isFinite(a) ? 1 : 0;
         continue;
       }
       count++;
@@ -41,6 +43,7 @@ public final class Fidelity implements Serializable {
   public void merge(Fidelity other) {
     count += other.count;
     nonFinite += other.nonFinite;
+    lost += other.lost;
     signal += other.signal;
     noise += other.noise;
     product += other.product;
@@ -55,6 +58,11 @@ public final class Fidelity implements Serializable {
   /** Pairs of which one is NaN or infinite. */
   public long nonFinite() {
     return nonFinite;
+  }
+
+  /** Pairs of which the float value is finite and the quantized one is not. */
+  public long lost() {
+    return lost;
   }
 
   /**

@@ -5,7 +5,7 @@ import java.util.Locale;
 import org.tare.quant.QParams;
 import org.tare.report.ReportData.Fact;
 import org.tare.report.ReportData.Tensor;
-import org.tare.rewrite.QuantizedModel.ActivationQParams;
+import org.tare.plan.ActivationQParams;
 
 /**
  * The report as one HTML page that needs nothing else: no script, no font, no picture from outside.

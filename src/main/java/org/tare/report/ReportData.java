@@ -1,7 +1,7 @@
 package org.tare.report;
 
 import java.util.List;
-import org.tare.rewrite.QuantizedModel.ActivationQParams;
+import org.tare.plan.ActivationQParams;
 import org.tare.stats.TensorStats;
 
 /**

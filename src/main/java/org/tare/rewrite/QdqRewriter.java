@@ -32,7 +32,7 @@ import org.tare.range.Range;
 import org.tare.range.RangeChoice;
 import org.tare.range.RangeSearch;
 import org.tare.rewrite.QuantizedConstants.Weight;
-import org.tare.rewrite.QuantizedModel.ActivationQParams;
+import org.tare.plan.ActivationQParams;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.ChannelStats;
 import org.tare.stats.TensorStats;

@@ -5,9 +5,7 @@ import java.util.Map;
 import java.util.SortedMap;
 import org.tare.onnx.OnnxModel;
 import org.tare.plan.FloatNode;
-import org.tare.quant.QParams;
-import org.tare.range.Range;
-import org.tare.range.RangeChoice;
+import org.tare.plan.ActivationQParams;
 
 /**
  * A quantized model with the qparams it was written with.
@@ -23,22 +21,4 @@ public record QuantizedModel(
     SortedMap<String, ActivationQParams> activations,
     Map<String, QuantizedWeight> weights,
     List<FloatNode> floatNodes,
-    int removedActivations) {
-
-  /**
-   * @param choice the range and how it came about; the method is {@code fixed} where the operator
-   *     gives the range
-   * @param sharedBy all tensors that take these qparams, the root included
-   */
-  public record ActivationQParams(QParams qparams, RangeChoice choice, List<String> sharedBy) {
-    /** As the method chose it, before it was widened to hold zero. */
-    public Range range() {
-      return choice.range();
-    }
-
-    /** The range method's name. */
-    public String method() {
-      return choice.method();
-    }
-  }
-}
+    int removedActivations) {}

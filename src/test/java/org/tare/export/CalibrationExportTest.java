@@ -19,7 +19,7 @@ import org.tare.quant.QParams;
 import org.tare.range.Range;
 import org.tare.range.RangeChoice;
 import org.tare.rewrite.QuantizedModel;
-import org.tare.rewrite.QuantizedModel.ActivationQParams;
+import org.tare.plan.ActivationQParams;
 
 /** The calibration in the formats of TensorRT and of ONNX Runtime. */
 class CalibrationExportTest {

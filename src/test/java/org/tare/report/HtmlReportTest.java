@@ -15,7 +15,7 @@ import org.tare.range.Range;
 import org.tare.range.RangeChoice;
 import org.tare.report.ReportData.Fact;
 import org.tare.report.ReportData.Tensor;
-import org.tare.rewrite.QuantizedModel.ActivationQParams;
+import org.tare.plan.ActivationQParams;
 import org.tare.stats.TensorStats;
 import org.w3c.dom.Document;
 import org.w3c.dom.NodeList;

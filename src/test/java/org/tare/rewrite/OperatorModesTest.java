@@ -42,7 +42,7 @@ import org.tare.quant.QScheme;
 import org.tare.quant.WeightQuantizer;
 import org.tare.range.RangeMethod;
 import org.tare.rewrite.Quantization.Form;
-import org.tare.rewrite.QuantizedModel.ActivationQParams;
+import org.tare.plan.ActivationQParams;
 import org.tare.stats.Samples;
 
 /**

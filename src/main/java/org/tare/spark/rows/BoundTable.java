@@ -227,6 +227,19 @@ public record BoundTable(
     return batch;
   }
 
+  /**
+   * Decodes a row of the head, before any work is done.
+   *
+   * @param data what to call the table in messages
+   * @throws TareException if there is no row, or a row is bad and bad rows are an error
+   */
+  public void checkHead(String data) {
+    if (head.isEmpty()) {
+      source.check(data, 0, 0, "");
+    }
+    source.check(head.get(0));
+  }
+
   /** Two rows of equal shapes from the head, or one of them twice if there are no two. */
   public Optional<Batches.Batch> probe() {
     List<Batches.Batch> pairs = new ArrayList<>();

@@ -13,38 +13,88 @@ import org.tare.TareException;
 import org.tare.spark.SparkFailures;
 
 /**
- * Which rows to read: files, a table or a query, all of it or a sample.
+ * Which rows to read: those of files, a table, a query or a DataFrame, all of them or a sample.
  *
- * @param path of files; exactly one of path, table and query is given
- * @param format of the files, as Spark names it
- * @param options for the reader
- * @param sample empty, a number of rows, or a fraction below 1
  * @param key the column whose hash chooses the sample and that names rows in messages
  */
-public record DataSource(
-    Optional<String> path,
-    Optional<String> table,
-    Optional<String> query,
-    String format,
-    Map<String, String> options,
-    Optional<Double> sample,
-    Optional<String> key) {
-  private static final long FRACTION_STEPS = 1L << 32;
+public record DataSource(Origin origin, Optional<Sample> sample, Optional<String> key) {
+  private static final long SHARE_STEPS = 1L << 32;
+
+  /** Where the rows come from. */
+  public sealed interface Origin {
+    /** What to call it in messages. */
+    String label();
+
+    /** All rows, lazily. */
+    Dataset<Row> rows(SparkSession spark);
+  }
+
+  /**
+   * Files.
+   *
+   * @param format as Spark names it
+   * @param options for Spark's reader
+   */
+  public record Files(String path, String format, Map<String, String> options) implements Origin {
+    @Override
+    public String label() {
+      return path;
+    }
+
+    @Override
+    public Dataset<Row> rows(SparkSession spark) {
+      return spark.read().format(format).options(options).load(path);
+    }
+  }
+
+  /** A table of Spark's catalog, or a view. */
+  public record Table(String name) implements Origin {
+    @Override
+    public String label() {
+      return name;
+    }
+
+    @Override
+    public Dataset<Row> rows(SparkSession spark) {
+      return spark.table(name);
+    }
+  }
+
+  /** A query in Spark's SQL. */
+  public record Query(String sql) implements Origin {
+    @Override
+    public String label() {
+      return sql;
+    }
+
+    @Override
+    public Dataset<Row> rows(SparkSession spark) {
+      return spark.sql(sql);
+    }
+  }
+
+  /** A DataFrame of the caller's. */
+  public record Frame(Dataset<Row> rows, String label) implements Origin {
+    @Override
+    public Dataset<Row> rows(SparkSession spark) {
+      return rows;
+    }
+  }
+
+  /** All rows of a DataFrame. */
+  public static DataSource of(Dataset<Row> rows, String label) {
+    return new DataSource(new Frame(rows, label), Optional.empty(), Optional.empty());
+  }
 
   /** What to call it in messages. */
   public String label() {
-    return path.or(() -> table).or(() -> query).orElse("(no data)");
+    return origin.label();
   }
 
   /** The whole table, lazily. */
   public Dataset<Row> load(SparkSession spark) {
     try {
-      if (query.isPresent()) {
-        return spark.sql(query.get());
-      } else if (table.isPresent()) {
-        return spark.table(table.get());
-      }
-      return spark.read().format(format).options(options).load(path.orElseThrow());
+      return origin.rows(spark);
     } catch (Exception e) { // AnalysisException is a checked exception that Scala throws unchecked
       throw notReadable(e);
     }
@@ -75,14 +125,14 @@ public record DataSource(
       return table.select(columns);
     }
     Column hash = functions.xxhash64(hashed);
-    double amount = sample.get();
-    if (amount < 1) {
-      Column share = functions.pmod(hash, functions.lit(FRACTION_STEPS));
-      return table.filter(share.lt((long) (amount * FRACTION_STEPS))).select(columns);
+    if (sample.get() instanceof Sample.Share part) {
+      Column place = functions.pmod(hash, functions.lit(SHARE_STEPS));
+      return table.filter(place.lt((long) (part.share() * SHARE_STEPS))).select(columns);
     }
+    int count = ((Sample.Rows) sample.get()).count();
     // The threshold is the n-th least hash; rows whose hashes tie there all belong.
     long[] least =
-        table.select(hash.as("h")).orderBy("h").takeAsList((int) amount).stream()
+        table.select(hash.as("h")).orderBy("h").takeAsList(count).stream()
             .mapToLong(row -> row.getLong(0))
             .toArray();
     if (least.length == 0) {

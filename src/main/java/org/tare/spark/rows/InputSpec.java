@@ -30,6 +30,9 @@ public record InputSpec(
     boolean image,
     List<Integer> resize,
     List<Integer> crop) {
+  /** The greatest height and width that images are resized or cut to. */
+  public static final int LARGEST_SIDE = 65_536;
+
   public InputSpec {
     shape = List.copyOf(shape);
     mean = List.copyOf(mean);

@@ -4,7 +4,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.UUID;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -19,15 +18,11 @@ import org.tare.onnx.TensorType;
  * of the rows that a calibration reads those whose hashes are least.
  */
 public final class KeptRows implements AutoCloseable {
-  private final SparkSession spark;
   private final Dataset<Row> rows;
-  private final String view;
   private final DataSource source;
 
-  private KeptRows(SparkSession spark, Dataset<Row> rows, String view, DataSource source) {
-    this.spark = spark;
+  private KeptRows(Dataset<Row> rows, DataSource source) {
     this.rows = rows;
-    this.view = view;
     this.source = source;
   }
 
@@ -74,20 +69,10 @@ public final class KeptRows implements AutoCloseable {
             .limit(count)
             .repartition(spark.sparkContext().defaultParallelism())
             .persist();
-    String view = "tare_rows_" + UUID.randomUUID().toString().replace("-", "");
-    rows.createOrReplaceTempView(view);
     return new KeptRows(
-        spark,
         rows,
-        view,
         new DataSource(
-            Optional.empty(),
-            Optional.of(view),
-            Optional.empty(),
-            "",
-            Map.of(),
-            Optional.empty(),
-            data.key()));
+            new DataSource.Frame(rows, data.label()), Optional.empty(), data.key()));
   }
 
   /** The rows, while this is open. */
@@ -97,7 +82,6 @@ public final class KeptRows implements AutoCloseable {
 
   @Override
   public void close() {
-    spark.catalog().dropTempView(view);
     rows.unpersist();
   }
 }

@@ -77,9 +77,7 @@ public record RowSource(
       } catch (RowDecoder.BadRow e) {
         String reason = e.getMessage() + " in " + rowName(row, position);
         if (!badRows.skip()) {
-          throw TareException.badInput(
-              "Cannot %s %s: %s; fix the row, or skip such rows with --bad-rows skip",
-              action, model, reason);
+          throw failure(reason);
         }
         tally.countSkipped(reason);
       }
@@ -88,6 +86,24 @@ public record RowSource(
     }
     batches.finish();
     return tally;
+  }
+
+  /** Throws if the row is bad and bad rows are an error. */
+  void check(Row row) {
+    try {
+      new RowDecoder(bindings).decode(row);
+      label(row);
+    } catch (RowDecoder.BadRow e) {
+      if (!badRows.skip()) {
+        throw failure(e.getMessage() + " in " + rowName(row, 0));
+      }
+    }
+  }
+
+  private TareException failure(String reason) {
+    return TareException.badInput(
+        "Cannot %s %s: %s; fix the row, or skip such rows with bad-rows=skip",
+        action, model, reason);
   }
 
   private long label(Row row) throws RowDecoder.BadRow {

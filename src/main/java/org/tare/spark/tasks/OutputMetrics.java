@@ -93,6 +93,11 @@ public final class OutputMetrics implements Serializable {
     return fidelity.nonFinite();
   }
 
+  /** Values that are finite in the float model and are not in the quantized one. */
+  public long lost() {
+    return fidelity.lost();
+  }
+
   /** Signal to quantization noise, in dB; infinite if there is no noise. */
   public double sqnr() {
     return fidelity.sqnr();

@@ -1,0 +1,106 @@
+package org.tare;
+
+import java.util.List;
+import java.util.Optional;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.tare.job.CalibrationRun;
+import org.tare.job.FloatModel;
+import org.tare.job.JobContext;
+import org.tare.job.Preflight;
+import org.tare.job.QuantizeOptions;
+import org.tare.job.Warnings;
+import org.tare.qconfig.Mode;
+import org.tare.settings.QuantizeSettings;
+import org.tare.settings.RunSettings;
+import org.tare.spark.rows.DataSource;
+import org.tare.spark.tasks.CalibrationJob;
+
+/** A calibration to be: runs a float model over rows on the executors and merges what it holds. */
+public final class Calibrate extends Call<Calibrate> {
+  Calibrate(Tare tare) {
+    super(tare);
+  }
+
+  @Override
+  Calibrate self() {
+    return this;
+  }
+
+  /** The rows. */
+  public Calibrate data(Dataset<Row> rows) {
+    return withData(rows);
+  }
+
+  /** Files with the rows, in Parquet unless {@code data.format} says otherwise. */
+  public Calibrate data(String path) {
+    return set("data.path", path);
+  }
+
+  /** Calibrates on so many of the rows. */
+  public Calibrate sample(int rows) {
+    return set("data.sample", rows);
+  }
+
+  /** Columns; each combination of their values gets a state of its own, in the same pass. */
+  public Calibrate by(String... columns) {
+    return set("calibrate.by", List.of(columns));
+  }
+
+  /**
+   * Calibrates.
+   *
+   * @throws TareException if the rows do not fit the model, the output cannot be written, or there
+   *     is nothing to calibrate
+   */
+  @Override
+  public Calibration run() {
+    RunInfo info = RunInfo.begin("calibrate", tare(), settings());
+    QuantizeOptions options = QuantizeSettings.of(settings());
+    FloatModel model = readModel(options);
+    DataSource data = requireTable("data", "calibrate on");
+    Optional<Publication> output = Publication.check(this);
+    JobContext context = context();
+    Preflight.check(context, model, Optional.of(data), Optional.empty(), Optional.empty(), by());
+    CalibrationJob.Result observed =
+        new CalibrationRun(
+                context, RunSettings.calibration(settings()), options.corrections())
+            .run(model, data);
+    Calibration calibration =
+        new Calibration(
+            info.table("data", data).seconds("calibrate", observed.seconds()).end(Optional.of(model)),
+            observed,
+            Warnings.ofNonFinite(observed.state()));
+    output.ifPresent(calibration::publish);
+    return calibration;
+  }
+
+  @Override
+  public DryRun dryRun() {
+    QuantizeOptions options = QuantizeSettings.of(settings());
+    FloatModel model = readModel(options);
+    DataSource data = requireTable("data", "calibrate on");
+    Publication.check(this);
+    Preflight.check(context(), model, Optional.of(data), Optional.empty(), Optional.empty(), by());
+    return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+  }
+
+  private List<String> by() {
+    return RunSettings.calibration(settings()).by();
+  }
+
+  private FloatModel readModel(QuantizeOptions options) {
+    FloatModel model =
+        tare()
+            .models()
+            .readFloat(
+                settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    if (!CalibrationRun.isUseful(options.corrections(), model)) {
+      throw TareException.usage(
+          "Nothing to calibrate: the mode %s needs no data%s",
+          model.mapping().mode().id(),
+          model.mapping().mode() == Mode.DYNAMIC ? " for this model and these settings" : "");
+    }
+    return model;
+  }
+}

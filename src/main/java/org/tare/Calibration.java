@@ -1,0 +1,78 @@
+package org.tare;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import org.tare.report.ReportData.Fact;
+import org.tare.spark.tasks.CalibrationJob;
+import org.tare.stats.CalibrationState;
+
+/** What a calibration gave. */
+public final class Calibration implements Result {
+  private final Provenance provenance;
+  private final CalibrationJob.Result observed;
+  private final List<String> warnings;
+
+  Calibration(Provenance provenance, CalibrationJob.Result observed, List<String> warnings) {
+    this.provenance = provenance;
+    this.observed = observed;
+    this.warnings = List.copyOf(warnings);
+  }
+
+  /** What was observed, of all rows. */
+  public CalibrationState state() {
+    return observed.state();
+  }
+
+  /** The state of each slice by its name, if slices were asked for. */
+  public SortedMap<String, CalibrationState> slices() {
+    return observed.slices();
+  }
+
+  /** Rows that could not be decoded and were skipped. */
+  public long skippedRows() {
+    return observed.skipped();
+  }
+
+  @Override
+  public Provenance provenance() {
+    return provenance;
+  }
+
+  @Override
+  public List<String> warnings() {
+    return warnings;
+  }
+
+  @Override
+  public String toJson() {
+    return json().toPrettyString();
+  }
+
+  @Override
+  public List<Fact> summary() {
+    return Summary.of(json());
+  }
+
+  private ObjectNode json() {
+    ObjectNode result = ResultJson.begin(provenance);
+    ResultJson.addCalibration(result, observed);
+    return ResultJson.end(result, provenance, warnings);
+  }
+
+  void publish(Publication output) {
+    Map<String, byte[]> files = new LinkedHashMap<>();
+    addStates(files, observed);
+    files.put("result.json", ResultJson.bytes(json()));
+    output.write(files, List.of());
+  }
+
+  static void addStates(Map<String, byte[]> files, CalibrationJob.Result observed) {
+    files.put(CalibrationState.FILE_NAME, observed.state().encode());
+    observed
+        .slices()
+        .forEach((slice, state) -> files.put("slices/" + slice + ".tare", state.encode()));
+  }
+}

@@ -1,0 +1,110 @@
+package org.tare;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.tare.infer.TensorTypes;
+import org.tare.job.EvaluationRun;
+import org.tare.job.FloatModel;
+import org.tare.job.JobContext;
+import org.tare.job.ModelReader;
+import org.tare.job.Preflight;
+import org.tare.job.Warnings;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TensorType;
+import org.tare.spark.rows.DataSource;
+import org.tare.spark.tasks.EvaluationJob;
+
+/** An evaluation to be: runs both models over rows and compares what they give. */
+public final class Evaluate extends Call<Evaluate> {
+  private Optional<OnnxModel> quantized = Optional.empty();
+
+  Evaluate(Tare tare) {
+    super(tare);
+  }
+
+  @Override
+  Evaluate self() {
+    return this;
+  }
+
+  Evaluate quantized(Quantized made) {
+    quantized = Optional.of(made.model());
+    return this;
+  }
+
+  /** The rows. */
+  public Evaluate data(Dataset<Row> rows) {
+    return withValidation(rows);
+  }
+
+  /** Files with the rows, in Parquet unless {@code validation.format} says otherwise. */
+  public Evaluate data(String path) {
+    return set("validation.path", path);
+  }
+
+  /** The column of class numbers, for top-1 and top-5. */
+  public Evaluate label(String column) {
+    return set("validation.label", column);
+  }
+
+  /**
+   * Evaluates.
+   *
+   * @throws TareException if the rows do not fit the model, or no output can be compared
+   */
+  @Override
+  public Evaluation run() {
+    RunInfo info = RunInfo.begin("evaluate", tare(), settings());
+    FloatModel model = readModel();
+    OnnxModel other = readQuantized();
+    DataSource rows = rows();
+    Optional<Publication> output = Publication.check(this);
+    JobContext context = context();
+    check(context, model, rows);
+    EvaluationJob.Result result =
+        new EvaluationRun(context)
+            .run(model.name(), model.original(), other, model.types(), rows, label());
+    Evaluation evaluation =
+        new Evaluation(
+            info.table("validation", rows).seconds("evaluate", result.seconds()).end(Optional.of(model)), result, Warnings.ofOutputs(result));
+    output.ifPresent(evaluation::publish);
+    return evaluation;
+  }
+
+  @Override
+  public DryRun dryRun() {
+    FloatModel model = readModel();
+    readQuantized();
+    DataSource rows = rows();
+    Publication.check(this);
+    check(context(), model, rows);
+    return DryRun.ofSettings(settings());
+  }
+
+  private void check(JobContext context, FloatModel model, DataSource rows) {
+    Preflight.check(context, model, Optional.empty(), Optional.of(rows), label(), List.of());
+  }
+
+  private Optional<String> label() {
+    return settings().find("validation.label");
+  }
+
+  private DataSource rows() {
+    return table("validation").orElseGet(() -> requireTable("data", "evaluate on"));
+  }
+
+  private FloatModel readModel() {
+    String file = settings().require("model");
+    OnnxModel model = tare().models().read(file);
+    String name = ModelReader.nameOf(file);
+    Map<String, TensorType> types = TensorTypes.of(model, name);
+    return FloatModel.unplanned(name, model, types);
+  }
+
+  private OnnxModel readQuantized() {
+    return quantized.orElseGet(() -> tare().models().read(settings().require("quantized")));
+  }
+}

@@ -1,0 +1,69 @@
+package org.tare;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.tare.report.ReportData.Fact;
+import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.OutputMetrics;
+
+/** How close a quantized model's outputs are to the float model's. */
+public final class Evaluation implements Result {
+  private final Provenance provenance;
+  private final EvaluationJob.Result found;
+  private final List<String> warnings;
+
+  Evaluation(Provenance provenance, EvaluationJob.Result found, List<String> warnings) {
+    this.provenance = provenance;
+    this.found = found;
+    this.warnings = List.copyOf(warnings);
+  }
+
+  /** Rows that were compared. */
+  public long rows() {
+    return found.rows();
+  }
+
+  /** Rows that could not be decoded and were skipped. */
+  public long skippedRows() {
+    return found.skipped();
+  }
+
+  /** The figures of each float32 output that can be compared, in the model's order. */
+  public Map<String, OutputMetrics> outputs() {
+    return found.outputs();
+  }
+
+  @Override
+  public Provenance provenance() {
+    return provenance;
+  }
+
+  @Override
+  public List<String> warnings() {
+    return warnings;
+  }
+
+  @Override
+  public String toJson() {
+    return json().toPrettyString();
+  }
+
+  @Override
+  public List<Fact> summary() {
+    return Summary.of(json());
+  }
+
+  void publish(Publication output) {
+    Map<String, byte[]> files = new LinkedHashMap<>();
+    files.put("result.json", ResultJson.bytes(json()));
+    output.write(files, List.of());
+  }
+
+  private ObjectNode json() {
+    ObjectNode result = ResultJson.begin(provenance);
+    ResultJson.addEvaluation(result, found);
+    return ResultJson.end(result, provenance, warnings);
+  }
+}

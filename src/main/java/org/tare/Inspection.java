@@ -1,0 +1,53 @@
+package org.tare;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Optional;
+import org.tare.inspect.ModelInspection;
+import org.tare.onnx.OnnxModel;
+import org.tare.rewrite.FloatNodeNotes;
+import org.tare.stats.CalibrationState;
+import org.tare.store.HadoopFiles;
+
+/**
+ * What a file holds; which of the two it is, its first bytes say.
+ *
+ * @param state the calibration state, if it is one
+ * @param model what is quantized in the ONNX model, if it is one
+ */
+public record Inspection(Optional<CalibrationState> state, Optional<ModelInspection> model) {
+  static Inspection of(HadoopFiles files, String file) {
+    byte[] head = files.head("file", file, 4);
+    if (Arrays.equals(head, "TARE".getBytes(StandardCharsets.US_ASCII))) {
+      CalibrationState state = CalibrationState.decode(files.read("calibration state", file), file);
+      return new Inspection(Optional.of(state), Optional.empty());
+    }
+    OnnxModel model = read(files, file);
+    ModelInspection found = ModelInspection.of(model, FloatNodeNotes.decode(file, model));
+    if (found.tensors().isEmpty()) {
+      throw TareException.badInput(
+          "Cannot inspect %s: it is a float model, with no quantized tensor", file);
+    }
+    return new Inspection(Optional.empty(), Optional.of(found));
+  }
+
+  private static OnnxModel read(HadoopFiles files, String file) {
+    try {
+      return files.withLocal("model", file, OnnxModel::dataFiles, OnnxModel::read);
+    } catch (TareException e) {
+      if (e.kind() != TareException.Kind.BAD_INPUT) {
+        throw e;
+      }
+      throw TareException.badInput(
+              "Cannot inspect %s: it is no calibration state, which begins with the letters TARE,"
+                  + " and no ONNX model that can be read (%s)",
+              file, e.getMessage().replaceFirst("^Cannot read model [^ ]+: ", ""))
+          .causedBy(e);
+    }
+  }
+
+  /** For machines. */
+  public String toJson() {
+    return InspectionJson.of(this).toPrettyString();
+  }
+}

@@ -1,0 +1,131 @@
+package org.tare;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Locale;
+import org.tare.inspect.ModelInspection;
+import org.tare.inspect.ModelInspection.Figures;
+import org.tare.inspect.ModelInspection.Kind;
+import org.tare.inspect.ModelInspection.QuantizedTensor;
+import org.tare.plan.FloatNode;
+import org.tare.stats.CalibrationState;
+
+/** The JSON form of what a state or a quantized model holds. */
+final class InspectionJson {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private InspectionJson() {}
+
+  static ObjectNode of(Inspection found) {
+    return found.state().map(InspectionJson::state).orElseGet(() -> model(found.model().get()));
+  }
+
+  /** A state for machines. */
+  private static ObjectNode state(CalibrationState state) {
+    ObjectNode root = JSON.createObjectNode();
+    root.put("schema", 1);
+    root.put("command", "inspect");
+    root.put("tare", Tare.version());
+    root.put("what", "state");
+    root.put("rows", state.rows());
+    if (!state.slice().isEmpty()) {
+      root.put("slice", state.slice());
+    }
+    if (!state.modelDigest().isEmpty()) {
+      root.put("model_sha256", state.modelDigest());
+    }
+    ObjectNode tensors = root.putObject("tensors");
+    state
+        .tensors()
+        .forEach(
+            (name, stats) -> {
+              ObjectNode node = tensors.putObject(name);
+              node.put("values", stats.count());
+              // Of no finite value there is no least: JSON has no infinities.
+              if (stats.finiteCount() > 0) {
+                node.put("min", stats.min());
+                node.put("max", stats.max());
+              }
+              node.put("zeros", stats.zeros());
+              node.put("nans", stats.nans());
+              node.put("infinities", stats.positiveInfinities() + stats.negativeInfinities());
+              stats.channels().ifPresent(c -> node.put("channels", c.channels()));
+              stats.average().ifPresent(a -> node.put("average_batches", a.batches()));
+              stats.recording().ifPresent(r -> node.put("recording", true));
+            });
+    return root;
+  }
+
+  private static ObjectNode model(ModelInspection found) {
+    ObjectNode root = JSON.createObjectNode();
+    root.put("schema", 1);
+    root.put("command", "inspect");
+    root.put("tare", Tare.version());
+    root.put("what", "model");
+    ArrayNode tensors = root.putArray("tensors");
+    for (QuantizedTensor tensor : found.tensors()) {
+      ObjectNode node = tensors.addObject();
+      node.put("name", tensor.name());
+      node.put("kind", tensor.kind().name().toLowerCase(Locale.ROOT));
+      node.put("form", tensor.form().id());
+      node.put("dtype", tensor.type());
+      if (tensor.kind() != Kind.ACTIVATION) {
+        node.put("values", tensor.values());
+        node.put("bytes", tensor.bytes());
+      }
+      put(node, "scale", tensor.scale());
+      put(node, "zero_point", tensor.zeroPoint());
+      if (tensor.axis() >= 0) {
+        node.put("axis", tensor.axis());
+      }
+      if (tensor.blockSize() > 0) {
+        node.put("block_size", tensor.blockSize());
+      }
+    }
+    ObjectNode weights = root.putObject("weights");
+    for (ModelInspection.Weights one : found.weights()) {
+      weights.putObject(one.type()).put("values", one.values()).put("bytes", one.bytes());
+    }
+    root.put("qparams_bytes", found.qparamsBytes());
+    root.put("bytes_per_weight", found.bytesPerWeight());
+    ObjectNode operators = root.putObject("operators");
+    for (ModelInspection.OperatorCount one : found.operators()) {
+      operators.putObject(one.opType()).put("integer", one.integers()).put("float", one.floats());
+    }
+    root.put("conversions", found.conversions());
+    ArrayNode floats = root.putArray("float_nodes");
+    for (FloatNode one : found.floatNodes()) {
+      floats
+          .addObject()
+          .put("op", one.opType())
+          .put("name", one.name())
+          .put("reason", one.reason());
+    }
+    return root;
+  }
+
+  /** Null where the model computes it. */
+  private static void put(ObjectNode node, String key, Figures figures) {
+    if (figures.count() == 0) {
+      node.putNull(key);
+    } else {
+      ObjectNode one = node.putObject(key);
+      one.put("count", figures.count());
+      put(one, "min", figures.least());
+      put(one, "max", figures.greatest());
+    }
+  }
+
+  private static void put(ObjectNode node, String key, double value) {
+    if (!Double.isFinite(value)) {
+      node.putNull(key);
+    } else if (value == Math.rint(value) && Math.abs(value) < 1L << 53) {
+      node.put(key, (long) value);
+    } else if ((float) value == value) {
+      node.put(key, (float) value);
+    } else {
+      node.put(key, value);
+    }
+  }
+}

@@ -1,0 +1,38 @@
+package org.tare;
+
+import java.util.List;
+import org.tare.stats.CalibrationState;
+
+/** A sum of states to be. */
+public final class Merge {
+  private final Tare tare;
+  private final List<CalibrationState> states;
+
+  Merge(Tare tare, List<CalibrationState> states) {
+    this.tare = tare;
+    this.states = List.copyOf(states);
+    if (states.isEmpty()) {
+      throw TareException.usage("Missing the states to merge");
+    }
+  }
+
+  /**
+   * The state of all.
+   *
+   * @throws TareException if they are of different models, or hold parts that do not merge
+   */
+  public CalibrationState run() {
+    CalibrationState merged = states.get(0);
+    for (CalibrationState state : states.subList(1, states.size())) {
+      merged = merged.merge(state);
+    }
+    return merged;
+  }
+
+  /** Merges, and writes the state to a file. */
+  public CalibrationState write(String file, boolean overwrite) {
+    CalibrationState merged = run();
+    tare.files().write("calibration state", file, merged.encode(), overwrite);
+    return merged;
+  }
+}

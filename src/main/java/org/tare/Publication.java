@@ -1,0 +1,80 @@
+package org.tare;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.tare.onnx.ModelFile;
+import org.tare.stats.CalibrationState;
+import org.tare.store.HadoopFiles;
+import org.tare.store.OutputFolder;
+
+/** The output folder of a call: checked before the work, written after it. */
+final class Publication {
+  private final HadoopFiles files;
+  private final OutputFolder folder;
+  private final String name;
+
+  private Publication(HadoopFiles files, OutputFolder folder, String name) {
+    this.files = files;
+    this.folder = folder;
+    this.name = name;
+  }
+
+  /**
+   * The folder that a call names, if it does.
+   *
+   * @throws TareException if it cannot be written or must not be replaced
+   */
+  static Optional<Publication> check(Call<?> call) {
+    HadoopFiles files = call.tare().files();
+    return call.settings()
+        .find("output")
+        .map(
+            name ->
+                new Publication(
+                    files,
+                    OutputFolder.check(files, name, call.settings().flag("overwrite")),
+                    name));
+  }
+
+  /** A folder that is to be written now. */
+  static Publication to(HadoopFiles files, String name) {
+    return new Publication(files, OutputFolder.check(files, name, false), name);
+  }
+
+  /**
+   * Writes the folder in one step.
+   *
+   * @param content by name
+   * @param model the files of a model, itself first
+   */
+  void write(Map<String, byte[]> content, List<ModelFile> model) {
+    Map<String, OutputFolder.Content> streamed = new LinkedHashMap<>();
+    model.forEach(file -> streamed.put(file.name(), file::writeTo));
+    folder.publish(content, streamed);
+  }
+
+  /** Where the folder is. */
+  String place() {
+    return folder.toString();
+  }
+
+  /** Keeps a state of a run that failed later, beside the output; tells where. */
+  Optional<TareException> keep(Optional<CalibrationState> state, TareException failure) {
+    if (state.isEmpty()) {
+      return Optional.empty();
+    }
+    String kept = name.replaceAll("/+$", "") + ".state.tare";
+    try {
+      files.write("calibration state", kept, state.get().encode(), true);
+    } catch (TareException e) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        TareException.of(
+                failure.kind(),
+                failure.getMessage() + "; what was calibrated is kept in " + kept)
+            .causedBy(failure));
+  }
+}

@@ -1,0 +1,127 @@
+package org.tare;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.tare.job.FloatModel;
+import org.tare.job.QuantizationRun;
+import org.tare.job.QuantizeOptions;
+import org.tare.job.Warnings;
+import org.tare.qconfig.Backend;
+import org.tare.qconfig.Mode;
+import org.tare.rewrite.Quantization;
+import org.tare.settings.QuantizeSettings;
+import org.tare.settings.RunSettings;
+import org.tare.stats.CalibrationState;
+
+/** A quantization to be. It needs no rows, and starts nothing on Spark. */
+public final class Quantize extends Call<Quantize> {
+  private Optional<CalibrationState> state = Optional.empty();
+
+  Quantize(Tare tare) {
+    super(tare);
+  }
+
+  @Override
+  Quantize self() {
+    return this;
+  }
+
+  /** What calibration observed; the mode static needs it. */
+  public Quantize state(CalibrationState observed) {
+    state = Optional.of(observed);
+    return this;
+  }
+
+  /** The file of such a state. */
+  public Quantize state(String file) {
+    return set("state", file);
+  }
+
+  /** When activations become integers. */
+  public Quantize mode(Mode mode) {
+    return set("quantize.mode", mode.id());
+  }
+
+  /** Whose kernels will run the model. */
+  public Quantize backend(Backend backend) {
+    return set("quantize.backend", backend.id());
+  }
+
+  /** Pairs around float operators, or operators on integers. */
+  public Quantize form(Quantization.Form form) {
+    return set("quantize.form", form == Quantization.Form.QDQ ? "qdq" : "qoperator");
+  }
+
+  /** What differs by operator or name, as {@code quantize.overrides} has it. */
+  public Quantize overrides(List<Map<String, Object>> rules) {
+    return set("quantize.overrides", rules);
+  }
+
+  /**
+   * Quantizes.
+   *
+   * @throws TareException if the mode needs a state and there is none, or if it is of another model
+   */
+  @Override
+  public Quantized run() {
+    RunInfo info = RunInfo.begin("quantize", tare(), settings());
+    QuantizeOptions options = QuantizeSettings.of(settings());
+    FloatModel model = readModel(options);
+    Optional<CalibrationState> observed = state(model);
+    Optional<Publication> output = Publication.check(this);
+    QuantizationRun.Result result =
+        new QuantizationRun(context(), options, RunInfo.metadata())
+            .run(model, observed, Optional.empty());
+    List<String> warnings = new ArrayList<>();
+    observed.map(Warnings::ofNonFinite).ifPresent(warnings::addAll);
+    observed.flatMap(means -> Warnings.ofMissingMeans(model, means)).ifPresent(warnings::add);
+    warnings.addAll(result.warnings());
+    Quantized quantized =
+        new Quantized(
+            info.seconds("quantize", result.seconds()).end(Optional.of(model)),
+            options,
+            result,
+            observed,
+            warnings);
+    output.ifPresent(quantized::publish);
+    return quantized;
+  }
+
+  @Override
+  public DryRun dryRun() {
+    QuantizeOptions options = QuantizeSettings.of(settings());
+    FloatModel model = readModel(options);
+    state(model);
+    Publication.check(this);
+    return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+  }
+
+  private FloatModel readModel(QuantizeOptions options) {
+    return tare()
+        .models()
+        .readFloat(settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+  }
+
+  private Optional<CalibrationState> state(FloatModel model) {
+    Optional<String> file =
+        model.plan().isPresent() && state.isEmpty()
+            ? Optional.of(settings().require("state"))
+            : settings().find("state");
+    Optional<CalibrationState> observed = state.or(() -> file.map(tare()::readState));
+    observed.ifPresent(
+        given -> {
+          if (!given.modelDigest().equals(model.prepared().digest())) {
+            throw TareException.badInput(
+                "Cannot quantize %s: the state%s was made with another model (SHA-256 %s, this one"
+                    + " has %s)",
+                model.name(),
+                file.map(name -> " " + name).orElse(""),
+                given.modelDigest(),
+                model.prepared().digest());
+          }
+        });
+    return observed;
+  }
+}

@@ -1,0 +1,103 @@
+package org.tare;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import org.apache.hadoop.conf.Configuration;
+import org.tare.job.QuantizationRun;
+import org.tare.job.QuantizeOptions;
+import org.tare.onnx.OnnxModel;
+import org.tare.plan.ActivationQParams;
+import org.tare.plan.FloatNode;
+import org.tare.report.ReportData.Fact;
+import org.tare.rewrite.QuantizedWeight;
+import org.tare.stats.CalibrationState;
+import org.tare.store.HadoopFiles;
+
+/** A quantized model with how it came about. */
+public final class Quantized implements Result {
+  private final Provenance provenance;
+  private final QuantizedFiles files;
+  private final List<String> warnings;
+
+  Quantized(
+      Provenance provenance,
+      QuantizeOptions options,
+      QuantizationRun.Result made,
+      Optional<CalibrationState> state,
+      List<String> warnings) {
+    this.provenance = provenance;
+    this.files = new QuantizedFiles(options, made, state);
+    this.warnings = List.copyOf(warnings);
+  }
+
+  /** The model. */
+  public OnnxModel model() {
+    return files.quantized().model();
+  }
+
+  /** Scale and zero point of each quantized activation, by the tensor whose range they have. */
+  public SortedMap<String, ActivationQParams> qparams() {
+    return files.quantized().activations();
+  }
+
+  /** How each weight is stored, by its name in the float model. */
+  public Map<String, QuantizedWeight> weights() {
+    return files.quantized().weights();
+  }
+
+  /** What was not quantized, and why. */
+  public List<FloatNode> floatNodes() {
+    return files.quantized().floatNodes();
+  }
+
+  /** The bytes of the files that the model is written as. */
+  public long sizeBytes() {
+    return files.sizeBytes();
+  }
+
+  @Override
+  public Provenance provenance() {
+    return provenance;
+  }
+
+  @Override
+  public List<String> warnings() {
+    return warnings;
+  }
+
+  @Override
+  public String toJson() {
+    return json().toPrettyString();
+  }
+
+  @Override
+  public List<Fact> summary() {
+    return Summary.of(json());
+  }
+
+  /**
+   * Writes model, qparams, report and result into a new folder, on any file system that Hadoop
+   * reaches with its configuration on the class path.
+   */
+  public void write(String folder) {
+    write(folder, new Configuration());
+  }
+
+  /** The same, with Hadoop's configuration: that of the session, say. */
+  public void write(String folder, Configuration hadoop) {
+    publish(Publication.to(new HadoopFiles(hadoop), folder));
+  }
+
+  void publish(Publication output) {
+    output.write(files.content(json(), provenance, warnings), files.model());
+  }
+
+  private ObjectNode json() {
+    ObjectNode result = ResultJson.begin(provenance);
+    files.addTo(result);
+    return ResultJson.end(result, provenance, warnings);
+  }
+}

@@ -1,0 +1,126 @@
+package org.tare;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.tare.report.ReportData.Fact;
+
+/** The lines for people, read off the results for machines, so that the two agree. */
+final class Summary {
+  private Summary() {}
+
+  static List<Fact> of(ObjectNode result) {
+    List<Fact> facts = new ArrayList<>();
+    JsonNode calibration = result.path("calibration");
+    if (!calibration.isMissingNode()) {
+      facts.add(
+          new Fact(
+              "Calibrated",
+              String.format(
+                      Locale.ROOT,
+                      "%,d rows in %d partition(s), %d tensors",
+                      calibration.path("rows").asLong(),
+                      calibration.path("partitions").asInt(),
+                      calibration.path("tensors").asInt())
+                  + skipped(calibration)));
+    }
+    JsonNode quantized = result.path("quantized");
+    if (!quantized.isMissingNode()) {
+      facts.add(
+          new Fact(
+              "Model",
+              String.format(
+                  Locale.ROOT,
+                  "%,d bytes, of %,d in float32",
+                  quantized.path("bytes").asLong(),
+                  result.path("model").path("bytes").asLong())));
+      facts.add(
+          new Fact(
+              "Quantized",
+              String.format(
+                  Locale.ROOT,
+                  "%d activations, %d weights of %.3g bytes a value; %d nodes stay float32",
+                  quantized.path("activations").asInt(),
+                  quantized.path("weights").asInt(),
+                  quantized.path("bytes_per_weight").asDouble(),
+                  quantized.path("float_nodes").size())));
+      quantized.path("corrections").forEach(trial -> addTrial(facts, trial));
+    }
+    JsonNode evaluation = result.path("evaluation");
+    if (!evaluation.isMissingNode()) {
+      facts.add(
+          new Fact(
+              "Evaluated",
+              String.format(Locale.ROOT, "%,d rows", evaluation.path("rows").asLong())
+                  + skipped(evaluation)));
+      evaluation
+          .path("outputs")
+          .properties()
+          .forEach(output -> addOutput(facts, output.getKey(), output.getValue()));
+    }
+    return facts;
+  }
+
+  private static void addTrial(List<Fact> facts, JsonNode trial) {
+    facts.add(
+        new Fact(
+            "  " + trial.path("correction").asText(),
+            String.format(
+                Locale.ROOT,
+                "%s: %s with it, %s without",
+                trial.path("kept").asBoolean() ? "kept" : "left out",
+                decibels(trial.path("sqnr_db")),
+                decibels(trial.path("sqnr_db_without")))));
+  }
+
+  private static String decibels(JsonNode figure) {
+    return figure.isNull()
+        ? "no finite error"
+        : String.format(Locale.ROOT, "%.2f dB", figure.asDouble());
+  }
+
+  private static void addOutput(List<Fact> facts, String name, JsonNode metrics) {
+    facts.add(
+        new Fact(
+            name,
+            metrics.path("sqnr_db").isNull()
+                ? Comparison.ofId(metrics.path("comparison").asText()).text()
+                : String.format(
+                    Locale.ROOT,
+                    "SQNR %.2f dB, MSE %.4g, cosine %.6f",
+                    metrics.path("sqnr_db").asDouble(),
+                    metrics.path("mse").asDouble(),
+                    metrics.path("cosine").asDouble())));
+    if (metrics.has("float_top1")) {
+      for (String top : List.of("top1", "top5")) {
+        facts.add(
+            new Fact(
+                "  " + top,
+                String.format(
+                    Locale.ROOT,
+                    "float32 %.4f, quantized %.4f",
+                    metrics.path("float_" + top).asDouble(),
+                    metrics.path("quantized_" + top).asDouble())));
+      }
+    }
+    if (metrics.has("top1_agreement")) {
+      facts.add(
+          new Fact(
+              "  same first class",
+              String.format(Locale.ROOT, "%.4f", metrics.path("top1_agreement").asDouble())));
+    }
+  }
+
+  private static String skipped(JsonNode node) {
+    long skipped = node.path("skipped_rows").asLong();
+    return skipped == 0
+        ? ""
+        : String.format(
+            Locale.ROOT,
+            "; %,d rows skipped, one of them: %s",
+            skipped,
+            node.path("skipped_reason").asText());
+  }
+}

@@ -1,0 +1,167 @@
+package org.tare;
+
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.tare.job.ModelReader;
+import org.tare.settings.Settings;
+import org.tare.stats.CalibrationState;
+import org.tare.store.HadoopFiles;
+
+/**
+ * Calibrates and quantizes ONNX models on a Spark session of the caller's.
+ *
+ * <pre>{@code
+ * Tare tare = Tare.on(spark);
+ * Calibration c = tare.calibrate("hdfs:///models/m.onnx").data(df).by("country").run();
+ * Quantized q = tare.quantize("hdfs:///models/m.onnx").state(c.state()).run();
+ * Evaluation e = tare.evaluate("hdfs:///models/m.onnx", q).data(validation).label("label").run();
+ * q.write("s3a://bucket/quantized");
+ * }</pre>
+ *
+ * <p>Each call describes a run; nothing happens before its {@code run()}. What is not said is as
+ * the settings' page has it, after what {@code spark.tare.*} in the session's configuration says. A
+ * failure that the caller can act on is a {@link TareException}. The session's settings stay as
+ * they were. Safe to use from several threads; a call belongs to one.
+ */
+public final class Tare {
+  private static final Logger LOG = LoggerFactory.getLogger(Tare.class);
+
+  private final Supplier<SparkSession> spark;
+  private final Supplier<Configuration> hadoop;
+  private final Supplier<Map<String, String>> sparkConf;
+  private final Consumer<String> progress;
+
+  private Tare(
+      Supplier<SparkSession> spark,
+      Supplier<Configuration> hadoop,
+      Supplier<Map<String, String>> sparkConf,
+      Consumer<String> progress) {
+    this.spark = spark;
+    this.hadoop = hadoop;
+    this.sparkConf = sparkConf;
+    this.progress = progress;
+  }
+
+  /** Tare on a session. */
+  public static Tare on(SparkSession spark) {
+    return new Tare(
+        () -> spark,
+        () -> spark.sparkContext().hadoopConfiguration(),
+        () -> confOf(spark),
+        LOG::info);
+  }
+
+  /**
+   * Tare on a session that starts when a run first needs it: quantizing, merging and inspecting
+   * need none.
+   *
+   * @param hadoop how files are reached
+   */
+  public static Tare on(Supplier<SparkSession> spark, Configuration hadoop) {
+    return new Tare(spark, () -> hadoop, Map::of, LOG::info);
+  }
+
+  /** The same, with lines on the progress of long work for someone else than the log. */
+  public Tare withProgress(Consumer<String> lines) {
+    return new Tare(spark, hadoop, sparkConf, lines);
+  }
+
+  /** The version of this build. */
+  public static String version() {
+    String version = Tare.class.getPackage().getImplementationVersion();
+    return version == null ? "development" : version;
+  }
+
+  /**
+   * Observes a float model on rows.
+   *
+   * @param model the path of an ONNX model, on any file system that Hadoop reaches
+   */
+  public Calibrate calibrate(String model) {
+    return new Calibrate(this).set("model", model);
+  }
+
+  /** Writes a float model in integers. */
+  public Quantize quantize(String model) {
+    return new Quantize(this).set("model", model);
+  }
+
+  /** Compares a float model with a quantized one, of Tare or of another tool, on rows. */
+  public Evaluate evaluate(String model, String quantized) {
+    return new Evaluate(this).set("model", model).set("quantized", quantized);
+  }
+
+  /** Compares a float model with what was made of it, on rows. */
+  public Evaluate evaluate(String model, Quantized quantized) {
+    return new Evaluate(this).set("model", model).quantized(quantized);
+  }
+
+  /** Calibrates, quantizes and, if there are rows for it, evaluates. */
+  public Run run(String model) {
+    return new Run(this).set("model", model);
+  }
+
+  /** Observes columns of a table, without a model. */
+  public Observe observe(Dataset<Row> rows) {
+    return new Observe(this).data(rows);
+  }
+
+  /** Observes columns of files. */
+  public Observe observe(String path) {
+    return new Observe(this).data(path);
+  }
+
+  /** The calibration state in a file. */
+  public CalibrationState readState(String file) {
+    return CalibrationState.decode(files().read("calibration state", file), file);
+  }
+
+  /** Adds states of the same model, or of columns. */
+  public Merge merge(List<CalibrationState> states) {
+    return new Merge(this, states);
+  }
+
+  /** What a state holds, or what is quantized in an ONNX model. */
+  public Inspection inspect(String file) {
+    return Inspection.of(files(), file);
+  }
+
+  SparkSession spark() {
+    return spark.get();
+  }
+
+  Supplier<SparkSession> sparkSupplier() {
+    return spark;
+  }
+
+  Consumer<String> progress() {
+    return progress;
+  }
+
+  HadoopFiles files() {
+    return new HadoopFiles(hadoop.get());
+  }
+
+  ModelReader models() {
+    return new ModelReader(files());
+  }
+
+  Settings defaults() {
+    return new Settings().sparkConf(sparkConf.get());
+  }
+
+  private static Map<String, String> confOf(SparkSession spark) {
+    Map<String, String> conf = new TreeMap<>();
+    scala.jdk.javaapi.CollectionConverters.asJava(spark.conf().getAll()).forEach(conf::put);
+    return conf;
+  }
+}

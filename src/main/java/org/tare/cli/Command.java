@@ -1,0 +1,136 @@
+package org.tare.cli;
+
+import static org.tare.cli.CommandOption.*;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * The commands, each with the options that it takes. All but {@code merge} and {@code inspect} take
+ * {@code --config} and {@code --set} too.
+ */
+enum Command {
+  DEMO(
+      "The whole job on a small model and data that come with Tare.",
+      Positional.NONE,
+      of(job(), calibration(), List.of(MODE, BACKEND, VALIDATION, LABEL))),
+  RUN(
+      "Calibrates, quantizes, evaluates and reports: the whole job.",
+      Positional.NONE,
+      of(job(), calibration(), List.of(MODE, BACKEND, VALIDATION, LABEL))),
+  CALIBRATE(
+      "Observes the model on the data; writes the state.",
+      Positional.NONE,
+      of(job(), calibration(), List.of(MODE, BACKEND))),
+  QUANTIZE(
+      "Writes the quantized model from a state; needs no data.",
+      Positional.NONE,
+      of(job(), List.of(STATE, MODE, BACKEND))),
+  EVALUATE(
+      "Compares the float and the quantized model on a table.",
+      Positional.NONE,
+      of(job(), List.of(QUANTIZED, VALIDATION, LABEL, FORMAT, KEY, BATCH, BAD_ROWS))),
+  OBSERVE(
+      "Prints qparams of the columns of a table: the observers without a model.",
+      Positional.TABLE,
+      List.of(
+          COLUMN,
+          OBSERVER,
+          METHOD,
+          DTYPE,
+          SCHEME,
+          RULE,
+          AVERAGING_CONSTANT,
+          REDUCE_RANGE,
+          TABLE,
+          QUERY,
+          FORMAT,
+          SAMPLE,
+          KEY,
+          BY,
+          BATCH,
+          OUTPUT,
+          OVERWRITE,
+          DRY_RUN,
+          JSON,
+          VERBOSE)),
+  MERGE(
+      "Adds states: of slices, of days, of anything that one model saw.",
+      Positional.STATES,
+      List.of(OUTPUT, OVERWRITE, VERBOSE)),
+  INSPECT(
+      "Prints what a state holds, or what is quantized in an ONNX model.",
+      Positional.FILE,
+      List.of(JSON, VERBOSE));
+
+  /** What stands behind the options. */
+  enum Positional {
+    NONE(""),
+    TABLE("the files to observe; or --table, or --query"),
+    STATES("state files"),
+    FILE("a state, or an ONNX model");
+
+    private final String help;
+
+    Positional(String help) {
+      this.help = help;
+    }
+
+    String help() {
+      return help;
+    }
+  }
+
+  private final String description;
+  private final Positional positional;
+  private final List<CommandOption> options;
+
+  Command(String description, Positional positional, List<CommandOption> options) {
+    this.description = description;
+    this.positional = positional;
+    this.options = options;
+  }
+
+  private static List<CommandOption> job() {
+    return List.of(MODEL, OUTPUT, OVERWRITE, DRY_RUN, JSON, VERBOSE);
+  }
+
+  private static List<CommandOption> calibration() {
+    return List.of(DATA, TABLE, QUERY, FORMAT, SAMPLE, KEY, BY, CHANNELS, BATCH, BAD_ROWS);
+  }
+
+  @SafeVarargs
+  private static List<CommandOption> of(List<CommandOption>... parts) {
+    List<CommandOption> all = new ArrayList<>();
+    Stream.of(parts).forEach(all::addAll);
+    return List.copyOf(all);
+  }
+
+  String id() {
+    return name().toLowerCase(java.util.Locale.ROOT);
+  }
+
+  static Optional<Command> find(String id) {
+    return Arrays.stream(values()).filter(command -> command.id().equals(id)).findFirst();
+  }
+
+  String description() {
+    return description;
+  }
+
+  Positional positional() {
+    return positional;
+  }
+
+  List<CommandOption> options() {
+    return options;
+  }
+
+  /** Whether it reads settings from job files and {@code --set} too. */
+  boolean takesSettings() {
+    return this != MERGE && this != INSPECT;
+  }
+}

@@ -1,0 +1,203 @@
+package org.tare.cli;
+
+import java.io.PrintStream;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.SparkConf;
+import org.apache.spark.deploy.SparkHadoopUtil;
+import org.apache.spark.sql.SparkSession;
+import org.tare.Call;
+import org.tare.DryRun;
+import org.tare.Inspection;
+import org.tare.Observation;
+import org.tare.Result;
+import org.tare.TareException;
+import org.tare.job.ModelReader;
+import org.tare.report.ReportData.Fact;
+import org.tare.settings.Settings;
+import org.tare.stats.CalibrationState;
+
+/**
+ * Carries out one command: a call of the library, and the printing of what it gave. Progress goes
+ * to standard error, the summary to standard output.
+ */
+final class CommandRun implements AutoCloseable {
+  private final Command command;
+  private final Settings settings;
+  private final List<String> positional;
+  private final PrintStream out;
+  private final PrintStream err;
+  private final SparkConf conf;
+  private SparkSession spark;
+
+  CommandRun(Command command, CommandLines.Given given, PrintStream out, PrintStream err) {
+    this.command = command;
+    this.settings = given.settings();
+    this.positional = given.positional();
+    this.out = out;
+    this.err = err;
+    this.conf = new SparkConf();
+    settings.below("spark.").forEach((key, value) -> conf.set("spark." + key, value));
+  }
+
+  int execute() {
+    org.tare.Tare tare = org.tare.Tare.on(this::spark, hadoop()).withProgress(err::println);
+    switch (command) {
+      case DEMO -> demo(tare);
+      case RUN -> call(tare.run(model()).settings(settings));
+      case CALIBRATE -> call(tare.calibrate(model()).settings(settings));
+      case QUANTIZE -> call(tare.quantize(model()).settings(settings));
+      case EVALUATE -> call(tare.evaluate(model(), quantized()).settings(settings));
+      case OBSERVE -> call(tare.observe("").settings(settings));
+      case MERGE -> merge(tare);
+      case INSPECT -> inspect(tare);
+    }
+    return 0;
+  }
+
+  private String model() {
+    return require("model", "--model FILE");
+  }
+
+  private String quantized() {
+    return require("quantized", "--quantized FILE");
+  }
+
+  private String require(String key, String option) {
+    return settings
+        .find(key)
+        .orElseThrow(() -> TareException.usage("Missing %s: give %s, or the key in a job file", key, option));
+  }
+
+  private void demo(org.tare.Tare tare) {
+    try (DemoFiles files = DemoFiles.extract()) {
+      setUnlessGiven("model", files.model());
+      setUnlessGiven("data.path", files.data());
+      setUnlessGiven("validation.path", files.validation());
+      setUnlessGiven("validation.label", "label");
+      setUnlessGiven("inputs.image.dtype", "uint8");
+      setUnlessGiven("inputs.image.scale", "0.00392156862745098");
+      if (settings.find("output").isEmpty()) {
+        settings.set("output", "out/demo", "demo");
+        settings.set("overwrite", true, "demo");
+      }
+      call(tare.run(model()).settings(settings));
+    }
+  }
+
+  private void setUnlessGiven(String key, String value) {
+    if (settings.find(key).isEmpty()) {
+      settings.set(key, value, "demo");
+    }
+  }
+
+  private void call(Call<?> call) {
+    if (settings.flag("dry-run")) {
+      print(call.dryRun());
+      return;
+    }
+    boolean printsOnly = command == Command.EVALUATE || command == Command.OBSERVE;
+    if (!printsOnly) {
+      require("output", "--output FOLDER");
+    }
+    print(call.run());
+  }
+
+  private void print(Result result) {
+    boolean isJson = settings.flag("json");
+    if (result instanceof Observation observation) {
+      if (!isJson) {
+        out.println(ObservationTable.of(observation));
+      }
+      isJson = true;
+    }
+    if (isJson) {
+      out.println(result.toJson());
+      result.warnings().forEach(warning -> err.println("warning: " + warning));
+      return;
+    }
+    for (Fact fact : result.summary()) {
+      line(fact.name(), fact.value());
+    }
+    result.warnings().forEach(warning -> err.println("warning: " + warning));
+    settings.find("output").ifPresent(place -> line("Output", place));
+  }
+
+  private void line(String name, String value) {
+    out.printf(Locale.ROOT, "%-26s %s%n", name, value);
+  }
+
+  private void print(DryRun plan) {
+    out.println("Settings:");
+    for (Settings.Effective setting : plan.settings()) {
+      out.printf(
+          Locale.ROOT, "  %-32s %-28s %s%n", setting.key(), setting.value(), setting.origin());
+    }
+    if (!plan.observed().isEmpty()) {
+      out.printf(Locale.ROOT, "%nTensors to observe: %d%n", plan.observed().size());
+      plan.observed()
+          .forEach((tensor, type) -> out.printf(Locale.ROOT, "  %-32s %s%n", tensor, type));
+      out.printf(Locale.ROOT, "%nNodes quantized: %d%n", plan.quantizedNodes());
+      plan.floatNodes()
+          .forEach(
+              node ->
+                  out.printf(
+                      Locale.ROOT,
+                      "  stays float32: %s %s: %s%n",
+                      node.opType(),
+                      node.name(),
+                      node.reason()));
+      out.printf(
+          Locale.ROOT,
+          "%nMemory per task, about: %.1f MB for observed tensors and their stats, besides the"
+              + " model's own%n",
+          plan.taskBytes() / (double) (1 << 20));
+    }
+    out.printf("Nothing was written.%n");
+  }
+
+  private void merge(org.tare.Tare tare) {
+    String output = require("output", "--output FILE");
+    List<CalibrationState> states = new ArrayList<>();
+    positional.forEach(file -> states.add(tare.readState(file)));
+    CalibrationState merged = tare.merge(states).write(output, settings.flag("overwrite"));
+    out.printf(
+        Locale.ROOT,
+        "Merged %d states: %,d rows, %d tensors%nOutput  %s%n",
+        states.size(),
+        merged.rows(),
+        merged.tensors().size(),
+        output);
+  }
+
+  private void inspect(org.tare.Tare tare) {
+    Inspection found = tare.inspect(positional.get(0));
+    out.print(
+        settings.flag("json")
+            ? found.toJson() + System.lineSeparator()
+            : InspectionTable.of(found));
+  }
+
+  /** What Spark's configuration, {@code spark.hadoop.*} and Hadoop's own files say. */
+  private Configuration hadoop() {
+    return SparkHadoopUtil.get().newConfiguration(conf);
+  }
+
+  private SparkSession spark() {
+    if (spark == null) {
+      String subject = settings.find("model").map(ModelReader::nameOf).map(name -> " " + name).orElse("");
+      spark = Sessions.start(conf, "tare " + command.id() + subject, settings.flag("verbose"));
+    }
+    return spark;
+  }
+
+  @Override
+  public void close() {
+    if (spark != null) {
+      spark.stop();
+    }
+  }
+}

@@ -1,0 +1,246 @@
+package org.tare.job;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.Set;
+import org.tare.job.CorrectionOptions.Switch;
+import org.tare.correct.SmoothQuant;
+import org.tare.onnx.OnnxModel;
+import org.tare.qconfig.Mode;
+import org.tare.qconfig.QConfig;
+import org.tare.rewrite.Quantization;
+import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.KeptRows;
+import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.OutputMetrics;
+
+/**
+ * Chooses the corrections of a quantized model by the error that is measured on rows of the
+ * calibration data: each that is automatic is left out in turn, and stays out unless the error is
+ * lower with it. The error is noise over signal, the mean over the model's outputs.
+ */
+public final class Corrections {
+  private static final Set<String> CONVOLUTIONS = Set.of("Conv", "ConvTranspose");
+
+  private static final String NOT_IN_SEQUENCE = "Biases are not corrected in sequence: ";
+
+  private static final String NOT_COMPARABLE =
+      "Corrections are not measured, and stay: the shapes of the outputs depend on values, and were"
+          + " others in the quantized model";
+
+  /**
+   * SmoothQuant's factors cost time and bytes, unless they all went into constants: what the error
+   * has to come down to for them.
+   */
+  private static final double WORTH_FACTORS = 0.95;
+
+  private final JobContext context;
+  private final QuantizeOptions options;
+  private final CorrectionOptions wanted;
+  private final Quantizer quantizer;
+  private final DataSource rows;
+
+  private FloatModel model;
+
+  /** Of the model, once it is measured. */
+  private OptionalDouble error = OptionalDouble.empty();
+
+  private boolean isComparable = true;
+  private final List<Trial> trials = new ArrayList<>();
+
+  /** Makes the quantized model of a float model with some of the corrections. */
+  @FunctionalInterface
+  public interface Quantizer {
+    OnnxModel quantize(FloatModel model, Quantization.Form form);
+  }
+
+  /**
+   * What was chosen.
+   *
+   * @param model with the factors, biases and configuration of the corrections that stay
+   * @param layers the factors of SmoothQuant
+   * @param trials what was measured, in order
+   * @param warning what was asked for and could not be done
+   */
+  public record Chosen(
+      FloatModel model,
+      List<SmoothQuant.Layer> layers,
+      List<Trial> trials,
+      Optional<String> warning) {}
+
+  /**
+   * One measurement.
+   *
+   * @param error noise over signal with this correction and all that are on at this point
+   * @param without the same without this one
+   */
+  public record Trial(String correction, boolean isKept, double error, double without) {
+    public double decibels() {
+      return -10 * Math.log10(error);
+    }
+
+    public double decibelsWithout() {
+      return -10 * Math.log10(without);
+    }
+  }
+
+  private Corrections(
+      JobContext context,
+      QuantizeOptions options,
+      Quantizer quantizer,
+      FloatModel model,
+      DataSource rows) {
+    // The share of bad rows was checked on all rows; among few it may be greater.
+    this.context = context.with(context.rows().withoutLimit());
+    this.options = options;
+    this.wanted = options.corrections();
+    this.quantizer = quantizer;
+    this.model = model;
+    this.rows = rows;
+  }
+
+  /**
+   * Chooses.
+   *
+   * @param smoothed what SmoothQuant makes of the plain model
+   * @param data to measure on; without any, everything that is not switched off stays
+   */
+  static Chosen choose(
+      JobContext context,
+      QuantizeOptions options,
+      Quantizer quantizer,
+      FloatModel plain,
+      SmoothQuant.Result smoothed,
+      Optional<DataSource> data) {
+    CorrectionOptions wanted = options.corrections();
+    FloatModel all = plain.with(smoothed);
+    Optional<String> obstacle = obstacle(wanted, all, data);
+    if (obstacle.isPresent()) {
+      return new Chosen(
+          all,
+          smoothed.layers(),
+          List.of(),
+          obstacle.filter(why -> wanted.inSequence()).map(NOT_IN_SEQUENCE::concat));
+    }
+    try (KeptRows rows =
+        KeptRows.of(
+            context.spark().get(),
+            plain.name(),
+            plain.original(),
+            plain.types(),
+            data.get(),
+            context.rows().inputs(),
+            wanted.measureRows())) {
+      return new Corrections(context, options, quantizer, all, rows.source())
+          .choose(plain, smoothed.layers());
+    }
+  }
+
+  /** Why nothing can be measured. */
+  private static Optional<String> obstacle(
+      CorrectionOptions wanted, FloatModel model, Optional<DataSource> data) {
+    if (data.isEmpty()) {
+      return Optional.of("there are no rows to measure on; use the command run, with data");
+    }
+    if (wanted.measureRows() == 0) {
+      return Optional.of("quantize.measure-rows is 0");
+    }
+    return EvaluationJob.outputs(model.original(), model.types()).isEmpty()
+        ? Optional.of("no output of the model is float32")
+        : Optional.empty();
+  }
+
+  private Chosen choose(FloatModel plain, List<SmoothQuant.Layer> smoothed) {
+    List<SmoothQuant.Layer> layers = smoothed;
+    if (wanted.smoothQuant() == Switch.AUTO && !layers.isEmpty()) {
+      boolean isFree = layers.stream().allMatch(SmoothQuant.Layer::folded);
+      layers = keeps("smooth-quant", plain, isFree ? 1 : WORTH_FACTORS) ? layers : List.of();
+    }
+    boolean hasConvolutions = hasConvolutions(model);
+    if (wanted.kernelSums() == Switch.AUTO && hasConvolutions) {
+      keeps("kernel-sums", model.with(model.mapping().withoutKernelSums()), 1);
+    }
+    boolean hasFast = model.mapping().mode() == Mode.STATIC && hasConvolutions;
+    if (wanted.biasCorrection() == Switch.AUTO && hasFast) {
+      keeps("bias-correction", model.with(model.mapping().withoutBiasCorrection()), 1);
+    }
+    if (wanted.inSequence()) {
+      FloatModel before = model;
+      double without = error();
+      model = new SequentialCorrection(context).correct(model, rows, quantizer);
+      error = OptionalDouble.empty();
+      keeps("bias-sequential", before, without, 1);
+    }
+    return new Chosen(
+        model, layers, trials, isComparable ? Optional.empty() : Optional.of(NOT_COMPARABLE));
+  }
+
+  /** Whether the model is better than without a correction; else it is from now on without. */
+  private boolean keeps(String correction, FloatModel other, double worth) {
+    error();
+    return keeps(correction, other, measure(other), worth);
+  }
+
+  private boolean keeps(String correction, FloatModel other, double without, double worth) {
+    isComparable &= !Double.isNaN(error()) && !Double.isNaN(without);
+    if (!isComparable) {
+      return true;
+    }
+    boolean isKept = error() < worth * without;
+    trials.add(new Trial(correction, isKept, error(), without));
+    if (!isKept) {
+      model = other;
+      error = OptionalDouble.of(without);
+    }
+    return isKept;
+  }
+
+  private double error() {
+    if (error.isEmpty()) {
+      error = OptionalDouble.of(measure(model));
+    }
+    return error.getAsDouble();
+  }
+
+  /** NaN if no output can be compared. */
+  private double measure(FloatModel candidate) {
+    EvaluationJob.Result result =
+        EvaluationJob.run(
+            context.spark().get(),
+            new EvaluationJob.Request(
+                candidate.name(),
+                candidate.original(),
+                quantizer.quantize(candidate, options.form()),
+                candidate.types(),
+                rows,
+                Optional.empty(),
+                context.rows().mask(candidate.original().graph().inputNames()),
+                context.rows().inputs(),
+                context.rows().batch(),
+                context.rows().badRows()),
+            context.progress());
+    return result.outputs().values().stream()
+        .mapToDouble(Corrections::error)
+        .average()
+        .orElse(Double.NaN);
+  }
+
+  /** Noise over signal: none of an output of zeros, infinite where no value is finite in both. */
+  private static double error(OutputMetrics metrics) {
+    double error = Math.pow(10, metrics.sqnr() / -10);
+    boolean hasNone = Double.isNaN(metrics.mse()) && metrics.nonFinite() > 0;
+    if (hasNone) {
+      return Double.POSITIVE_INFINITY;
+    }
+    return Double.isFinite(error) ? error : 0;
+  }
+
+  private static boolean hasConvolutions(FloatModel model) {
+    return model.prepared().graph().nodes().stream()
+        .filter(node -> CONVOLUTIONS.contains(node.opType()))
+        .map(node -> model.mapping().of(node.opType(), node.label(), node.output(0)))
+        .anyMatch(QConfig::quantized);
+  }
+}

@@ -1,0 +1,46 @@
+package org.tare.job;
+
+import java.util.Map;
+import org.tare.infer.TensorTypes;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TensorType;
+import org.tare.prepare.FatalNodes;
+import org.tare.prepare.FloatPasses;
+import org.tare.qconfig.QConfigMapping;
+import org.tare.store.HadoopFiles;
+
+/** Reads models from any file system, and prepares float ones. */
+public final class ModelReader {
+  private final HadoopFiles files;
+
+  public ModelReader(HadoopFiles files) {
+    this.files = files;
+  }
+
+  /**
+   * The model in a file.
+   *
+   * @throws org.tare.TareException if it is missing, is no ONNX model, or has nodes on which ONNX
+   *     Runtime ends the process
+   */
+  public OnnxModel read(String file) {
+    OnnxModel model = files.withLocal("model", file, OnnxModel::dataFiles, OnnxModel::read);
+    FatalNodes.check(model);
+    return model;
+  }
+
+  /** The float model in a file, prepared and planned. */
+  public FloatModel readFloat(String file, FloatPasses.Options passes, QConfigMapping mapping) {
+    String name = nameOf(file);
+    OnnxModel original = read(file);
+    OnnxModel prepared =
+        FloatPasses.prepare(original, passes, older -> TensorTypes.of(older, name));
+    Map<String, TensorType> types = TensorTypes.of(prepared, name);
+    return FloatModel.of(name, original, prepared, types, mapping);
+  }
+
+  /** The last part of a path. */
+  public static String nameOf(String file) {
+    return file.substring(file.lastIndexOf('/') + 1);
+  }
+}

@@ -1,0 +1,119 @@
+package org.tare.job;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.tare.correct.SmoothQuant;
+import org.tare.infer.TensorTypes;
+import org.tare.onnx.OnnxModel;
+import org.tare.rewrite.FloatNodeNotes;
+import org.tare.rewrite.Quantization;
+import org.tare.rewrite.QuantizedModel;
+import org.tare.spark.rows.DataSource;
+import org.tare.stats.CalibrationState;
+
+/**
+ * Quantizes a float model: chooses its corrections, on rows if there are any, writes the quantized
+ * model, and has ONNX Runtime load it.
+ */
+public final class QuantizationRun {
+  private final JobContext context;
+  private final QuantizeOptions options;
+  private final Map<String, String> metadata;
+
+  /**
+   * @param metadata goes into the model besides the digests of float model and state
+   */
+  public QuantizationRun(
+      JobContext context, QuantizeOptions options, Map<String, String> metadata) {
+    this.context = context;
+    this.options = options;
+    this.metadata = Map.copyOf(metadata);
+  }
+
+  /**
+   * What a quantization gives.
+   *
+   * @param chosen the float model as it was quantized, and how its corrections were chosen
+   * @param correctSeconds what choosing took, if anything was measured
+   */
+  public record Result(
+      Corrections.Chosen chosen,
+      QuantizedModel quantized,
+      List<String> warnings,
+      Optional<Double> correctSeconds,
+      double seconds) {}
+
+  /**
+   * Quantizes.
+   *
+   * @param state what calibration observed; the static mode needs one
+   * @param rows to measure corrections on
+   */
+  public Result run(
+      FloatModel model, Optional<CalibrationState> state, Optional<DataSource> rows) {
+    List<String> warnings = new ArrayList<>(Warnings.ofOverrides(model));
+    long begun = System.nanoTime();
+    Corrections.Chosen chosen =
+        Corrections.choose(
+            context,
+            options,
+            (candidate, form) -> quantized(candidate, state, form).model(),
+            model,
+            smoothed(model, state, warnings),
+            rows);
+    chosen.warning().ifPresent(warnings::add);
+    long corrected = System.nanoTime();
+    QuantizedModel quantized = quantized(chosen.model(), state, options.form());
+    finish(chosen.model(), quantized);
+    Warnings.ofWiderWeights(chosen.model(), quantized).ifPresent(warnings::add);
+    return new Result(
+        chosen,
+        quantized,
+        warnings,
+        chosen.trials().isEmpty() ? Optional.empty() : Optional.of((corrected - begun) / 1e9),
+        (System.nanoTime() - corrected) / 1e9);
+  }
+
+  private SmoothQuant.Result smoothed(
+      FloatModel model, Optional<CalibrationState> state, List<String> warnings) {
+    SmoothQuant.Result none = new SmoothQuant.Result(model.prepared(), model.types(), List.of());
+    if (state.isEmpty() || !CalibrationRun.isSmoothed(options.corrections(), model)) {
+      return none;
+    }
+    SmoothQuant.Result smoothed =
+        SmoothQuant.apply(model.prepared(), model.types(), model.mapping(), state.get());
+    boolean isObserved = state.get().tensors().keySet().containsAll(smoothed.smoothed());
+    if (model.plan().isPresent() && !isObserved) {
+      warnings.add(
+          "SmoothQuant is left out: the state was made without it, or is the sum of states with"
+              + " other factors; calibrate again for it");
+      return none;
+    }
+    return smoothed;
+  }
+
+  private QuantizedModel quantized(
+      FloatModel model, Optional<CalibrationState> state, Quantization.Form form) {
+    Map<String, String> all = new LinkedHashMap<>(metadata);
+    all.put("tare.float_model.sha256", model.original().digest());
+    state.ifPresent(observed -> all.put("tare.state.sha256", observed.digest()));
+    return Quantization.quantize(
+        model.prepared(), model.types(), model.mapping(), form, state, all);
+  }
+
+  private void finish(FloatModel model, QuantizedModel quantized) {
+    OnnxModel written = quantized.model();
+    written.metadata().put(FloatNodeNotes.KEY, FloatNodeNotes.encode(quantized.floatNodes()));
+    if (options.declaresShapes()) {
+      Quantization.declareShapes(quantized, model.prepared(), model.types());
+    }
+    if (options.storesHalf()) {
+      Quantization.storeAsHalf(quantized);
+    }
+    // What the runtime does not load is not given out.
+    TensorTypes.check(written, "quantized " + model.name());
+  }
+}

@@ -1,0 +1,109 @@
+package org.tare.job;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import org.tare.qconfig.QConfigMapping;
+import org.tare.quant.DType;
+import org.tare.rewrite.QuantizedModel;
+import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.OutputMetrics;
+import org.tare.stats.CalibrationState;
+import org.tare.stats.TensorStats;
+
+/** What a command did otherwise than one may think, in a sentence each. */
+public final class Warnings {
+  private Warnings() {}
+
+  /** Values that took no part in ranges. */
+  public static List<String> ofNonFinite(CalibrationState state) {
+    List<String> warnings = new ArrayList<>();
+    for (Map.Entry<String, TensorStats> entry : state.tensors().entrySet()) {
+      TensorStats stats = entry.getValue();
+      long infinite = stats.positiveInfinities() + stats.negativeInfinities();
+      if (stats.nans() + infinite > 0) {
+        warnings.add(
+            String.format(
+                Locale.ROOT,
+                "Tensor \"%s\": %d NaN and %d infinite of %d values are not in its range",
+                entry.getKey(),
+                stats.nans(),
+                infinite,
+                stats.count()));
+      }
+    }
+    return warnings;
+  }
+
+  /** Overrides that select nothing: a name is misspelt, or the operator is not there. */
+  public static List<String> ofOverrides(FloatModel model) {
+    List<String> warnings = new ArrayList<>();
+    for (QConfigMapping.Rule rule : model.mapping().overrides()) {
+      if (!model.isSelected(rule)) {
+        warnings.add(
+            String.format(
+                Locale.ROOT,
+                "The override {%s: %s} changes nothing: the model has no such %s",
+                rule.by() == QConfigMapping.By.OPERATOR ? "op" : "name",
+                rule.pattern(),
+                rule.by() == QConfigMapping.By.OPERATOR ? "operator" : "node, output or input"));
+      }
+    }
+    return warnings;
+  }
+
+  /** 4 bits are for products alone: what took 8 instead is said, not only counted. */
+  public static Optional<String> ofWiderWeights(FloatModel model, QuantizedModel quantized) {
+    DType wanted = model.mapping().standard().weight().dtype();
+    long wider =
+        quantized.weights().values().stream()
+            .filter(weight -> weight.dtype().bits() > wanted.bits())
+            .count();
+    if (wider > 0) {
+      return Optional.of(
+          String.format(
+              Locale.ROOT,
+              "%d of %d weights took 8 bits, not %s: blocks are for MatMul with a constant matrix",
+              wider,
+              quantized.weights().size(),
+              wanted.id()));
+    }
+    return Optional.empty();
+  }
+
+  /** Bias correction that a state has nothing for. */
+  public static Optional<String> ofMissingMeans(FloatModel model, CalibrationState state) {
+    boolean hasMeans =
+        state.tensors().values().stream().anyMatch(stats -> stats.channels().isPresent());
+    if (model.mapping().correctsBias() && model.plan().isPresent() && !hasMeans) {
+      return Optional.of(
+          "Biases are not corrected: the state holds no means of channels; calibrate again for them");
+    }
+    return Optional.empty();
+  }
+
+  /** Outputs that the comparison leaves out, whole or in part. */
+  public static List<String> ofOutputs(EvaluationJob.Result result) {
+    List<String> warnings = new ArrayList<>();
+    for (String output : result.unlike()) {
+      warnings.add(
+          "Output \""
+              + output
+              + "\" is not compared: its shape depends on values, and was another in the quantized"
+              + " model");
+    }
+    for (Map.Entry<String, OutputMetrics> output : result.outputs().entrySet()) {
+      if (output.getValue().nonFinite() > 0) {
+        warnings.add(
+            String.format(
+                Locale.ROOT,
+                "Output \"%s\": %d values are NaN or infinite in one of the models",
+                output.getKey(),
+                output.getValue().nonFinite()));
+      }
+    }
+    return warnings;
+  }
+}

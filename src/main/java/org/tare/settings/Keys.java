@@ -1,0 +1,473 @@
+package org.tare.settings;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.tare.TareException;
+import org.tare.export.TensorRtCalibrationCache;
+import org.tare.job.Observer;
+import org.tare.qconfig.Backend;
+import org.tare.qconfig.Mode;
+import org.tare.range.RangeMethod;
+import org.tare.settings.Key.Group;
+
+/**
+ * All settings there are: the one place of their names, types, defaults and meanings. Resolution,
+ * help, the dry run, the settings' page and Python's docstrings are made from it.
+ */
+public final class Keys {
+  /** What follows these prefixes is free: it goes to Spark's reader, or into Spark's configuration. */
+  static final List<String> FREE_PREFIXES =
+      List.of("data.options.", "validation.options.", "spark.");
+
+  private static final String INPUTS = "inputs.";
+  private static final String NAMED = "inputs.NAME.";
+  private static final double ANY = Double.POSITIVE_INFINITY;
+  private static final Map<String, Key> ALL = all();
+
+  private Keys() {}
+
+  private static Map<String, Key> all() {
+    List<Key> keys = new ArrayList<>();
+    files(keys);
+    table(keys, Group.DATA, "data");
+    table(keys, Group.VALIDATION, "validation");
+    keys.add(
+        Key.text(
+            Group.VALIDATION,
+            "validation.label",
+            "",
+            "the column of class numbers, for top-1 and top-5"));
+    inputs(keys);
+    rows(keys);
+    prepare(keys);
+    calibrate(keys);
+    quantize(keys);
+    corrections(keys);
+    observe(keys);
+    run(keys);
+    Map<String, Key> byName = new LinkedHashMap<>();
+    keys.forEach(key -> byName.put(key.name(), key));
+    return Collections.unmodifiableMap(byName);
+  }
+
+  private static void files(List<Key> keys) {
+    Group group = Group.FILES;
+    keys.add(Key.text(group, "model", "", "the float32 ONNX model"));
+    keys.add(Key.text(group, "quantized", "", "the quantized ONNX model to evaluate"));
+    keys.add(Key.text(group, "state", "", "the calibration state to quantize from"));
+    keys.add(Key.text(group, "output", "", "the folder that the results are written to"));
+    keys.add(
+        Key.flag(
+            group,
+            "overwrite",
+            false,
+            "replace the output folder if Tare wrote it; another folder is never replaced"));
+  }
+
+  private static void table(List<Key> keys, Group group, String prefix) {
+    keys.add(
+        Key.text(
+            group,
+            prefix + ".path",
+            "",
+            "files that Spark reads; `" + prefix + ": PATH` is short for it"));
+    keys.add(Key.text(group, prefix + ".table", "", "or a table of Spark's catalog, or a view"));
+    keys.add(Key.text(group, prefix + ".query", "", "or a query in Spark's SQL"));
+    keys.add(
+        Key.text(group, prefix + ".format", "parquet", "the format of the files, as Spark names it"));
+    keys.add(
+        Key.sample(
+            group,
+            prefix + ".sample",
+            "how many rows, or which share of them; they are chosen by a hash of the key, so they are"
+                + " the same every time"));
+    keys.add(
+        Key.text(
+                group,
+                prefix + ".key",
+                "",
+                "the column that names a row in messages and chooses the sample")
+            .absent("`id`, if there is such a column; else the inputs are hashed"));
+  }
+
+  private static void inputs(List<Key> keys) {
+    Group group = Group.INPUTS;
+    keys.add(
+        Key.text(group, NAMED + "column", "", "the column that the input is read from")
+            .absent("the column of the input's name, or the only column for the only input"));
+    keys.add(
+        Key.choice(
+                group,
+                NAMED + "dtype",
+                "",
+                List.of("uint8", "int8", "int64", "float32"),
+                "what the bytes of a binary column are")
+            .absent("derived from the input's type and the number of bytes"));
+    keys.add(
+        Key.numbers(group, NAMED + "shape", "the shape of one row, without the batch axis")
+            .absent("the model's"));
+    keys.add(
+        Key.number(
+            group,
+            NAMED + "scale",
+            "1",
+            Double.NEGATIVE_INFINITY,
+            ANY,
+            "the input is (value * scale - mean) / std"));
+    keys.add(
+        Key.numbers(group, NAMED + "mean", "is subtracted: one number, or one per channel")
+            .absent("0"));
+    keys.add(
+        Key.numbers(group, NAMED + "std", "divides: one number, or one per channel").absent("1"));
+    keys.add(
+        Key.choice(
+            group,
+            NAMED + "layout",
+            "nchw",
+            List.of("nchw", "nhwc"),
+            "the layout of the column; `nhwc` has the channels last"));
+    keys.add(
+        Key.flag(group, NAMED + "image", false, "the column holds PNG or JPEG files"));
+    keys.add(
+        Key.numbers(
+            group,
+            NAMED + "resize",
+            "resize images to height,width, or their shorter side to one number (bilinear)"));
+    keys.add(
+        Key.numbers(group, NAMED + "crop", "cut height,width, or a square, from the middle of images"));
+  }
+
+  private static void rows(List<Key> keys) {
+    Group group = Group.ROWS;
+    keys.add(
+        Key.whole(
+            group, "batch", "32", 1, 65536, "rows per run of the model, unless the model fixes it"));
+    keys.add(
+        Key.text(
+            group,
+            "mask",
+            "attention_mask",
+            "the input [rows, length] whose zeros say which places of a sequence are filling; what"
+                + " tensors [rows, length, channels] hold there is neither observed nor evaluated."
+                + " Empty for none. The default counts only if the model has such an input and no"
+                + " input whose name begins with \"decoder\""));
+    keys.add(
+        Key.choice(
+            group,
+            "bad-rows",
+            "fail",
+            List.of("fail", "skip"),
+            "what to do with rows that cannot be decoded"));
+    keys.add(
+        Key.number(
+            group,
+            "bad-rows-limit",
+            "0.01",
+            0,
+            1,
+            "the share of skipped rows above which skipping fails too"));
+  }
+
+  private static void prepare(List<Key> keys) {
+    Group group = Group.PREPARE;
+    keys.add(
+        Key.flag(
+            group,
+            "prepare.equalize",
+            false,
+            "rescale channels between neighbouring layers to equal ranges (cross-layer equalization),"
+                + " for weights of one scale per tensor"));
+    keys.add(
+        Key.flag(
+            group,
+            "prepare.absorb-bias",
+            false,
+            "with prepare.equalize: move what a channel exceeds by 3 standard deviations into the next"
+                + " layer's bias; rare values below change the result"));
+    keys.add(
+        Key.flag(
+            group,
+            "prepare.relu-for-relu6",
+            false,
+            "with prepare.equalize: ReLU6 between such layers becomes ReLU; values above 6 change the"
+                + " result"));
+  }
+
+  private static void calibrate(List<Key> keys) {
+    Group group = Group.CALIBRATE;
+    keys.add(
+        Key.texts(
+            group,
+            "calibrate.by",
+            "columns; each combination of their values gets a state of its own, in the same pass"));
+    keys.add(
+        Key.choice(
+            group,
+            "calibrate.channels",
+            "none",
+            List.of("none", "summary", "histogram"),
+            "what to keep of each channel: least, greatest and sums, or that and a histogram"));
+  }
+
+  private static void quantize(List<Key> keys) {
+    Group group = Group.QUANTIZE;
+    keys.add(
+        Key.choice(
+            group,
+            "quantize.mode",
+            "static",
+            Arrays.stream(Mode.values()).map(Mode::id).toList(),
+            "when activations become integers"));
+    keys.add(
+        Key.choice(
+                group,
+                "quantize.form",
+                "",
+                List.of("qdq", "qoperator"),
+                "pairs of QuantizeLinear and DequantizeLinear, or operators on integers")
+            .absent("`qdq`; `qoperator` for 4-bit weights"));
+    keys.add(
+        Key.choice(
+            group,
+            "quantize.backend",
+            "onnxruntime-cpu",
+            Arrays.stream(Backend.values()).map(Backend::id).toList(),
+            "whose kernels will run the model; what is not set is as the backend has it"));
+    keys.add(
+        Key.flag(
+            group,
+            "quantize.automatic",
+            true,
+            "quantize all that has a rule; false quantizes what quantize.overrides lists, and nothing"
+                + " else"));
+    keys.add(
+        Key.flag(
+            group,
+            "quantize.reduce-range",
+            false,
+            "weights keep one bit free, for kernels that add products in 16 bits"));
+    String methods = String.join(", ", RangeMethod.PARAMETERS.keySet());
+    keys.add(
+        Key.text(
+            group,
+            "quantize.activation.method",
+            "mse",
+            "how ranges of activations are chosen: " + methods));
+    for (String parameter : RangeMethod.parameterNames()) {
+      keys.add(
+          Key.number(
+                  group,
+                  "quantize.activation." + parameter,
+                  "",
+                  Double.NEGATIVE_INFINITY,
+                  ANY,
+                  "the method's parameter of this name")
+              .absent("the method's"));
+    }
+    keys.add(
+        Key.choice(
+                group,
+                "quantize.activation.dtype",
+                "",
+                List.of("uint8", "int8"),
+                "the integers of activations")
+            .absent("the backend's"));
+    keys.add(
+        Key.text(
+                group,
+                "quantize.activation.scheme",
+                "",
+                "per_tensor_affine or per_tensor_symmetric")
+            .absent("the backend's"));
+    keys.add(
+        Key.choice(
+                group,
+                "quantize.activation.reduce-range",
+                "",
+                List.of("true", "false"),
+                "activations keep one bit free")
+            .absent("the backend's"));
+    keys.add(
+        Key.choice(
+                group,
+                "quantize.weight.method",
+                "",
+                List.of("minmax", "mse"),
+                "how the range of a weight is chosen")
+            .absent("`minmax`; `mse` for 4 bits"));
+    keys.add(
+        Key.text(
+                group,
+                "quantize.weight.dtype",
+                "",
+                "int8; in the mode weight-only uint4 and int4 too")
+            .absent("the backend's"));
+    keys.add(
+        Key.text(
+                group,
+                "quantize.weight.scheme",
+                "",
+                "per_channel_symmetric or per_tensor_symmetric; uint4 is per_channel_affine")
+            .absent("the backend's"));
+    keys.add(
+        Key.whole(
+                group,
+                "quantize.weight.block",
+                "",
+                0,
+                1 << 20,
+                "rows of a column that share a scale: 16, 32, 64, 128 …")
+            .absent("32 for 4 bits"));
+    keys.add(
+        new Key(
+            "quantize.overrides",
+            group,
+            Key.Kind.OVERRIDES,
+            List.of(),
+            0,
+            0,
+            "",
+            "",
+            "a list of {op or name, float, activation, weight, reduce-range}. A name is stronger than"
+                + " a pattern of names (*, ?), that than an operator; of one kind the last wins"));
+    keys.add(
+        Key.flag(
+            group,
+            "quantize.declare-shapes",
+            true,
+            "write down that the two sides of residual additions are of one shape, so that ONNX Runtime"
+                + " fuses them with the normalization after them"));
+    keys.add(
+        Key.flag(
+            group,
+            "quantize.float16",
+            false,
+            "store large constants that stay float32 as float16; computation stays float32"));
+    keys.add(
+        Key.texts(
+            group,
+            "quantize.export",
+            "tensorrt, onnxruntime or both: the ranges in these tools' formats too"));
+    keys.add(
+        Key.text(
+            group,
+            "quantize.tensorrt-version",
+            TensorRtCalibrationCache.DEFAULT_VERSION,
+            "what the head of TensorRT's cache says; 8601 is 8.6.1"));
+  }
+
+  private static void corrections(List<Key> keys) {
+    Group group = Group.CORRECTIONS;
+    keys.add(
+        Key.choice(
+            group,
+            "quantize.weight.rounding",
+            "auto",
+            List.of("auto", "sums", "nearest"),
+            "of convolutions: so that the errors of each kernel add up to nothing, or each weight to"
+                + " the nearest integer"));
+    keys.add(
+        Key.choice(
+            group,
+            "quantize.smooth-quant",
+            "auto",
+            List.of("auto", "true", "false"),
+            "move outliers of activations into weights where the expected error falls"));
+    keys.add(
+        Key.choice(
+            group,
+            "quantize.bias-correction",
+            "auto",
+            List.of("auto", "fast", "sequential", "false"),
+            "take what rounding adds to the means of channels off biases: of convolutions from the float"
+                + " model's means, or of all layers one after the other"));
+    keys.add(
+        Key.whole(
+            group,
+            "quantize.measure-rows",
+            "256",
+            0,
+            1_000_000,
+            "corrections that are auto or sequential are measured on so many rows of the calibration"
+                + " data and left out unless they lower the error; 0 goes by the expected error"));
+  }
+
+  private static void observe(List<Key> keys) {
+    Group group = Group.OBSERVE;
+    keys.add(Key.texts(group, "observe.column", "the columns to observe"));
+    keys.add(Key.choice(group, "observe.observer", "histogram", Observer.ids(), "the observer"));
+    keys.add(
+        Key.text(
+                group,
+                "observe.method",
+                "",
+                "how the observer histogram chooses the range, as in mse or"
+                    + " percentile(percentile=99.9)")
+            .absent("`mse`"));
+    keys.add(Key.text(group, "observe.dtype", "quint8", "the quantized type"));
+    keys.add(
+        Key.text(group, "observe.scheme", "", "the scheme")
+            .absent("`per_tensor_affine`, or `per_channel_affine`"));
+    keys.add(
+        Key.choice(
+                group,
+                "observe.rule",
+                "",
+                List.of("pytorch", "onnxruntime"),
+                "whose arithmetic computes scale and zero point")
+            .absent("`pytorch` for types like quint8, else `onnxruntime`"));
+    keys.add(
+        Key.number(
+            group, "observe.averaging-constant", "0.01", 0, 1, "the constant of moving averages"));
+    keys.add(Key.flag(group, "observe.reduce-range", false, "leave one bit unused"));
+  }
+
+  private static void run(List<Key> keys) {
+    Group group = Group.RUN;
+    keys.add(
+        Key.flag(
+            group,
+            "dry-run",
+            false,
+            "check everything and print what would be done; compute and write nothing"));
+    keys.add(Key.flag(group, "json", false, "print the result as JSON alone"));
+    keys.add(Key.flag(group, "verbose", false, "show Spark's log, and stack traces"));
+  }
+
+  /** Every key, in the order of the page. */
+  public static List<Key> list() {
+    return List.copyOf(ALL.values());
+  }
+
+  /** The key of a name; of {@code inputs.image.column} that of {@code inputs.NAME.column}. */
+  public static Optional<Key> find(String name) {
+    int dot = name.lastIndexOf('.');
+    boolean isInput = name.startsWith(INPUTS) && dot > INPUTS.length();
+    String general = isInput ? NAMED + name.substring(dot + 1) : name;
+    return Optional.ofNullable(ALL.get(general)).filter(key -> !name.startsWith(NAMED));
+  }
+
+  static boolean isFree(String name) {
+    return FREE_PREFIXES.stream()
+        .anyMatch(prefix -> name.startsWith(prefix) && name.length() > prefix.length());
+  }
+
+  /** The error of a name that is no key, with the nearest that is. */
+  static TareException unknown(String name, String origin) {
+    int dot = name.lastIndexOf('.');
+    boolean isInput = name.startsWith(INPUTS) && dot > INPUTS.length();
+    List<String> candidates =
+        ALL.keySet().stream()
+            .filter(key -> key.startsWith(NAMED) == isInput)
+            .map(key -> isInput ? name.substring(0, dot + 1) + key.substring(NAMED.length()) : key)
+            .toList();
+    return TareException.usage(
+        "Unknown key \"%s\" (%s): did you mean \"%s\"?",
+        name, origin, Spelling.nearest(name, candidates));
+  }
+}
