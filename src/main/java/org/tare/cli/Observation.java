@@ -73,7 +73,7 @@ final class Observation {
           .forEach(one -> out.printf("%-32s %-28s %s%n", one.key(), one.value(), one.origin()));
       return;
     }
-    SparkSession spark = Sessions.start(settings.flag("verbose"));
+    SparkSession spark = Sessions.start("Tare observe " + data.label(), settings.flag("verbose"));
     try {
       HadoopFiles files = new HadoopFiles(spark.sparkContext().hadoopConfiguration());
       Optional<OutputFolder> folder =

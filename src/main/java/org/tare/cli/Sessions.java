@@ -1,47 +1,95 @@
 package org.tare.cli;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.logging.log4j.Level;
+import org.apache.logging.log4j.core.config.Configurator;
 import org.apache.spark.SparkConf;
+import org.apache.spark.SparkContext;
+import org.apache.spark.SparkFiles;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
+import org.tare.spark.SparkFailures;
 import org.tare.spark.functions.TareExtensions;
 
 /** Starts Spark as the command needs it. */
 final class Sessions {
   private static final String EXTENSIONS = "spark.sql.extensions";
+  private static final String WAREHOUSE = "spark.sql.warehouse.dir";
 
   private Sessions() {}
 
   /**
    * The session of spark-submit's configuration, or of {@code local[*]} if it names no master.
    *
+   * @param name of the application, unless it has one
    * @param verbose leave Spark's log as it is configured
    */
-  static SparkSession start(boolean verbose) {
+  static SparkSession start(String name, boolean verbose) {
     SparkConf conf = new SparkConf();
-    conf.setIfMissing("spark.app.name", "tare");
+    conf.setIfMissing("spark.app.name", name);
     if (!conf.contains("spark.master")) {
       conf.set("spark.master", "local[*]");
       conf.setIfMissing("spark.ui.enabled", "false");
       conf.setIfMissing("spark.driver.host", "127.0.0.1");
       conf.setIfMissing("spark.driver.bindAddress", "127.0.0.1");
     }
+    if (conf.get("spark.master").startsWith("local")) {
+      // Here a task that takes all of the heap would end the command without a word.
+      conf.setIfMissing("spark.executor.killOnFatalError.depth", "0");
+      // Executors tell with it how many rows they have seen.
+      conf.setIfMissing("spark.executor.heartbeatInterval", "2s");
+    }
     conf.setIfMissing("spark.ui.showConsoleProgress", "false");
-    // Otherwise files that are added to the session do not reach SparkFiles on Spark 4.
-    conf.set("spark.sql.artifact.isolation.enabled", "false");
     String functions = TareExtensions.class.getName();
     String extensions = conf.get(EXTENSIONS, "");
     if (!extensions.contains(functions)) {
       // So that a --query can use Tare's SQL functions.
       conf.set(EXTENSIONS, extensions.isEmpty() ? functions : extensions + "," + functions);
     }
+    checkLocalDirs(conf);
     try {
-      SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
+      SparkContext context = SparkContext.getOrCreate(conf);
+      SparkSession.Builder builder = SparkSession.builder().config(conf);
+      boolean hasHive = conf.get("spark.sql.catalogImplementation", "in-memory").equals("hive");
+      if (!conf.contains(WAREHOUSE) && !hasHive) {
+        // Spark makes this folder even if no table is ever written; there it deletes it too.
+        builder.config(WAREHOUSE, Path.of(SparkFiles.getRootDirectory(), "warehouse").toString());
+      }
+      SparkSession spark = builder.getOrCreate();
       if (!verbose) {
-        spark.sparkContext().setLogLevel("OFF");
+        context.setLogLevel("OFF");
+        Configurator.setLevel("org.tare", Level.WARN);
       }
       return spark;
-    } catch (RuntimeException e) {
-      throw TareException.tryAgain("Cannot start Spark: %s", e.getMessage()).causedBy(e);
+    } catch (Throwable e) { // Scala throws checked exceptions unchecked
+      throw SparkFailures.ofStart(conf, e);
+    }
+  }
+
+  /** Where no temporary file can be written Spark ends the process without a word. */
+  private static void checkLocalDirs(SparkConf conf) {
+    String named = System.getenv("SPARK_LOCAL_DIRS");
+    if (named == null) {
+      named = conf.get("spark.local.dir", System.getProperty("java.io.tmpdir"));
+    }
+    List<String> failures = new ArrayList<>();
+    String[] folders = named.split(",");
+    for (String folder : folders) {
+      try {
+        Files.createDirectories(Path.of(folder.strip()));
+        Files.delete(Files.createTempFile(Path.of(folder.strip()), "tare-", null));
+      } catch (IOException e) {
+        failures.add(e.toString());
+      }
+    }
+    if (failures.size() == folders.length) {
+      throw TareException.cannotWrite(
+          "Cannot start Spark: no folder of spark.local.dir (%s) can be written: %s",
+          named, failures.get(0));
     }
   }
 }

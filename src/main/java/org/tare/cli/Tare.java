@@ -45,7 +45,12 @@ public final class Tare implements Callable<Integer> {
 
   /** Runs the command and ends the process with its exit status. */
   public static void main(String[] args) {
-    System.exit(execute(args));
+    Stop stop = Stop.watch(System.err);
+    int status = execute(args);
+    if (!Stop.isUnderWay()) {
+      stop.ended();
+    }
+    System.exit(status);
   }
 
   /** Runs the command; returns its exit status. */
@@ -64,7 +69,11 @@ public final class Tare implements Callable<Integer> {
     commandLine.setExecutionExceptionHandler(
         (exception, command, result) ->
             Failures.report(exception, commandLine.getErr(), isVerbose(args)));
-    return commandLine.execute(args);
+    try {
+      return commandLine.execute(args);
+    } catch (Throwable e) { // Errors, which picocli passes on
+      return Failures.report(e, commandLine.getErr(), isVerbose(args));
+    }
   }
 
   private static boolean isVerbose(String... args) {

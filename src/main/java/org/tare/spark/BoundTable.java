@@ -32,12 +32,13 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head, List<Slic
   private static final long READER_BATCH_BYTES = 64L << 20;
 
   /**
+   * @param settings of the session, as they are until the rows have been read
    * @param action what is to be done, for messages
    * @param slicedBy columns to sort by, so that slices stand together
    * @param batch rows per run, unless the model fixes it
    */
   static BoundTable bind(
-      SparkSession spark,
+      SessionSettings settings,
       String action,
       String model,
       DataSource data,
@@ -47,10 +48,11 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head, List<Slic
       List<String> slicedBy,
       int batch,
       BadRows badRows) {
-    boolean choosesReaderBatch = !spark.sparkContext().getConf().contains(READER_BATCH);
+    SparkSession spark = settings.spark();
+    boolean choosesReaderBatch = !settings.isChosen(READER_BATCH);
     if (choosesReaderBatch) {
       // Wide rows do not fit Parquet's default of 4,096; how wide they are shows below.
-      spark.conf().set(READER_BATCH, "32");
+      settings.atMost(READER_BATCH, 32);
     }
     Dataset<Row> table = data.load(spark);
     StructType schema = table.schema();
@@ -80,7 +82,7 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head, List<Slic
     if (choosesReaderBatch) {
       long rowBytes = Math.max(1, rowBytes(head));
       long readerBatch = Math.max(16, Math.min(4096, READER_BATCH_BYTES / rowBytes));
-      spark.conf().set(READER_BATCH, Long.toString(readerBatch));
+      settings.atMost(READER_BATCH, readerBatch);
     }
     Dataset<Row> rows = data.select(table, needed, key.map(List::of).orElse(inputColumns));
     if (!slicedBy.isEmpty()) {
