@@ -2,6 +2,7 @@ package org.tare.cli;
 
 import java.io.PrintWriter;
 import org.tare.TareException;
+import org.tare.spark.SparkFailures;
 
 /** One clear line for whatever went wrong. */
 final class Failures {
@@ -9,12 +10,14 @@ final class Failures {
 
   /** Prints the line, and the stack trace if asked; returns the exit status. */
   static int report(Throwable failure, PrintWriter err, boolean verbose) {
-    TareException known = null;
-    for (Throwable t = failure; t != null && known == null; t = t.getCause()) {
-      known = t instanceof TareException found ? found : null;
+    TareException known = SparkFailures.translate("Cannot go on", failure);
+    if (Stop.isUnderWay()) {
+      // Spark ends beneath the command: what fails then is no news.
+      return known.kind().exitStatus();
     }
-    if (known != null) {
-      err.println("tare: " + known.getMessage());
+    boolean isForeseen = known.getCause() == failure && known.kind() != TareException.Kind.INTERNAL;
+    if (isForeseen || failure instanceof TareException) {
+      err.println("tare: " + (failure instanceof TareException ? failure : known).getMessage());
     } else {
       String first = failure.toString().lines().findFirst().orElse("");
       err.println("tare: internal error: " + first + (verbose ? "" : "; --verbose shows where"));
@@ -22,6 +25,6 @@ final class Failures {
     if (verbose) {
       failure.printStackTrace(err);
     }
-    return known == null ? TareException.Kind.INTERNAL.exitStatus() : known.kind().exitStatus();
+    return known.kind().exitStatus();
   }
 }

@@ -1,6 +1,7 @@
 package org.tare.infer;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.BiConsumer;
@@ -37,7 +38,13 @@ public final class TemporaryModel implements AutoCloseable {
     try {
       write.accept(model, temporary.file());
       return temporary;
-    } catch (RuntimeException e) {
+    } catch (UncheckedIOException e) {
+      temporary.close();
+      throw TareException.cannotWrite(
+              "Cannot write a temporary file in %s: %s",
+              temporary.folder.getParent(), e.getCause().getMessage())
+          .causedBy(e);
+    } catch (RuntimeException | Error e) {
       temporary.close();
       throw e;
     }

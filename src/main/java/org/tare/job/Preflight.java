@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.tare.onnx.TensorType;
+import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
 
@@ -46,8 +47,9 @@ public final class Preflight {
       DataSource rows,
       Optional<String> label,
       List<String> by) {
-    BoundTable.bind(
-            context.spark().get(),
+    try (SessionSettings settings = new SessionSettings(context.spark().get())) {
+      BoundTable.bind(
+              settings,
             action,
             model.name(),
             rows,
@@ -57,6 +59,7 @@ public final class Preflight {
             by,
             context.rows().batch(),
             context.rows().badRows())
-        .checkHead(rows.label());
+          .checkHead(rows.label());
+    }
   }
 }

@@ -1,5 +1,6 @@
 package org.tare.spark.rows;
 
+import org.tare.spark.SessionSettings;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
@@ -34,12 +35,13 @@ public record BoundTable(
   private static final long READER_BATCH_BYTES = 64L << 20;
 
   /**
+   * @param settings of the session, as they are until the rows have been read
    * @param action what is to be done, for messages
    * @param slicedBy columns to sort by, so that slices stand together
    * @param batch rows per run, unless the model fixes it
    */
   public static BoundTable bind(
-      SparkSession spark,
+      SessionSettings settings,
       String action,
       String model,
       DataSource data,
@@ -49,10 +51,11 @@ public record BoundTable(
       List<String> slicedBy,
       int batch,
       BadRows badRows) {
-    boolean choosesReaderBatch = !spark.sparkContext().getConf().contains(READER_BATCH);
+    SparkSession spark = settings.spark();
+    boolean choosesReaderBatch = !settings.isChosen(READER_BATCH);
     if (choosesReaderBatch) {
       // Wide rows do not fit Parquet's default of 4,096; how wide they are shows below.
-      spark.conf().set(READER_BATCH, "32");
+      settings.atMost(READER_BATCH, 32);
     }
     Dataset<Row> table = data.load(spark);
     StructType schema = table.schema();
@@ -82,7 +85,7 @@ public record BoundTable(
     if (choosesReaderBatch) {
       long rowBytes = Math.max(1, rowBytes(head));
       long readerBatch = Math.max(16, Math.min(4096, READER_BATCH_BYTES / rowBytes));
-      spark.conf().set(READER_BATCH, Long.toString(readerBatch));
+      settings.atMost(READER_BATCH, readerBatch);
     }
     Dataset<Row> rows = data.select(table, needed, key.map(List::of).orElse(inputColumns));
     if (!slicedBy.isEmpty()) {

@@ -9,7 +9,6 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
-import org.tare.TareException;
 import org.tare.spark.SparkFailures;
 
 /**
@@ -96,20 +95,8 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
     try {
       return origin.rows(spark);
     } catch (Exception e) { // AnalysisException is a checked exception that Scala throws unchecked
-      throw notReadable(e);
+      throw SparkFailures.translate("Cannot read data " + label(), e);
     }
-  }
-
-  private TareException notReadable(Exception e) {
-    String message = SparkFailures.firstLine(SparkFailures.innermost(e));
-    boolean missing =
-        message.contains("PATH_NOT_FOUND")
-            || message.contains("does not exist")
-            || message.contains("TABLE_OR_VIEW_NOT_FOUND");
-    return (missing
-            ? TareException.missing("Cannot read data %s: there is no such path or table", label())
-            : TareException.badInput("Cannot read data %s: %s", label(), message))
-        .causedBy(e);
   }
 
   /**

@@ -1,5 +1,7 @@
 package org.tare.spark.rows;
 
+import org.tare.spark.SessionSettings;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,10 +20,20 @@ import org.tare.onnx.TensorType;
  * of the rows that a calibration reads those whose hashes are least.
  */
 public final class KeptRows implements AutoCloseable {
+  /** So many rows are a partition: the partitions, and the batches in them, depend on no cluster. */
+  private static final int ROWS_PER_PARTITION = 32;
+
+  private static final String ROW = "tare_row";
+  private static final String HASH = "tare_hash";
+  private static final String TIE = "tare_tie";
+  private static final String PLACE = "tare_place";
+
+  private final SessionSettings settings;
   private final Dataset<Row> rows;
   private final DataSource source;
 
-  private KeptRows(Dataset<Row> rows, DataSource source) {
+  private KeptRows(SessionSettings settings, Dataset<Row> rows, DataSource source) {
+    this.settings = settings;
     this.rows = rows;
     this.source = source;
   }
@@ -41,11 +53,29 @@ public final class KeptRows implements AutoCloseable {
       DataSource data,
       Map<String, InputSpec> inputs,
       int count) {
+    SessionSettings settings = new SessionSettings(spark);
+    try {
+      return of(settings, label, model, types, data, inputs, count);
+    } catch (RuntimeException | Error e) {
+      settings.close();
+      throw e;
+    }
+  }
+
+  private static KeptRows of(
+      SessionSettings settings,
+      String label,
+      OnnxModel model,
+      Map<String, TensorType> types,
+      DataSource data,
+      Map<String, InputSpec> inputs,
+      int count) {
+    SparkSession spark = settings.spark();
     Map<String, TensorType> inputTypes = new LinkedHashMap<>();
     model.graph().inputNames().forEach(input -> inputTypes.put(input, types.get(input)));
     BoundTable table =
         BoundTable.bind(
-            spark,
+            settings,
             "measure",
             label,
             data,
@@ -63,16 +93,41 @@ public final class KeptRows implements AutoCloseable {
             : List.of(key);
     Column[] hashed =
         identity.stream().map(name -> selected.col(DataSource.quoted(name))).toArray(Column[]::new);
-    Dataset<Row> rows =
-        selected
-            .orderBy(functions.xxhash64(hashed))
-            .limit(count)
-            .repartition(spark.sparkContext().defaultParallelism())
-            .persist();
+    Dataset<Row> rows = inFixedPartitions(selected, hashed, count).persist();
     return new KeptRows(
+        settings,
         rows,
         new DataSource(
             new DataSource.Frame(rows, data.label()), Optional.empty(), data.key()));
+  }
+
+  /**
+   * The rows with the least hashes, dealt out to partitions whose number follows from the number
+   * of rows, and in each ordered by hash. What a batch holds is then the same on any cluster.
+   *
+   * @param identity what the hash is of; rows of one identity are told apart by all they hold
+   */
+  private static Dataset<Row> inFixedPartitions(
+      Dataset<Row> table, Column[] identity, int count) {
+    Column[] all =
+        Arrays.stream(table.columns())
+            .map(name -> table.col(DataSource.quoted(name)))
+            .toArray(Column[]::new);
+    int partitions = Math.max(1, (count + ROWS_PER_PARTITION - 1) / ROWS_PER_PARTITION);
+    Dataset<Row> least =
+        table
+            .select(
+                functions.struct(all).as(ROW),
+                functions.xxhash64(identity).as(HASH),
+                functions.xxhash64(all).as(TIE))
+            .orderBy(HASH, TIE)
+            .limit(count)
+            .coalesce(1)
+            .withColumn(PLACE, functions.monotonically_increasing_id());
+    return least
+        .repartition(partitions)
+        .sortWithinPartitions(PLACE)
+        .select(ROW + ".*");
   }
 
   /** The rows, while this is open. */
@@ -82,6 +137,10 @@ public final class KeptRows implements AutoCloseable {
 
   @Override
   public void close() {
-    rows.unpersist();
+    try {
+      rows.unpersist();
+    } finally {
+      settings.close();
+    }
   }
 }

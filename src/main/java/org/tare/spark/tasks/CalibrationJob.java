@@ -1,5 +1,7 @@
 package org.tare.spark.tasks;
 
+import org.tare.spark.SessionSettings;
+import org.tare.spark.JobLabel;
 import java.nio.FloatBuffer;
 import java.util.Collections;
 import java.util.HashMap;
@@ -19,11 +21,9 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.util.TaskCompletionListener;
 import org.tare.TareException;
 import org.tare.infer.ModelSession;
 import org.tare.infer.ModelSession.InputTensor;
-import org.tare.infer.SessionPool;
 import org.tare.infer.TemporaryModel;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
@@ -63,7 +63,37 @@ public final class CalibrationJob {
       long skipped,
       String reason,
       int partitions,
-      double seconds) {}
+      double seconds) {
+
+    /**
+     * Checks that another pass read as many rows of each slice: a state whose tensors saw different
+     * rows would be of no data set.
+     *
+     * @throws TareException of the kind {@code TRY_AGAIN} if the table changed in between
+     */
+    public void checkSameRows(Result again, String label, DataSource data) {
+      check(label, data, "", state.rows() + skipped, again.state.rows() + again.skipped);
+      slices.forEach(
+          (slice, one) -> {
+            CalibrationState other = again.slices.get(slice);
+            check(label, data, slice, one.rows(), other == null ? 0 : other.rows());
+          });
+    }
+
+    private static void check(
+        String label, DataSource data, String slice, long rows, long rowsAgain) {
+      if (rows != rowsAgain) {
+        throw TareException.tryAgain(
+            "Cannot calibrate %s: %s%s had %d rows when it was read first and %d when it was read"
+                + " again; calibrate on data that nobody writes to, or on a snapshot of it",
+            label,
+            data.label(),
+            slice.isEmpty() ? "" : ", slice " + slice + ",",
+            rows,
+            rowsAgain);
+      }
+    }
+  }
 
   /**
    * What is to be done, in terms of the caller.
@@ -102,13 +132,28 @@ public final class CalibrationJob {
               ? "; what is inside of If, Loop and Scan can without: set quantize.mode=dynamic"
               : "");
     }
+    String description =
+        "calibrate " + request.label() + ": observe " + request.observed().size() + " tensors";
+    try (SessionSettings settings = new SessionSettings(spark);
+        JobLabel job = new JobLabel(spark, description)) {
+      return run(settings, job, request, progress, started);
+    }
+  }
+
+  private static Result run(
+      SessionSettings settings,
+      JobLabel job,
+      Request request,
+      Consumer<String> progress,
+      long started) {
+    SparkSession spark = settings.spark();
     Map<String, TensorType> inputs = new LinkedHashMap<>();
     for (String input : request.prepared().graph().inputNames()) {
       inputs.put(input, request.types().get(input));
     }
     BoundTable table =
         BoundTable.bind(
-            spark,
+            settings,
             "calibrate",
             request.label(),
             request.data(),
@@ -128,26 +173,24 @@ public final class CalibrationJob {
             .prepared()
             .withOutputs(computed.isEmpty() ? request.prepared().graph().outputNames() : computed);
     Map<String, TensorLayout> layouts = layouts(table, exposed, request, inputs.keySet());
-    ShippedModel model = ShippedModel.ship(spark, exposed, request.label());
-
     SliceColumn.checkNumber("calibrate " + request.label(), request.by(), table.rows());
-    Dataset<Row> partials =
-        table
-            .rows()
-            .mapPartitions(
-                new Observe(
-                    table.source(),
-                    model,
-                    layouts,
-                    request.parts(),
-                    request.mask().orElse(""),
-                    table.by()),
-                Encoders.row(PartialStates.SCHEMA));
     PartialStates.Merged merged;
-    try (Progress display = new Progress(spark, "Calibrating", table.source().seen(), progress)) {
-      merged = PartialStates.merge(partials, layouts.size());
-    } catch (RuntimeException e) {
-      throw SparkFailures.translate("Cannot calibrate " + request.label(), e);
+    try (ShippedModel model = ShippedModel.ship(spark, exposed, request.label());
+        Progress display =
+            new Progress(spark, job, "Calibrating", table.source().seen(), progress)) {
+      Observe observe =
+          new Observe(
+              table.source(),
+              model,
+              layouts,
+              request.parts(),
+              request.mask().orElse(""),
+              table.by());
+      Dataset<Row> partials =
+          table.rows().mapPartitions(observe, Encoders.row(PartialStates.SCHEMA));
+      merged = PartialStates.merge(settings, partials, layouts.size());
+    } catch (Throwable e) { // Scala throws checked exceptions unchecked
+      throw job.failed("Cannot calibrate " + request.label(), e, exposed.sizeBytes());
     }
     return result(request, table, merged, started);
   }
@@ -265,12 +308,8 @@ public final class CalibrationJob {
                 "", ModelObserver.emptyStats(layouts.keySet(), parts, place), new RowSource.Tally())
             : Collections.emptyIterator();
       }
-      SessionPool.Lease lease = model.lease();
-      if (task != null) {
-        TaskCompletionListener release = context -> lease.close();
-        task.addTaskCompletionListener(release);
-      }
-      ModelObserver observer = new ModelObserver(lease.session(), layouts, parts, mask, place);
+      ModelObserver observer =
+          new ModelObserver(model.session(task), layouts, parts, mask, place);
       return Slices.each(
           rows,
           by,

@@ -1,9 +1,18 @@
 package org.tare.spark.tasks;
 
+import org.tare.spark.SessionSettings;
+import org.tare.spark.JobLabel;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
 import java.io.Serializable;
+import java.io.UncheckedIOException;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -13,10 +22,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.apache.spark.TaskContext;
-import org.apache.spark.api.java.function.FlatMapFunction;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.util.TaskCompletionListener;
 import org.tare.TareException;
 import org.tare.infer.ModelSession;
 import org.tare.infer.SessionPool;
@@ -73,13 +82,35 @@ public final class EvaluationJob {
   /** Evaluates. */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
     long started = System.nanoTime();
+    List<String> outputs = outputs(request.floatModel(), request.types());
+    if (outputs.isEmpty()) {
+      throw TareException.badInput(
+          "Cannot evaluate %s: no output of it is float32, and only those are compared",
+          request.label());
+    }
+    String description =
+        "evaluate " + request.label() + ": compare " + outputs.size() + " outputs with the quantized";
+    try (SessionSettings settings = new SessionSettings(spark);
+        JobLabel job = new JobLabel(spark, description)) {
+      return run(settings, job, request, outputs, progress, started);
+    }
+  }
+
+  private static Result run(
+      SessionSettings settings,
+      JobLabel job,
+      Request request,
+      List<String> outputs,
+      Consumer<String> progress,
+      long started) {
+    SparkSession spark = settings.spark();
     Map<String, TensorType> inputs = new LinkedHashMap<>();
     for (String input : request.floatModel().graph().inputNames()) {
       inputs.put(input, request.types().get(input));
     }
     BoundTable table =
         BoundTable.bind(
-            spark,
+            settings,
             "evaluate",
             request.label(),
             request.data(),
@@ -89,24 +120,26 @@ public final class EvaluationJob {
             List.of(),
             request.batch(),
             request.badRows());
-    ShippedModel floatModel = ShippedModel.ship(spark, request.floatModel(), request.label());
-    ShippedModel quantized =
-        ShippedModel.ship(spark, request.quantizedModel(), "quantized " + request.label());
-    List<String> outputs = outputs(request.floatModel(), request.types());
-    if (outputs.isEmpty()) {
-      throw TareException.badInput(
-          "Cannot evaluate %s: no output of it is float32, and only those are compared",
-          request.label());
-    }
     boolean isFixed = inputs.values().stream().anyMatch(type -> type.shape()[0] > 0);
-    Compare compare =
-        new Compare(
-            table.source(), floatModel, quantized, outputs, request.mask().orElse(""), isFixed);
     List<Partial> partials = new ArrayList<>();
-    try (Progress display = new Progress(spark, "Evaluating", table.source().seen(), progress)) {
-      partials.addAll(table.rows().javaRDD().mapPartitions(compare).collect());
-    } catch (Exception e) { // Scala throws checked exceptions unchecked
-      throw SparkFailures.translate("Cannot evaluate " + request.label(), e);
+    try (ShippedModel floatModel =
+            ShippedModel.ship(spark, request.floatModel(), request.label());
+        ShippedModel quantized =
+            ShippedModel.ship(spark, request.quantizedModel(), "quantized " + request.label());
+        Progress display =
+            new Progress(spark, job, "Evaluating", table.source().seen(), progress)) {
+      Compare compare =
+          new Compare(
+              table.source(), floatModel, quantized, outputs, request.mask().orElse(""), isFixed);
+      for (byte[] partial :
+          table.rows().mapPartitions(compare, Encoders.BINARY()).collectAsList()) {
+        partials.add(Partial.decode(partial));
+      }
+    } catch (Throwable e) { // Scala throws checked exceptions unchecked
+      throw job.failed(
+          "Cannot evaluate " + request.label(),
+          e,
+          request.floatModel().sizeBytes() + request.quantizedModel().sizeBytes());
     }
     partials.sort(Comparator.comparingInt(Partial::partition));
     return merge(request, table.source(), partials, outputs, started);
@@ -143,9 +176,32 @@ public final class EvaluationJob {
     return new Result(rows, skipped, reason, merged, unlike, (System.nanoTime() - started) / 1e9);
   }
 
+  /** What a task found; as bytes on its way, so that no serializer of the session has to know it. */
   private record Partial(
       int partition, long rows, long skipped, String reason, HashMap<String, OutputMetrics> metrics)
-      implements Serializable {}
+      implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    byte[] encode() {
+      ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+      try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
+        out.writeObject(this);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+      return bytes.toByteArray();
+    }
+
+    static Partial decode(byte[] bytes) {
+      try (ObjectInputStream in = new ObjectInputStream(new ByteArrayInputStream(bytes))) {
+        return (Partial) in.readObject();
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      } catch (ClassNotFoundException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+  }
 
   private record Compare(
       RowSource source,
@@ -154,42 +210,31 @@ public final class EvaluationJob {
       List<String> outputs,
       String mask,
       boolean isFixed)
-      implements FlatMapFunction<Iterator<Row>, Partial> {
+      implements MapPartitionsFunction<Row, byte[]> {
     private static final long serialVersionUID = 1L;
 
     @Override
-    public Iterator<Partial> call(Iterator<Row> rows) {
+    public Iterator<byte[]> call(Iterator<Row> rows) {
       HashMap<String, OutputMetrics> metrics = new HashMap<>();
       outputs.forEach(name -> metrics.put(name, new OutputMetrics()));
       if (!rows.hasNext()) {
-        return List.<Partial>of().iterator();
+        return Collections.emptyIterator();
       }
-      SessionPool.Lease first = floatModel.lease();
-      SessionPool.Lease second = quantizedModel.lease();
-      TaskCompletionListener release =
-          context -> {
-            first.close();
-            second.close();
-          };
-      TaskContext.get().addTaskCompletionListener(release);
+      TaskContext task = TaskContext.get();
       Comparison comparison =
           new Comparison(
               source,
-              first.session(),
-              second.session(),
+              floatModel.session(task),
+              quantizedModel.session(task),
               new ArrayList<>(outputs),
               mask,
               isFixed,
               metrics);
       RowSource.Tally tally = source.run(rows, comparison::compare);
-      return List.of(
-              new Partial(
-                  TaskContext.getPartitionId(),
-                  tally.rows(),
-                  tally.skipped(),
-                  tally.reason(),
-                  metrics))
-          .iterator();
+      Partial partial =
+          new Partial(
+              task.partitionId(), tally.rows(), tally.skipped(), tally.reason(), metrics);
+      return List.of(partial.encode()).iterator();
     }
   }
 

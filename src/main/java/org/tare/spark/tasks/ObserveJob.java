@@ -1,5 +1,7 @@
 package org.tare.spark.tasks;
 
+import org.tare.spark.SessionSettings;
+import org.tare.spark.JobLabel;
 import java.io.Serializable;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
@@ -96,6 +98,17 @@ public final class ObserveJob {
    * @throws TareException if there is no such column, or its type holds no numbers
    */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
+    String description =
+        "observe " + request.data().label() + ": " + request.columns().size() + " columns";
+    try (SessionSettings settings = new SessionSettings(spark);
+        JobLabel job = new JobLabel(spark, description)) {
+      return run(settings, job, request, progress);
+    }
+  }
+
+  private static Result run(
+      SessionSettings settings, JobLabel job, Request request, Consumer<String> progress) {
+    SparkSession spark = settings.spark();
     Dataset<Row> selected = select(spark, request);
     SliceColumn.checkNumber("observe " + request.data().label(), request.by(), selected);
     LongAccumulator seen = spark.sparkContext().longAccumulator("rows");
@@ -108,10 +121,10 @@ public final class ObserveJob {
         selected.mapPartitions(
             new Observe(request.observed(), by, seen), Encoders.row(PartialStates.SCHEMA));
     PartialStates.Merged merged;
-    try (Progress display = new Progress(spark, "Observing", seen, progress)) {
-      merged = PartialStates.merge(partials, columns);
-    } catch (RuntimeException e) {
-      throw SparkFailures.translate("Cannot observe " + request.data().label(), e);
+    try (Progress display = new Progress(spark, job, "Observing", seen, progress)) {
+      merged = PartialStates.merge(settings, partials, columns);
+    } catch (Throwable e) { // Scala throws checked exceptions unchecked
+      throw job.failed("Cannot observe " + request.data().label(), e, 0);
     }
     if (merged.allRows() == 0) {
       throw TareException.badInput("Cannot observe %s: it holds no rows", request.data().label());
@@ -131,7 +144,8 @@ public final class ObserveJob {
     Map<String, Batch> open = new LinkedHashMap<>();
     request.columns().forEach(column -> open.put(column, new Batch()));
     long rows = 0;
-    try {
+    String description = "observe " + request.data().label() + ": rows in their order";
+    try (JobLabel job = new JobLabel(spark, description)) {
       Iterator<Row> iterator = select(spark, request).toLocalIterator();
       while (iterator.hasNext()) {
         Row row = iterator.next();
@@ -148,7 +162,7 @@ public final class ObserveJob {
       }
     } catch (TareException e) {
       throw e;
-    } catch (RuntimeException e) {
+    } catch (Throwable e) { // Scala throws checked exceptions unchecked
       throw SparkFailures.translate("Cannot observe " + request.data().label(), e);
     }
     if (rows == 0) {

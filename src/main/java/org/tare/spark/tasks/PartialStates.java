@@ -1,5 +1,6 @@
 package org.tare.spark.tasks;
 
+import org.tare.spark.SessionSettings;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -9,7 +10,6 @@ import java.util.TreeMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
@@ -36,7 +36,7 @@ final class PartialStates {
   private static final String FALLBACK_THRESHOLD =
       "spark.sql.objectHashAggregate.sortBased.fallbackThreshold";
 
-  private static final String DEFAULT_THRESHOLD = "128";
+  private static final int SPARE_GROUPS = 128;
 
   private PartialStates() {}
 
@@ -72,14 +72,11 @@ final class PartialStates {
   /**
    * Runs the job and merges.
    *
+   * @param settings of the session while the job runs
    * @param groups how many slices and tensors are to be expected in a task
    */
-  static Merged merge(Dataset<Row> partials, int groups) {
-    RuntimeConfig conf = partials.sparkSession().conf();
-    int threshold = Integer.parseInt(conf.get(FALLBACK_THRESHOLD, DEFAULT_THRESHOLD));
-    if (threshold < groups + 128) {
-      conf.set(FALLBACK_THRESHOLD, Integer.toString(groups + 128));
-    }
+  static Merged merge(SessionSettings settings, Dataset<Row> partials, int groups) {
+    settings.atLeast(FALLBACK_THRESHOLD, groups + SPARE_GROUPS);
     List<Row> merged =
         partials
             .groupBy("slice", "tensor")

@@ -1,121 +1,246 @@
 package org.tare.spark.tasks;
 
+import org.tare.spark.SparkFailures;
+import java.io.BufferedOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.DigestInputStream;
+import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import org.apache.spark.SparkFiles;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.TaskCompletionListener;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.tare.TareException;
+import org.tare.onnx.ModelFile;
+import org.tare.onnx.OnnxModel;
+import org.tare.infer.ModelSession;
 import org.tare.infer.SessionPool;
 import org.tare.onnx.ModelFile;
 import org.tare.onnx.OnnxModel;
 
 /**
- * A model on its way to the executors: a file that Spark copies once to each, under its digest, and
- * beside it that of its external data, if it has one. A broadcast would be limited to 2 GB and keep
- * extra copies in memory.
+ * A model on its way to the executors, for as long as it is open: the files it consists of, in
+ * pieces that Spark broadcasts. An executor writes the pieces into files, checks their SHA-256,
+ * loads the model once and deletes the files.
  *
- * @param digest of the model's file, which names its data by digest, so of both
- * @param dataDigest of the external data; empty if there is none
+ * <p>Why pieces: a broadcast is limited to 2 GB and lies in memory at once; pieces of {@value
+ * #PIECE_BYTES} bytes go to disk where memory is short. Why not {@code SparkContext.addFile}: what
+ * it adds cannot be taken back, and the jobs of a session with artifacts of its own, as all are on
+ * Spark 4, do not see it.
+ *
+ * <p>Closing takes the pieces from the driver and the executors. What stays there are loaded
+ * sessions, within the limits of {@link SessionPool}: Spark has no call that runs on every
+ * executor.
  */
-record ShippedModel(String label, String digest, String dataDigest, int threads)
-    implements Serializable {
-  private static final Set<String> VERIFIED = ConcurrentHashMap.newKeySet();
+final class ShippedModel implements Serializable, AutoCloseable {
+  private static final long serialVersionUID = 1L;
+  private static final Logger LOG = LoggerFactory.getLogger(ShippedModel.class);
+  private static final int PIECE_BYTES = 16 << 20;
 
-  /** What the applications of this driver have, by application and file. */
-  private static final Set<String> SHIPPED = ConcurrentHashMap.newKeySet();
+  private final String label;
+  private final int threads;
+  private final List<Parcel> parcels;
+
+  /** One of the files; the first is the model's, which names its data by digest. */
+  private record Parcel(String name, String sha256, long sizeBytes, List<Broadcast<byte[]>> pieces)
+      implements Serializable {}
+
+  private ShippedModel(String label, int threads, List<Parcel> parcels) {
+    this.label = label;
+    this.threads = threads;
+    this.parcels = parcels;
+  }
 
   /**
-   * Hands a model to Spark, once for an application.
+   * Hands a model to Spark.
    *
    * @param label what to call it in messages
    */
   static ShippedModel ship(SparkSession spark, OnnxModel model, String label) {
+    int threads = spark.sparkContext().getConf().getInt("spark.task.cpus", 1);
+    ShippedModel shipped = new ShippedModel(label, threads, new ArrayList<>());
     try {
       List<ModelFile> files = model.files("model.onnx");
-      String dataDigest = "";
       if (files.size() > 1) {
-        dataDigest = files.get(1).sha256();
-        files = model.files("model.onnx", dataName(dataDigest));
-        add(spark, dataName(dataDigest), files.get(1));
+        files = model.files("model.onnx", "tare-" + files.get(1).sha256() + ".data");
       }
-      String digest = files.get(0).sha256();
-      add(spark, fileName(digest), files.get(0));
-      int threads = spark.sparkContext().getConf().getInt("spark.task.cpus", 1);
-      return new ShippedModel(label, digest, dataDigest, threads);
+      for (ModelFile file : files) {
+        shipped.parcels.add(pack(spark, file));
+      }
+      return shipped;
     } catch (IOException e) {
-      throw TareException.cannotWrite("Cannot write a temporary model file: %s", e).causedBy(e);
+      shipped.close();
+      throw TareException.cannotWrite("Cannot ship %s to the executors: %s", label, e).causedBy(e);
+    } catch (RuntimeException | Error e) {
+      shipped.close();
+      throw e;
     }
   }
 
-  private static void add(SparkSession spark, String name, ModelFile file) throws IOException {
-    String key = spark.sparkContext().applicationId() + "/" + name;
-    if (SHIPPED.contains(key)) {
-      return;
-    }
-    Path folder = Files.createTempDirectory("tare-model-");
-    folder.toFile().deleteOnExit();
-    Path place = folder.resolve(name);
-    place.toFile().deleteOnExit();
-    try (OutputStream out = Files.newOutputStream(place)) {
+  private static Parcel pack(SparkSession spark, ModelFile file) throws IOException {
+    MessageDigest sha = sha256();
+    List<Broadcast<byte[]>> pieces = new ArrayList<>();
+    try (OutputStream out =
+        new BufferedOutputStream(new DigestOutputStream(new Pieces(spark, pieces), sha), 1 << 16)) {
       file.writeTo(out);
+    } catch (IOException | RuntimeException | Error e) {
+      pieces.forEach(Broadcast::destroy);
+      throw e;
     }
-    spark.sparkContext().addFile(place.toUri().toString());
-    SHIPPED.add(key);
+    return new Parcel(
+        file.name(),
+        HexFormat.of().formatHex(sha.digest()),
+        file.sizeBytes(),
+        new ArrayList<>(pieces));
   }
 
-  private static String fileName(String digest) {
-    return "tare-" + digest + ".onnx";
+  /** Broadcasts what is written to it. */
+  private static final class Pieces extends OutputStream {
+    private final JavaSparkContext context;
+    private final List<Broadcast<byte[]>> pieces;
+    private final byte[] piece = new byte[PIECE_BYTES];
+    private int length;
+
+    Pieces(SparkSession spark, List<Broadcast<byte[]>> pieces) {
+      this.context = new JavaSparkContext(spark.sparkContext());
+      this.pieces = pieces;
+    }
+
+    @Override
+    public void write(int b) {
+      write(new byte[] {(byte) b}, 0, 1);
+    }
+
+    @Override
+    public void write(byte[] bytes, int from, int count) {
+      int done = 0;
+      while (done < count) {
+        int part = Math.min(count - done, PIECE_BYTES - length);
+        System.arraycopy(bytes, from + done, piece, length, part);
+        length += part;
+        done += part;
+        if (length == PIECE_BYTES) {
+          ship();
+        }
+      }
+    }
+
+    private void ship() {
+      if (length > 0) {
+        pieces.add(context.broadcast(Arrays.copyOf(piece, length)));
+        length = 0;
+      }
+    }
+
+    @Override
+    public void close() {
+      ship();
+    }
   }
 
-  private static String dataName(String digest) {
-    return "tare-" + digest + ".data";
+  /** How many files the model consists of: data beyond 2 GB stands in a second one. */
+  int files() {
+    return parcels.size();
   }
 
-  /** The session of this JVM, on the files that Spark brought, verified once. */
-  SessionPool.Lease lease() {
-    // Spark puts all files of an application into one folder, where the model finds its data.
-    Path file = Path.of(SparkFiles.get(fileName(digest)));
+  /** What all files take. */
+  long sizeBytes() {
+    return parcels.stream().mapToLong(Parcel::sizeBytes).sum();
+  }
+
+  /**
+   * The session of this executor's JVM, until the task ends.
+   *
+   * @throws TareException if the model did not arrive whole, or does not load
+   */
+  ModelSession session(TaskContext task) {
+    SessionPool.Lease lease =
+        SessionPool.lease(
+            new SessionPool.Model(label, parcels.get(0).sha256(), sizeBytes(), threads),
+            this::open);
+    if (task != null) {
+      TaskCompletionListener release = context -> lease.close();
+      task.addTaskCompletionListener(release);
+    }
+    return lease.session();
+  }
+
+  /** Loads the model from files that are there only as long. */
+  private ModelSession open(SessionPool.Opener opener) {
+    List<Path> written = new ArrayList<>();
     try {
-      verify(file, digest);
-      if (!dataDigest.isEmpty()) {
-        verify(Path.of(SparkFiles.get(dataName(dataDigest))), dataDigest);
+      Path folder =
+          Files.createTempDirectory(Path.of(SparkFiles.getRootDirectory()), "tare-model-");
+      written.add(folder);
+      for (Parcel parcel : parcels) {
+        Path file = folder.resolve(parcel.name());
+        written.add(0, file);
+        unpack(parcel, file);
       }
+      LOG.info("Loading {}: {} files, {} bytes", label, files(), sizeBytes());
+      return opener.open(folder.resolve(parcels.get(0).name()));
     } catch (IOException e) {
-      throw TareException.tryAgain("Cannot read %s on this executor: %s", label, e).causedBy(e);
+      throw SparkFailures.translate("Cannot load " + label + " on this executor", e);
+    } finally {
+      written.forEach(ShippedModel::deleteQuietly);
     }
-    return SessionPool.lease(file, label, digest, threads);
   }
 
-  private void verify(Path file, String expected) throws IOException {
-    if (!VERIFIED.contains(expected)) {
-      String found = sha256(file);
-      if (!found.equals(expected)) {
-        throw TareException.tryAgain(
-            "Cannot use %s on this executor: it arrived with SHA-256 %s instead of %s",
-            label, found, expected);
+  private void unpack(Parcel parcel, Path file) throws IOException {
+    MessageDigest sha = sha256();
+    try (OutputStream out = new DigestOutputStream(Files.newOutputStream(file), sha)) {
+      for (Broadcast<byte[]> piece : parcel.pieces()) {
+        out.write(piece.value());
       }
-      VERIFIED.add(expected);
+    }
+    String found = HexFormat.of().formatHex(sha.digest());
+    if (!found.equals(parcel.sha256())) {
+      throw TareException.tryAgain(
+          "Cannot use %s on this executor: it arrived with SHA-256 %s instead of %s",
+          label, found, parcel.sha256());
     }
   }
 
-  private static String sha256(Path file) throws IOException {
-    try (InputStream in =
-        new DigestInputStream(Files.newInputStream(file), MessageDigest.getInstance("SHA-256"))) {
-      in.transferTo(OutputStream.nullOutputStream());
-      return HexFormat.of().formatHex(((DigestInputStream) in).getMessageDigest().digest());
+  private static void deleteQuietly(Path file) {
+    try {
+      Files.deleteIfExists(file);
+    } catch (IOException e) {
+      // Some systems keep files that are mapped.
+      file.toFile().deleteOnExit();
+    }
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException(e);
+    }
+  }
+
+  /** Takes the model back; tasks that still run lose it. */
+  @Override
+  public void close() {
+    for (Parcel parcel : parcels) {
+      for (Broadcast<byte[]> piece : parcel.pieces()) {
+        try {
+          piece.destroy();
+        } catch (RuntimeException e) {
+          LOG.debug("Cannot remove a piece of {}: {}", label, e.toString());
+        }
+      }
     }
   }
 }

@@ -55,10 +55,7 @@ public final class DigitsCalibration {
     int partitions = Integer.parseInt(args[1]);
     Fault fault = Fault.valueOf(args[2]);
     SparkSession spark =
-        SparkSession.builder()
-            .appName("digits")
-            .config("spark.sql.artifact.isolation.enabled", "false")
-            .getOrCreate();
+        SparkSession.builder().appName("digits").getOrCreate();
     AtomicInteger speculative = new AtomicInteger();
     spark
         .sparkContext()
@@ -85,12 +82,16 @@ public final class DigitsCalibration {
             .appName("test")
             .config("spark.ui.enabled", "false")
             .config("spark.driver.host", "127.0.0.1")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.sql.artifact.isolation.enabled", "false");
+            .config("spark.driver.bindAddress", "127.0.0.1");
     conf.forEach(builder::config);
     SparkSession spark = builder.getOrCreate();
     spark.sparkContext().setLogLevel("OFF");
     return spark;
+  }
+
+  /** Waits until listeners have been told all that happened. */
+  static void awaitListeners(SparkSession spark) throws java.util.concurrent.TimeoutException {
+    spark.sparkContext().listenerBus().waitUntilEmpty(20_000);
   }
 
   /** Copies the demo's files out of the classpath. */

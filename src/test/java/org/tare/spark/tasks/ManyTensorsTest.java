@@ -90,11 +90,12 @@ class ManyTensorsTest {
                 "100m",
                 "spark.sql.shuffle.partitions",
                 "5"));
-    try {
+    try (SessionSettings settings = new SessionSettings(spark)) {
       int before = FailingShuffleManager.FAILURES.get();
       Dataset<Row> rows = spark.range(0, 10L * PARTITIONS, 1, PARTITIONS).toDF();
       PartialStates.Merged merged =
           PartialStates.merge(
+              settings,
               rows.mapPartitions(new Observe(), Encoders.row(PartialStates.SCHEMA)), TENSORS);
       assertTrue(FailingShuffleManager.FAILURES.get() > before, "no fetch failed");
       assertEquals(10L * PARTITIONS, merged.allRows());

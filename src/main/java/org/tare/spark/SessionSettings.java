@@ -1,0 +1,118 @@
+package org.tare.spark;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.WeakHashMap;
+import java.util.function.LongBinaryOperator;
+import org.apache.spark.sql.RuntimeConfig;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * Settings of the caller's session that a job needs otherwise, for as long as this is open. Where
+ * several threads want another value of one setting at once, it has the value that suits all of
+ * them; what the caller had comes back when the last one is done.
+ *
+ * <p>Queries of the caller in the same session that are planned meanwhile see the value too. The
+ * settings that jobs change this way are about speed and memory, not about results.
+ */
+public final class SessionSettings implements AutoCloseable {
+  private static final Map<SparkSession, Map<String, Held>> HELD = new WeakHashMap<>();
+
+  private final SparkSession spark;
+  private final Map<String, Wish> wishes = new HashMap<>();
+
+  /** A value that one job wants; not a record, since two equal wishes are two. */
+  private static final class Wish {
+    private long value;
+  }
+
+  /** A setting that jobs changed. */
+  private static final class Held {
+    private final String original;
+    private final LongBinaryOperator choice;
+    private final List<Wish> wishes = new ArrayList<>();
+
+    Held(String original, LongBinaryOperator choice) {
+      this.original = original;
+      this.choice = choice;
+    }
+
+    String value() {
+      long wanted = wishes.stream().mapToLong(wish -> wish.value).reduce(choice).orElseThrow();
+      return Long.toString(
+          original == null ? wanted : choice.applyAsLong(wanted, Long.parseLong(original)));
+    }
+  }
+
+  public SessionSettings(SparkSession spark) {
+    this.spark = spark;
+  }
+
+  public SparkSession spark() {
+    return spark;
+  }
+
+  /** Whether the caller chose a value: then jobs leave it. */
+  public boolean isChosen(String key) {
+    synchronized (HELD) {
+      Held held = HELD.getOrDefault(spark, Map.of()).get(key);
+      return held == null ? spark.conf().getAll().contains(key) : held.original != null;
+    }
+  }
+
+  /** Makes a number as small as wanted here, unless it is smaller. */
+  public void atMost(String key, long value) {
+    hold(key, value, Math::min);
+  }
+
+  /** Makes a number as large as wanted here, unless it is larger. */
+  public void atLeast(String key, long value) {
+    hold(key, value, Math::max);
+  }
+
+  private void hold(String key, long value, LongBinaryOperator choice) {
+    synchronized (HELD) {
+      RuntimeConfig conf = spark.conf();
+      Held held =
+          HELD.computeIfAbsent(spark, session -> new HashMap<>())
+              .computeIfAbsent(
+                  key,
+                  name ->
+                      new Held(conf.getAll().contains(key) ? conf.get(key) : null, choice));
+      Wish wish = wishes.get(key);
+      if (wish == null) {
+        wish = new Wish();
+        wishes.put(key, wish);
+        held.wishes.add(wish);
+      }
+      wish.value = value;
+      conf.set(key, held.value());
+    }
+  }
+
+  /** Brings back what the caller had, unless other jobs still want something else. */
+  @Override
+  public void close() {
+    synchronized (HELD) {
+      Map<String, Held> all = HELD.getOrDefault(spark, Map.of());
+      wishes.forEach(
+          (key, wish) -> {
+            Held held = all.get(key);
+            held.wishes.remove(wish);
+            if (!held.wishes.isEmpty()) {
+              spark.conf().set(key, held.value());
+            } else {
+              all.remove(key);
+              if (held.original == null) {
+                spark.conf().unset(key);
+              } else {
+                spark.conf().set(key, held.original);
+              }
+            }
+          });
+      wishes.clear();
+    }
+  }
+}
