@@ -97,11 +97,7 @@ record QParamsLine(String slice, String column, ObjectNode node, List<String> ce
     if (scheme.isPerChannel()) {
       return perChannel(slice, column, stats, node, spec, scheme);
     }
-    boolean isLiteral = method instanceof RangeMethod.MinMax;
-    RangeChoice choice =
-        isLiteral
-            ? RangeSearch.extremes(column, stats, spec)
-            : RangeSearch.choose(column, stats, method, spec);
+    RangeChoice choice = RangeSearch.chooseForColumn(column, stats, method, spec);
     QParams q = spec.qparams(choice.range().min(), choice.range().max());
     node.put("method", choice.method());
     node.put("scale", q.scale());
