@@ -204,7 +204,8 @@ public final class ObserveJob {
   /**
    * What reads a column's values.
    *
-   * @throws TareException if the column holds no numbers, or single ones where channels are asked for
+   * @throws TareException if the column holds no numbers, or single ones where channels are asked
+   *     for
    */
   private static FloatValues reader(String column, StructType schema, Columns observed) {
     DataType type = schema.apply(column).dataType();

@@ -152,8 +152,7 @@ class RangeMethodsTest {
     Range literal =
         RangeSearch.chooseForColumn("t", stats, new RangeMethod.MinMax(), UINT8).range();
     assertEquals(-1e4f, literal.min());
-    assertEquals(
-        masked, RangeSearch.chooseForColumn("t", stats, new RangeMethod.Mse(), UINT8));
+    assertEquals(masked, RangeSearch.chooseForColumn("t", stats, new RangeMethod.Mse(), UINT8));
   }
 
   /**

@@ -37,7 +37,10 @@ final class ArgumentCheck {
                 argument.isText()
                     ? "%s cannot take a value of type %s: argument %s is %s"
                     : "%s cannot read a column of type %s: argument %s is %s",
-                function.sqlName(), type.simpleString(), argument.label(), argument.meaning()));
+                function.sqlName(),
+                type.simpleString(),
+                argument.label(),
+                argument.meaning()));
       }
       Optional<String> text = argument.isText() ? known(given.get(i)) : Optional.empty();
       if (text.isPresent()) {

@@ -97,7 +97,10 @@ enum SqlFunction {
 
   private final Group group;
   private final int required;
+
+  @SuppressWarnings("ImmutableEnumChecker") // List.of makes lists that do not change
   private final List<Argument> arguments;
+
   private final String result;
   private final String example;
   private final String exampleResult;

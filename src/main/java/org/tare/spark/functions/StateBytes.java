@@ -15,7 +15,8 @@ final class StateBytes {
   /**
    * The bytes, as those of one tensor's state.
    *
-   * @throws TareException if they are a state file; other wrong bytes are found when they are decoded
+   * @throws TareException if they are a state file; other wrong bytes are found when they are
+   *     decoded
    */
   static byte[] ofOneTensor(SqlFunction function, byte[] bytes) {
     if (CalibrationState.isFile(bytes)) {

@@ -136,8 +136,7 @@ final class StateRows {
   record DTypeName(DType type, QParamsRule rule) {
     static DTypeName of(String name) {
       boolean isTorch = name.toLowerCase(java.util.Locale.ROOT).startsWith("q");
-      return new DTypeName(
-          DType.of(name), isTorch ? QParamsRule.PYTORCH : QParamsRule.ONNXRUNTIME);
+      return new DTypeName(DType.of(name), isTorch ? QParamsRule.PYTORCH : QParamsRule.ONNXRUNTIME);
     }
   }
 

@@ -34,13 +34,13 @@ import org.tare.TareException;
  * <p>The rule is {@code pytorch} for PyTorch's type names (quint8), {@code onnxruntime} for ONNX's
  * (uint8), unless it is given.
  *
- * <p>NULL: aggregates leave it out, and of nothing give the state of no value; the others give NULL if
- * any argument is NULL. In an array, NULL counts as NaN.
+ * <p>NULL: aggregates leave it out, and of nothing give the state of no value; the others give NULL
+ * if any argument is NULL. In an array, NULL counts as NaN.
  *
- * <p>Errors: a wrong number or type of arguments, and a wrong literal method, dtype, scheme or rule,
- * are an {@code AnalysisException} when the query is analyzed. An argument from a column is checked
- * at run time, with the same message in a {@link TareException}; so are the bytes of states.
- * {@code DESCRIBE FUNCTION EXTENDED} explains each function.
+ * <p>Errors: a wrong number or type of arguments, and a wrong literal method, dtype, scheme or
+ * rule, are an {@code AnalysisException} when the query is analyzed. An argument from a column is
+ * checked at run time, with the same message in a {@link TareException}; so are the bytes of
+ * states. {@code DESCRIBE FUNCTION EXTENDED} explains each function.
  */
 public final class TareFunctions {
   private TareFunctions() {}

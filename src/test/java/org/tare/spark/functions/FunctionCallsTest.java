@@ -95,7 +95,8 @@ class FunctionCallsTest {
         "tare_qparams takes 3 to 5 arguments, not 2:"
             + " tare_qparams(state, method, dtype [, scheme [, rule]])");
     sql.refuses(
-        "SELECT tare_describe() FROM t", "tare_describe takes 1 argument, not 0: tare_describe(state)");
+        "SELECT tare_describe() FROM t",
+        "tare_describe takes 1 argument, not 0: tare_describe(state)");
     sql.refuses("SELECT tare_state(s) FROM t", "tare_state takes 2 arguments, not 1");
     sql.refuses("SELECT tare_observe() FROM t", "tare_observe takes 1 argument, not 0");
     sql.refuses("SELECT tare_observe(f, f) FROM t", "tare_observe takes 1 argument, not 2");
@@ -171,12 +172,14 @@ class FunctionCallsTest {
     Files.write(file, state.encode());
     String from = " FROM binaryFile.`" + file + "`";
 
-    Row file1 = sql.first("SELECT d.model, d.slice, d.rows FROM (SELECT tare_describe_file(content) AS d" + from + ")");
+    Row file1 =
+        sql.first(
+            "SELECT d.model, d.slice, d.rows FROM (SELECT tare_describe_file(content) AS d"
+                + from
+                + ")");
     assertEquals("[abc,day=1,7]", file1.toString());
     List<Row> rows =
-        sql.spark
-            .sql("SELECT inline(tare_describe_file(content).tensors)" + from)
-            .collectAsList();
+        sql.spark.sql("SELECT inline(tare_describe_file(content).tensors)" + from).collectAsList();
     assertEquals("[x,3,1,1,0,0,0.0,255.0,null]", rows.get(0).toString());
     assertEquals("[y,0,0,0,0,0,null,null,null]", rows.get(1).toString());
 
@@ -189,8 +192,10 @@ class FunctionCallsTest {
     sql.fails(
         "SELECT tare_state(content, 'z')" + from,
         "tare_state cannot find tensor \"z\": the state file holds 2 tensors: x, y");
-    String said = "they are a state file, and it takes the state of one tensor; use tare_state(content";
-    sql.fails("SELECT tare_describe(content)" + from, "tare_describe cannot read these bytes", said);
+    String said =
+        "they are a state file, and it takes the state of one tensor; use tare_state(content";
+    sql.fails(
+        "SELECT tare_describe(content)" + from, "tare_describe cannot read these bytes", said);
     sql.fails("SELECT tare_qparams(content, 'mse', 'uint8')" + from, said);
     sql.fails("SELECT tare_merge(content)" + from, "tare_merge cannot read these bytes", said);
   }
@@ -230,7 +235,9 @@ class FunctionCallsTest {
     String query = lines[1].strip().replace("> ", "").replace(";", "");
     Object given = sql.first(query.replace("out/state.tare", file.toString())).get(0);
     String shown =
-        given instanceof scala.collection.Seq<?> several ? several.mkString("[", ",", "]") : given + "";
+        given instanceof scala.collection.Seq<?> several
+            ? several.mkString("[", ",", "]")
+            : given + "";
     assertEquals(lines[2].strip(), shown);
   }
 }
