@@ -5,6 +5,7 @@ import java.util.Optional;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.analysis.TypeCheckResult;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.NamedArgumentExpression;
 import org.apache.spark.sql.types.DataType;
 import org.tare.TareException;
 
@@ -15,13 +16,21 @@ import org.tare.TareException;
 final class ArgumentCheck {
   private ArgumentCheck() {}
 
-  static TypeCheckResult check(SqlFunction function, List<Expression> given) {
-    return problem(function, given)
-        .<TypeCheckResult>map(TypeCheckResult.TypeCheckFailure::new)
-        .orElse(TypeCheckResult.TypeCheckSuccess$.MODULE$);
+  /** What Catalyst is told of a problem, or of none if it is empty. */
+  static TypeCheckResult result(String problem) {
+    return problem.isEmpty()
+        ? TypeCheckResult.TypeCheckSuccess$.MODULE$
+        : new TypeCheckResult.TypeCheckFailure(problem);
   }
 
-  private static Optional<String> problem(SqlFunction function, List<Expression> given) {
+  /** What is wrong with the arguments of a call; none if nothing is known to be. */
+  static Optional<String> problem(SqlFunction function, List<Expression> given) {
+    if (given.stream().anyMatch(NamedArgumentExpression.class::isInstance)) {
+      return Optional.of(
+          String.format(
+              "%s takes its arguments by position, not by name: %s",
+              function.sqlName(), function.signature()));
+    }
     if (!function.takes(given.size())) {
       return Optional.of(
           String.format(

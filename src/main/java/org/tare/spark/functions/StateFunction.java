@@ -25,11 +25,13 @@ public final class StateFunction extends Expression implements CodegenFallback, 
 
   private final Seq<Expression> arguments;
   private final String functionName;
+  private final String problem;
 
-  /** Catalyst copies expressions through their constructor. */
-  public StateFunction(Seq<Expression> arguments, String functionName) {
+  /** Catalyst copies expressions through their constructor, with {@link #productElement}s. */
+  public StateFunction(Seq<Expression> arguments, String functionName, String problem) {
     this.arguments = arguments;
     this.functionName = functionName;
+    this.problem = problem;
   }
 
   private SqlFunction function() {
@@ -38,7 +40,7 @@ public final class StateFunction extends Expression implements CodegenFallback, 
 
   @Override
   public TypeCheckResult checkInputDataTypes() {
-    return ArgumentCheck.check(function(), CollectionConverters.asJava(arguments));
+    return ArgumentCheck.result(problem);
   }
 
   @Override
@@ -100,7 +102,7 @@ public final class StateFunction extends Expression implements CodegenFallback, 
 
   @Override
   public Expression withNewChildrenInternal(IndexedSeq<Expression> children) {
-    return new StateFunction(children, functionName);
+    return new StateFunction(children, functionName, problem);
   }
 
   @Override
@@ -110,12 +112,16 @@ public final class StateFunction extends Expression implements CodegenFallback, 
 
   @Override
   public int productArity() {
-    return 2;
+    return 3;
   }
 
   @Override
   public Object productElement(int index) {
-    return index == 0 ? arguments : functionName;
+    return switch (index) {
+      case 0 -> arguments;
+      case 1 -> functionName;
+      default -> problem;
+    };
   }
 
   @Override
@@ -127,11 +133,12 @@ public final class StateFunction extends Expression implements CodegenFallback, 
   public boolean equals(Object other) {
     return other instanceof StateFunction that
         && arguments.equals(that.arguments)
-        && functionName.equals(that.functionName);
+        && functionName.equals(that.functionName)
+        && problem.equals(that.problem);
   }
 
   @Override
   public int hashCode() {
-    return Objects.hash(arguments, functionName);
+    return Objects.hash(arguments, functionName, problem);
   }
 }

@@ -13,7 +13,6 @@ import org.tare.spark.FloatValues;
 import org.tare.stats.StatsCodec;
 import scala.collection.immutable.IndexedSeq;
 import scala.collection.immutable.Seq;
-import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * The aggregate functions as Catalyst knows them: one class, since an {@code Aggregator} has a
@@ -24,15 +23,21 @@ public final class StatsAggregate extends TypedImperativeAggregate<Object> imple
 
   private final Seq<Expression> arguments;
   private final String functionName;
+  private final String problem;
   private final int mutableOffset;
   private final int inputOffset;
   private transient FloatValues reader;
 
   /** Catalyst copies expressions through their constructor, with {@link #productElement}s. */
   public StatsAggregate(
-      Seq<Expression> arguments, String functionName, int mutableOffset, int inputOffset) {
+      Seq<Expression> arguments,
+      String functionName,
+      String problem,
+      int mutableOffset,
+      int inputOffset) {
     this.arguments = arguments;
     this.functionName = functionName;
+    this.problem = problem;
     this.mutableOffset = mutableOffset;
     this.inputOffset = inputOffset;
   }
@@ -43,7 +48,7 @@ public final class StatsAggregate extends TypedImperativeAggregate<Object> imple
 
   @Override
   public TypeCheckResult checkInputDataTypes() {
-    return ArgumentCheck.check(function(), CollectionConverters.asJava(arguments));
+    return ArgumentCheck.result(problem);
   }
 
   private FloatValues reader() {
@@ -113,12 +118,12 @@ public final class StatsAggregate extends TypedImperativeAggregate<Object> imple
 
   @Override
   public ImperativeAggregate withNewMutableAggBufferOffset(int offset) {
-    return new StatsAggregate(arguments, functionName, offset, inputOffset);
+    return new StatsAggregate(arguments, functionName, problem, offset, inputOffset);
   }
 
   @Override
   public ImperativeAggregate withNewInputAggBufferOffset(int offset) {
-    return new StatsAggregate(arguments, functionName, mutableOffset, offset);
+    return new StatsAggregate(arguments, functionName, problem, mutableOffset, offset);
   }
 
   @Override
@@ -138,7 +143,7 @@ public final class StatsAggregate extends TypedImperativeAggregate<Object> imple
 
   @Override
   public Expression withNewChildrenInternal(IndexedSeq<Expression> children) {
-    return new StatsAggregate(children, functionName, mutableOffset, inputOffset);
+    return new StatsAggregate(children, functionName, problem, mutableOffset, inputOffset);
   }
 
   @Override
@@ -148,7 +153,7 @@ public final class StatsAggregate extends TypedImperativeAggregate<Object> imple
 
   @Override
   public int productArity() {
-    return 4;
+    return 5;
   }
 
   @Override
@@ -156,7 +161,8 @@ public final class StatsAggregate extends TypedImperativeAggregate<Object> imple
     return switch (index) {
       case 0 -> arguments;
       case 1 -> functionName;
-      case 2 -> mutableOffset;
+      case 2 -> problem;
+      case 3 -> mutableOffset;
       default -> inputOffset;
     };
   }
@@ -171,12 +177,13 @@ public final class StatsAggregate extends TypedImperativeAggregate<Object> imple
     return other instanceof StatsAggregate that
         && arguments.equals(that.arguments)
         && functionName.equals(that.functionName)
+        && problem.equals(that.problem)
         && mutableOffset == that.mutableOffset
         && inputOffset == that.inputOffset;
   }
 
   @Override
   public int hashCode() {
-    return Objects.hash(arguments, functionName, mutableOffset, inputOffset);
+    return Objects.hash(arguments, functionName, problem, mutableOffset, inputOffset);
   }
 }

@@ -95,6 +95,9 @@ class FunctionCallsTest {
         "tare_qparams takes 3 to 5 arguments, not 2:"
             + " tare_qparams(state, method, dtype [, scheme [, rule]])");
     sql.refuses(
+        "SELECT tare_state(content => s, tensor => 'x') FROM t",
+        "tare_state takes its arguments by position, not by name: tare_state(content, tensor)");
+    sql.refuses(
         "SELECT tare_describe() FROM t",
         "tare_describe takes 1 argument, not 0: tare_describe(state)");
     sql.refuses("SELECT tare_state(s) FROM t", "tare_state takes 2 arguments, not 1");
@@ -127,6 +130,10 @@ class FunctionCallsTest {
     sql.fails(
         "SELECT tare_qparams(s, method, text) FROM t WHERE f = 1",
         "tare_qparams, argument dtype: Unknown quantized type \"1.0\": it is one of uint8,");
+    // The optimizer makes literals of these.
+    String said = "tare_qparams, argument method: Unknown range method \"best\"";
+    sql.fails("SELECT tare_qparams(s, m, 'uint8') FROM (SELECT s, 'best' AS m FROM t)", said);
+    sql.fails("SELECT tare_qparams(s, nvl(NULL, 'best'), 'uint8') FROM t", said);
   }
 
   @Test

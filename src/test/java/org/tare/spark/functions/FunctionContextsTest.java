@@ -109,10 +109,14 @@ class FunctionContextsTest {
     List<Row> rows =
         sql.spark
             .sql(
-                "SELECT layer FROM t GROUP BY layer HAVING tare_describe(tare_observe(f)).count > 1"
-                    + " ORDER BY tare_describe(tare_observe(f)).count DESC")
+                "SELECT layer FROM t GROUP BY layer ORDER BY tare_describe(tare_observe(f)).count"
+                    + " DESC")
             .collectAsList();
     assertEquals("[[b], [a]]", rows.toString());
+    Row larger =
+        sql.first(
+            "SELECT layer FROM t GROUP BY layer HAVING tare_describe(tare_observe(f)).count > 200");
+    assertEquals("b", larger.getString(0));
   }
 
   @Test
@@ -159,8 +163,8 @@ class FunctionContextsTest {
     assertTrue(
         sql.first("SELECT tare_qparams(tare_observe(f), 'mse', 'uint8') FROM t WHERE id < 0")
             .isNullAt(0));
-    Row described = sql.first("SELECT tare_describe(tare_observe(f)).* FROM t WHERE id < 0");
-    assertEquals("[0,0,0,0,0,null,null,null]", described.toString());
+    Row described = sql.first("SELECT tare_describe(tare_observe(f)) FROM t WHERE id < 0");
+    assertEquals("[[0,0,0,0,0,null,null,null]]", described.toString());
     assertEquals(
         0, sql.spark.sql("SELECT tare_observe(f) FROM t WHERE id < 0 GROUP BY layer").count());
   }
