@@ -12,7 +12,6 @@ import org.tare.quant.QuantSpec;
 import org.tare.quant.TorchQParams;
 import org.tare.range.Range;
 import org.tare.range.RangeChoice;
-import org.tare.range.RangeMethod;
 import org.tare.range.RangeSearch;
 import org.tare.stats.ChannelStats;
 import org.tare.stats.MovingAverage;
@@ -124,19 +123,14 @@ public record ColumnQParams(
     Optional<RangeChoice> choice =
         options.scheme().isPerChannel()
             ? Optional.empty()
-            : Optional.of(choose(column, stats, options));
+            : Optional.of(
+                RangeSearch.chooseForColumn(column, stats, options.method(), options.spec()));
     List<Pair> pairs =
         choice.isEmpty()
             ? perChannel(column, stats, options)
             : List.of(pair(choice.get().range(), options));
     return new ColumnQParams(
         slice, column, options.observer(), OptionalInt.empty(), counts, pairs, choice);
-  }
-
-  private static RangeChoice choose(String column, TensorStats stats, ObserveOptions options) {
-    return options.method() instanceof RangeMethod.MinMax
-        ? RangeSearch.extremes(column, stats, options.spec())
-        : RangeSearch.choose(column, stats, options.method(), options.spec());
   }
 
   private static Pair pair(Range range, ObserveOptions options) {

@@ -52,14 +52,19 @@ public final class RangeSearch {
   }
 
   /**
-   * From the least to the greatest finite value, with no mask set apart: what an observer of that
-   * name does with the columns of a table.
+   * The range for a column of a table: as {@link #choose}, but min-max is literal. It goes from the
+   * least to the greatest finite value with no mask set apart, as an observer of that name does.
    *
-   * @throws TareException if no finite value was observed
+   * @param column how messages call the column
+   * @throws TareException if no finite value was observed, or the state lacks what the method needs
    */
-  public static RangeChoice extremes(String tensor, TensorStats stats, QuantSpec spec) {
-    checkHasValues(tensor, stats);
-    return chosen(tensor, stats, new RangeMethod.MinMax(), spec, Optional.empty());
+  public static RangeChoice chooseForColumn(
+      String column, TensorStats stats, RangeMethod method, QuantSpec spec) {
+    if (method instanceof RangeMethod.MinMax) {
+      checkHasValues(column, stats);
+      return chosen(column, stats, method, spec, Optional.empty());
+    }
+    return choose(column, stats, method, spec);
   }
 
   private static RangeChoice chosen(

@@ -140,6 +140,12 @@ public record CalibrationState(
     return out.toByteArray();
   }
 
+  /** Whether bytes begin as those of a file do. */
+  public static boolean isFile(byte[] bytes) {
+    return bytes.length >= MAGIC.length
+        && Arrays.equals(bytes, 0, MAGIC.length, MAGIC, 0, MAGIC.length);
+  }
+
   /**
    * The state in the bytes of a file.
    *
@@ -148,8 +154,7 @@ public record CalibrationState(
    */
   public static CalibrationState decode(byte[] bytes, String source) {
     int headerBytes = MAGIC.length + 2;
-    if (bytes.length < headerBytes
-        || !Arrays.equals(bytes, 0, MAGIC.length, MAGIC, 0, MAGIC.length)) {
+    if (bytes.length < headerBytes || !isFile(bytes)) {
       throw TareException.badInput(
           "Cannot read calibration state %s: it does not begin with the letters TARE", source);
     }

@@ -148,8 +148,11 @@ class RangeMethodsTest {
       }
     }
     assertEquals(sum / scores, masked.expectedError(), 0.05 * sum / scores);
-    Range literal = RangeSearch.extremes("t", TensorStats.of(values), UINT8).range();
+    TensorStats stats = TensorStats.of(values);
+    Range literal =
+        RangeSearch.chooseForColumn("t", stats, new RangeMethod.MinMax(), UINT8).range();
     assertEquals(-1e4f, literal.min());
+    assertEquals(masked, RangeSearch.chooseForColumn("t", stats, new RangeMethod.Mse(), UINT8));
   }
 
   /**

@@ -1,58 +1,58 @@
 package org.tare.spark.functions;
 
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.function.Function;
+import java.util.function.BiConsumer;
 import org.apache.spark.sql.catalyst.expressions.Expression;
-import org.tare.TareException;
+import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
 import scala.collection.immutable.Seq;
 import scala.jdk.javaapi.CollectionConverters;
 import scala.runtime.AbstractFunction1;
 
-/** The SQL functions by name. */
+/** The SQL functions in the form in which Spark registers them. */
 final class FunctionTable {
   private FunctionTable() {}
 
-  /** Makes an expression of a function's arguments. */
+  /**
+   * Makes an expression of a function's arguments. They are checked here, once: the optimizer may put
+   * literals in the place of columns later, when it is too late for a refusal that a user can read.
+   */
   static final class Builder extends AbstractFunction1<Seq<Expression>, Expression> {
-    private final Function<Seq<Expression>, Expression> build;
+    private final SqlFunction function;
 
-    Builder(Function<Seq<Expression>, Expression> build) {
-      this.build = build;
+    Builder(SqlFunction function) {
+      this.function = function;
     }
 
     @Override
     public Expression apply(Seq<Expression> arguments) {
-      return build.apply(arguments);
+      String problem =
+          ArgumentCheck.problem(function, CollectionConverters.asJava(arguments)).orElse("");
+      return function.isAggregate()
+          ? new StatsAggregate(arguments, function.name(), problem, 0, 0)
+          : new StateFunction(arguments, function.name(), problem);
     }
   }
 
-  static Map<String, Builder> builders() {
-    Map<String, Builder> builders = new LinkedHashMap<>();
-    builders.put("tare_observe", aggregate("tare_observe", StatsAggregate.Kind.OBSERVE));
-    builders.put(
-        "tare_observe_channels",
-        aggregate("tare_observe_channels", StatsAggregate.Kind.OBSERVE_CHANNELS));
-    builders.put("tare_merge", aggregate("tare_merge", StatsAggregate.Kind.MERGE));
-    builders.put("tare_qparams", scalar(StateFunction.Kind.QPARAMS));
-    builders.put("tare_channel_qparams", scalar(StateFunction.Kind.CHANNEL_QPARAMS));
-    builders.put("tare_describe", scalar(StateFunction.Kind.DESCRIBE));
-    return builders;
+  /** Hands each function's description and builder over. */
+  static void forEach(BiConsumer<ExpressionInfo, Builder> registration) {
+    for (SqlFunction function : SqlFunction.values()) {
+      registration.accept(info(function), new Builder(function));
+    }
   }
 
-  private static Builder aggregate(String name, StatsAggregate.Kind kind) {
-    return new Builder(
-        arguments -> {
-          List<Expression> given = CollectionConverters.asJava(arguments);
-          if (given.size() != 1) {
-            throw TareException.usage("%s takes 1 argument, not %d", name, given.size());
-          }
-          return StatsAggregate.of(given.get(0), kind);
-        });
-  }
-
-  private static Builder scalar(StateFunction.Kind kind) {
-    return new Builder(arguments -> StateFunction.of(arguments, kind));
+  private static ExpressionInfo info(SqlFunction function) {
+    Class<?> expression = function.isAggregate() ? StatsAggregate.class : StateFunction.class;
+    String unsaid = "";
+    return new ExpressionInfo(
+        expression.getName(),
+        null,
+        function.sqlName(),
+        function.usage(),
+        function.argumentsSection(),
+        function.examplesSection(),
+        unsaid,
+        function.sparkGroup(),
+        unsaid,
+        unsaid,
+        "java_udf");
   }
 }

@@ -1,18 +1,18 @@
 package org.tare.spark.functions;
 
 import java.io.Serializable;
-import java.util.List;
 import java.util.Objects;
 import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.analysis.TypeCheckResult;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.aggregate.ImperativeAggregate;
 import org.apache.spark.sql.catalyst.expressions.aggregate.TypedImperativeAggregate;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.tare.spark.rows.FloatValues;
 import org.tare.stats.StatsCodec;
 import scala.collection.immutable.IndexedSeq;
 import scala.collection.immutable.Seq;
-import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * The aggregate functions as Catalyst knows them: one class, since an {@code Aggregator} has a
@@ -21,59 +21,40 @@ import scala.jdk.javaapi.CollectionConverters;
 public final class StatsAggregate extends TypedImperativeAggregate<Object> implements Serializable {
   private static final long serialVersionUID = 1L;
 
-  /** Which function it is. */
-  enum Kind {
-    OBSERVE("tare_observe"),
-    OBSERVE_CHANNELS("tare_observe_channels"),
-    MERGE("tare_merge");
-
-    private final String function;
-
-    Kind(String function) {
-      this.function = function;
-    }
-  }
-
-  private final Expression child;
-  private final String kindName;
+  private final Seq<Expression> arguments;
+  private final String functionName;
+  private final String problem;
   private final int mutableOffset;
   private final int inputOffset;
-  private transient ValueReader reader;
+  private transient FloatValues reader;
 
   /** Catalyst copies expressions through their constructor, with {@link #productElement}s. */
-  public StatsAggregate(Expression child, String kindName, int mutableOffset, int inputOffset) {
-    this.child = child;
-    this.kindName = kindName;
+  public StatsAggregate(
+      Seq<Expression> arguments,
+      String functionName,
+      String problem,
+      int mutableOffset,
+      int inputOffset) {
+    this.arguments = arguments;
+    this.functionName = functionName;
+    this.problem = problem;
     this.mutableOffset = mutableOffset;
     this.inputOffset = inputOffset;
   }
 
-  static StatsAggregate of(Expression child, Kind kind) {
-    if (kind == Kind.MERGE) {
-      if (!child.dataType().equals(DataTypes.BinaryType)) {
-        throw org.tare.TareException.badInput(
-            "tare_merge cannot read a column of type %s: it takes BINARY, the states of tare_observe",
-            child.dataType().simpleString());
-      }
-    } else {
-      ValueReader reader = ValueReader.of(kind.function, child.dataType());
-      if (kind == Kind.OBSERVE_CHANNELS && reader.isScalar()) {
-        throw org.tare.TareException.badInput(
-            "tare_observe_channels cannot read a column of type %s: it takes arrays, each index a"
-                + " channel",
-            child.dataType().simpleString());
-      }
-    }
-    return new StatsAggregate(child, kind.name(), 0, 0);
+  private SqlFunction function() {
+    return SqlFunction.valueOf(functionName);
   }
 
-  private Kind kind() {
-    return Kind.valueOf(kindName);
+  @Override
+  public TypeCheckResult checkInputDataTypes() {
+    return ArgumentCheck.result(problem);
   }
 
-  private ValueReader reader() {
+  private FloatValues reader() {
     if (reader == null) {
-      reader = ValueReader.of(kind().function, child.dataType());
+      String failure = function().sqlName() + " cannot read a value";
+      reader = FloatValues.of(arguments.apply(0).dataType(), failure).orElseThrow();
     }
     return reader;
   }
@@ -86,14 +67,14 @@ public final class StatsAggregate extends TypedImperativeAggregate<Object> imple
   @Override
   public Object update(Object buffer, InternalRow row) {
     ObservedValues values = (ObservedValues) buffer;
-    Object value = child.eval(row);
+    Object value = arguments.apply(0).eval(row);
     if (value == null) {
       return values;
     }
-    switch (kind()) {
-      case MERGE -> values.merge((byte[]) value);
-      case OBSERVE_CHANNELS -> values.addChannels(reader().values(value));
-      case OBSERVE -> {
+    switch (function()) {
+      case TARE_MERGE -> values.merge(StateBytes.ofOneTensor(function(), (byte[]) value));
+      case TARE_OBSERVE_CHANNELS -> values.addChannels(reader().values(value));
+      default -> {
         if (reader().isScalar()) {
           values.add(reader().number(value));
         } else {
@@ -137,12 +118,12 @@ public final class StatsAggregate extends TypedImperativeAggregate<Object> imple
 
   @Override
   public ImperativeAggregate withNewMutableAggBufferOffset(int offset) {
-    return new StatsAggregate(child, kindName, offset, inputOffset);
+    return new StatsAggregate(arguments, functionName, problem, offset, inputOffset);
   }
 
   @Override
   public ImperativeAggregate withNewInputAggBufferOffset(int offset) {
-    return new StatsAggregate(child, kindName, mutableOffset, offset);
+    return new StatsAggregate(arguments, functionName, problem, mutableOffset, offset);
   }
 
   @Override
@@ -157,30 +138,31 @@ public final class StatsAggregate extends TypedImperativeAggregate<Object> imple
 
   @Override
   public Seq<Expression> children() {
-    return CollectionConverters.asScala(List.of(child)).toList();
+    return arguments;
   }
 
   @Override
   public Expression withNewChildrenInternal(IndexedSeq<Expression> children) {
-    return new StatsAggregate(children.apply(0), kindName, mutableOffset, inputOffset);
+    return new StatsAggregate(children, functionName, problem, mutableOffset, inputOffset);
   }
 
   @Override
   public String prettyName() {
-    return kind().function;
+    return function().sqlName();
   }
 
   @Override
   public int productArity() {
-    return 4;
+    return 5;
   }
 
   @Override
   public Object productElement(int index) {
     return switch (index) {
-      case 0 -> child;
-      case 1 -> kindName;
-      case 2 -> mutableOffset;
+      case 0 -> arguments;
+      case 1 -> functionName;
+      case 2 -> problem;
+      case 3 -> mutableOffset;
       default -> inputOffset;
     };
   }
@@ -193,14 +175,15 @@ public final class StatsAggregate extends TypedImperativeAggregate<Object> imple
   @Override
   public boolean equals(Object other) {
     return other instanceof StatsAggregate that
-        && child.equals(that.child)
-        && kindName.equals(that.kindName)
+        && arguments.equals(that.arguments)
+        && functionName.equals(that.functionName)
+        && problem.equals(that.problem)
         && mutableOffset == that.mutableOffset
         && inputOffset == that.inputOffset;
   }
 
   @Override
   public int hashCode() {
-    return Objects.hash(child, kindName, mutableOffset, inputOffset);
+    return Objects.hash(arguments, functionName, problem, mutableOffset, inputOffset);
   }
 }

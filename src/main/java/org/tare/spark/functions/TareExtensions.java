@@ -2,7 +2,6 @@ package org.tare.spark.functions;
 
 import org.apache.spark.sql.SparkSessionExtensions;
 import org.apache.spark.sql.catalyst.FunctionIdentifier;
-import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
 import scala.Tuple3;
 import scala.runtime.AbstractFunction1;
 import scala.runtime.BoxedUnit;
@@ -15,14 +14,10 @@ import scala.runtime.BoxedUnit;
 public final class TareExtensions extends AbstractFunction1<SparkSessionExtensions, BoxedUnit> {
   @Override
   public BoxedUnit apply(SparkSessionExtensions extensions) {
-    FunctionTable.builders()
-        .forEach(
-            (name, builder) ->
-                extensions.injectFunction(
-                    new Tuple3<>(
-                        new FunctionIdentifier(name),
-                        new ExpressionInfo(StatsAggregate.class.getName(), name),
-                        builder)));
+    FunctionTable.forEach(
+        (info, builder) ->
+            extensions.injectFunction(
+                new Tuple3<>(new FunctionIdentifier(info.getName()), info, builder)));
     return BoxedUnit.UNIT;
   }
 }

@@ -20,6 +20,7 @@ import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 import org.tare.TareException;
@@ -119,7 +120,8 @@ public final class ObserveJob {
     }
     Dataset<Row> partials =
         selected.mapPartitions(
-            new Observe(request.observed(), by, seen), Encoders.row(PartialStates.SCHEMA));
+            new Observe(request.observed(), readers(request, selected.schema()), by, seen),
+            Encoders.row(PartialStates.SCHEMA));
     PartialStates.Merged merged;
     try (Progress display = new Progress(spark, job, "Observing", seen, progress)) {
       merged = PartialStates.merge(settings, partials, columns);
@@ -142,11 +144,14 @@ public final class ObserveJob {
       throw TareException.usage("observe: an observer that needs one order cannot go by columns");
     }
     Map<String, Batch> open = new LinkedHashMap<>();
-    request.columns().forEach(column -> open.put(column, new Batch()));
     long rows = 0;
     String description = "observe " + request.data().label() + ": rows in their order";
     try (JobLabel job = new JobLabel(spark, description)) {
-      Iterator<Row> iterator = select(spark, request).toLocalIterator();
+      Dataset<Row> selected = select(spark, request);
+      for (String column : request.columns()) {
+        open.put(column, new Batch(reader(column, selected.schema(), request.observed())));
+      }
+      Iterator<Row> iterator = selected.toLocalIterator();
       while (iterator.hasNext()) {
         Row row = iterator.next();
         rows++;
@@ -154,7 +159,7 @@ public final class ObserveJob {
         for (int i = 0; i < request.columns().size(); i++) {
           String column = request.columns().get(i);
           Batch batch = open.get(column);
-          batch.add(column, row.get(i));
+          batch.add(row.get(i));
           if (isFull) {
             batches.accept(column, batch.take());
           }
@@ -186,8 +191,7 @@ public final class ObserveJob {
             "Cannot observe column \"%s\": it is not in %s; the columns are %s",
             column, request.data().label(), String.join(", ", names));
       }
-      boolean isArray = request.observed().isPerChannel();
-      FloatValues.check(column, schema.apply(column).dataType(), isArray);
+      reader(column, schema, request.observed());
     }
     for (String column : request.by()) {
       BoundTable.checkSliceColumn("observe", request.data().label(), column, schema);
@@ -218,16 +222,50 @@ public final class ObserveJob {
                 .toArray(Column[]::new));
   }
 
+  /**
+   * What reads a column's values.
+   *
+   * @throws TareException if the column holds no numbers, or single ones where channels are asked
+   *     for
+   */
+  private static FloatValues reader(String column, StructType schema, Columns observed) {
+    DataType type = schema.apply(column).dataType();
+    String failure = "Cannot observe column \"" + column + "\"";
+    return FloatValues.of(type, failure)
+        .filter(found -> !(found.isScalar() && observed.isPerChannel()))
+        .orElseThrow(
+            () ->
+                TareException.badInput(
+                    "%s: it is of type %s; %s",
+                    failure,
+                    type.simpleString(),
+                    observed.isPerChannel()
+                        ? "channels are the indexes of an array of numbers, or of binary float32"
+                            + " values"
+                        : "it takes numbers, arrays of numbers, and binary float32 values"));
+  }
+
+  private static List<FloatValues> readers(Request request, StructType schema) {
+    return request.columns().stream()
+        .map(column -> reader(column, schema, request.observed()))
+        .toList();
+  }
+
   /** The values of the rows of one batch. */
   private static final class Batch {
+    private final FloatValues reader;
     private float[] values = new float[1024];
     private int length;
 
-    void add(String column, Object value) {
+    Batch(FloatValues reader) {
+      this.reader = reader;
+    }
+
+    void add(Object value) {
       if (value == null) {
         return;
       }
-      float[] more = FloatValues.of(column, value);
+      float[] more = reader.values(value);
       if (length + more.length > values.length) {
         values = java.util.Arrays.copyOf(values, Math.max(2 * values.length, length + more.length));
       }
@@ -247,7 +285,8 @@ public final class ObserveJob {
   }
 
   /** One task: stats of each column, slice by slice. */
-  private record Observe(Columns observed, List<SliceColumn> by, LongAccumulator seen)
+  private record Observe(
+      Columns observed, List<FloatValues> readers, List<SliceColumn> by, LongAccumulator seen)
       implements MapPartitionsFunction<Row, Row> {
     private static final long serialVersionUID = 1L;
 
@@ -260,9 +299,10 @@ public final class ObserveJob {
 
     private Iterator<Row> observe(String slice, Iterator<Row> rows, long place) {
       List<ColumnObserver> observers = new ArrayList<>();
-      observed
-          .columns()
-          .forEach(column -> observers.add(new ColumnObserver(observed, column, place)));
+      for (int i = 0; i < readers.size(); i++) {
+        observers.add(
+            new ColumnObserver(observed, observed.columns().get(i), readers.get(i), place));
+      }
       RowSource.Tally tally = new RowSource.Tally();
       while (rows.hasNext()) {
         Row row = rows.next();
@@ -292,26 +332,29 @@ public final class ObserveJob {
 
     private final Columns observed;
     private final String column;
+    private final FloatValues reader;
     private final long place;
     private final TensorStats stats = TensorStats.empty();
-    private final Batch batch = new Batch();
+    private final Batch batch;
     private final ChannelObserver channelObserver = new ChannelObserver(POOL.get());
     private ChannelStats batchChannels;
     private long batches;
 
-    ColumnObserver(Columns observed, String column, long place) {
+    ColumnObserver(Columns observed, String column, FloatValues reader, long place) {
       this.observed = observed;
       this.column = column;
+      this.reader = reader;
       this.place = place;
+      this.batch = new Batch(reader);
     }
 
     void add(Object value) {
       if (value == null) {
         return;
       }
-      batch.add(column, value);
+      batch.add(value);
       if (observed.isPerChannel()) {
-        addChannels(FloatValues.of(column, value));
+        addChannels(reader.values(value));
       }
     }
 
