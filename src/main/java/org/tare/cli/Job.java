@@ -31,6 +31,7 @@ import org.tare.spark.CalibrationJob;
 import org.tare.spark.DataSource;
 import org.tare.spark.EvaluationJob;
 import org.tare.stats.CalibrationState;
+import org.tare.store.Existing;
 import org.tare.store.HadoopFiles;
 import org.tare.store.OutputFolder;
 
@@ -232,7 +233,11 @@ final class Job implements AutoCloseable {
   }
 
   private OutputFolder output() {
-    return OutputFolder.check(files(), settings.require("output"), settings.flag("overwrite"));
+    return OutputFolder.check(
+        files(),
+        settings.require("output"),
+        settings.flag("overwrite") ? Existing.REPLACE : Existing.REFUSE,
+        List.of());
   }
 
   private SparkSide side() {

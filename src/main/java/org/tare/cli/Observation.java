@@ -26,6 +26,7 @@ import org.tare.spark.DataSource;
 import org.tare.spark.ObserveJob;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.MovingAverage;
+import org.tare.store.Existing;
 import org.tare.store.HadoopFiles;
 import org.tare.store.OutputFolder;
 
@@ -79,7 +80,13 @@ final class Observation {
       Optional<OutputFolder> folder =
           settings
               .find("output")
-              .map(name -> OutputFolder.check(files, name, settings.flag("overwrite")));
+              .map(
+                  name ->
+                      OutputFolder.check(
+                          files,
+                          name,
+                          settings.flag("overwrite") ? Existing.REPLACE : Existing.REFUSE,
+                          List.of()));
       List<QParamsLine> lines = new ArrayList<>();
       Map<String, byte[]> written = new LinkedHashMap<>();
       if (isTorch || observer.equals("placeholder")) {

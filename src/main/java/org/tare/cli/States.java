@@ -8,6 +8,7 @@ import java.util.Locale;
 import org.apache.hadoop.conf.Configuration;
 import org.tare.TareException;
 import org.tare.stats.CalibrationState;
+import org.tare.store.Existing;
 import org.tare.store.HadoopFiles;
 
 /** The command {@code merge}, and a state as {@code inspect} shows it; neither starts Spark. */
@@ -26,7 +27,11 @@ final class States {
     if (merged == null) {
       throw TareException.usage("Missing the states: merge STATE STATE … --output FILE");
     }
-    files.write("calibration state", output, merged.encode(), overwrite);
+    files.write(
+        "calibration state",
+        output,
+        merged.encode(),
+        overwrite ? Existing.REPLACE : Existing.REFUSE);
     System.out.printf(
         Locale.ROOT,
         "Merged %d states: %,d rows, %d tensors%nOutput  %s%n",

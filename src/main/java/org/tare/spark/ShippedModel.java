@@ -16,6 +16,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.apache.spark.SparkFiles;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
+import org.tare.files.TemporaryFolders;
 import org.tare.graph.ModelFile;
 import org.tare.graph.OnnxModel;
 import org.tare.infer.SessionPool;
@@ -63,10 +64,7 @@ record ShippedModel(String label, String digest, String dataDigest, int threads)
     if (SHIPPED.contains(key)) {
       return;
     }
-    Path folder = Files.createTempDirectory("tare-model-");
-    folder.toFile().deleteOnExit();
-    Path place = folder.resolve(name);
-    place.toFile().deleteOnExit();
+    Path place = TemporaryFolders.create("model").resolve(name);
     try (OutputStream out = Files.newOutputStream(place)) {
       file.writeTo(out);
     }
