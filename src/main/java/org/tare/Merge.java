@@ -2,6 +2,7 @@ package org.tare;
 
 import java.util.List;
 import org.tare.stats.CalibrationState;
+import org.tare.store.Existing;
 
 /** A sum of states to be. */
 public final class Merge {
@@ -29,10 +30,14 @@ public final class Merge {
     return merged;
   }
 
-  /** Merges, and writes the state to a file. */
-  public CalibrationState write(String file, boolean overwrite) {
+  /**
+   * Merges, and writes the state to a file.
+   *
+   * @param existing what happens to a file that is there
+   */
+  public CalibrationState write(String file, Existing existing) {
     CalibrationState merged = run();
-    tare.files().write("calibration state", file, merged.encode(), overwrite);
+    tare.files().write("calibration state", file, merged.encode(), existing);
     return merged;
   }
 }

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.tare.onnx.ModelFile;
 import org.tare.stats.CalibrationState;
+import org.tare.store.Existing;
 import org.tare.store.HadoopFiles;
 import org.tare.store.OutputFolder;
 
@@ -34,13 +35,17 @@ final class Publication {
             name ->
                 new Publication(
                     files,
-                    OutputFolder.check(files, name, call.settings().flag("overwrite")),
+                    OutputFolder.check(
+                        files,
+                        name,
+                        call.settings().flag("overwrite") ? Existing.REPLACE : Existing.REFUSE,
+                        call.inputPaths()),
                     name));
   }
 
   /** A folder that is to be written now. */
   static Publication to(HadoopFiles files, String name) {
-    return new Publication(files, OutputFolder.check(files, name, false), name);
+    return new Publication(files, OutputFolder.check(files, name, Existing.REFUSE, List.of()), name);
   }
 
   /**
@@ -67,7 +72,7 @@ final class Publication {
     }
     String kept = name.replaceAll("/+$", "") + ".state.tare";
     try {
-      files.write("calibration state", kept, state.get().encode(), true);
+      files.write("calibration state", kept, state.get().encode(), Existing.REPLACE);
     } catch (TareException e) {
       return Optional.empty();
     }

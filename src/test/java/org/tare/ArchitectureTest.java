@@ -21,7 +21,8 @@ class ArchitectureTest {
           List.of("qconfig"),
           List.of("range"),
           List.of("stats"),
-          List.of("quant"));
+          List.of("quant"),
+          List.of("files"));
 
   private static final JavaClasses CLASSES =
       new ClassFileImporter()
@@ -55,7 +56,7 @@ class ArchitectureTest {
     only("com.google.protobuf..", "org.tare.graph..");
     only("org.apache.hadoop..", "org.tare.store..", "org.tare.cli..");
     only("picocli..", "org.tare.cli..");
-    only("com.fasterxml.jackson..", "org.tare.cli..");
+    only("com.fasterxml.jackson..", "org.tare.store..", "org.tare.cli..");
     only("scala..", "org.tare.spark..", "org.tare.cli..");
   }
 

@@ -19,6 +19,7 @@ import org.tare.job.ModelReader;
 import org.tare.report.ReportData.Fact;
 import org.tare.settings.Settings;
 import org.tare.stats.CalibrationState;
+import org.tare.store.Existing;
 
 /**
  * Carries out one command: a call of the library, and the printing of what it gave. Progress goes
@@ -163,7 +164,8 @@ final class CommandRun implements AutoCloseable {
     String output = require("output", "--output FILE");
     List<CalibrationState> states = new ArrayList<>();
     positional.forEach(file -> states.add(tare.readState(file)));
-    CalibrationState merged = tare.merge(states).write(output, settings.flag("overwrite"));
+    CalibrationState merged = tare.merge(states).write(
+            output, settings.flag("overwrite") ? Existing.REPLACE : Existing.REFUSE);
     out.printf(
         Locale.ROOT,
         "Merged %d states: %,d rows, %d tensors%nOutput  %s%n",

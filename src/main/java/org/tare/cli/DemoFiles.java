@@ -3,19 +3,20 @@ package org.tare.cli;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import org.tare.TareException;
+import org.tare.files.TemporaryFolder;
+import org.tare.files.TemporaryFolders;
 
 /** The demo's model and data, copied out of the jar so that Spark can read them. */
-record DemoFiles(Path folder) implements AutoCloseable {
+record DemoFiles(TemporaryFolder folder) implements AutoCloseable {
   private static final String MODEL = "digits-mobilenet.onnx";
   private static final String DATA = "digits-train.parquet";
   private static final String VALIDATION = "digits-validation.parquet";
 
   static DemoFiles extract() {
+    TemporaryFolder folder = TemporaryFolders.create("demo");
     try {
-      Path folder = Files.createTempDirectory("tare-demo-");
       for (String name : List.of(MODEL, DATA, VALIDATION)) {
         try (InputStream in = DemoFiles.class.getResourceAsStream("/org/tare/demo/" + name)) {
           Files.copy(in, folder.resolve(name));
@@ -41,9 +42,6 @@ record DemoFiles(Path folder) implements AutoCloseable {
 
   @Override
   public void close() {
-    for (String name : List.of(MODEL, DATA, VALIDATION)) {
-      folder.resolve(name).toFile().delete();
-    }
-    folder.toFile().delete();
+    folder.close();
   }
 }

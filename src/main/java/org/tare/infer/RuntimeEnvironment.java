@@ -2,8 +2,18 @@ package org.tare.infer;
 
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtLoggingLevel;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.concurrent.FutureTask;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.tare.TareException;
+import org.tare.files.TemporaryFolders;
 
 /** Starts ONNX Runtime, once per JVM. */
 final class RuntimeEnvironment {
@@ -14,12 +24,21 @@ final class RuntimeEnvironment {
    */
   private static final long STACK_BYTES = 512L << 20;
 
+  private static final Path MAPS = Path.of("/proc/self/maps");
+  private static final Pattern UNPACKED =
+      Pattern.compile("(/[^ ].*/onnxruntime-java[0-9]+)/libonnxruntime\\.so$");
+
   private RuntimeEnvironment() {}
 
   static OrtEnvironment create() {
     FutureTask<OrtEnvironment> start =
         new FutureTask<>(
-            () -> OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, "tare"));
+            () -> {
+              OrtEnvironment environment =
+                  OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, "tare");
+              adoptUnpackedLibrary();
+              return environment;
+            });
     new Thread(null, start, "tare-onnxruntime", STACK_BYTES).start();
     try {
       return start.get();
@@ -28,6 +47,21 @@ final class RuntimeEnvironment {
       throw TareException.tryAgain("Cannot start ONNX Runtime: interrupted").causedBy(e);
     } catch (java.util.concurrent.ExecutionException e) {
       throw TareException.tryAgain("Cannot start ONNX Runtime: %s", e.getCause()).causedBy(e);
+    }
+  }
+
+  /**
+   * ONNX Runtime unpacks its library, 28 MB, into a temporary folder, which stays when the process
+   * is killed. Linux tells from where this process has loaded it.
+   */
+  private static void adoptUnpackedLibrary() {
+    try (Stream<String> maps = Files.lines(MAPS, StandardCharsets.ISO_8859_1)) {
+      maps.map(UNPACKED::matcher)
+          .filter(Matcher::find)
+          .findFirst()
+          .ifPresent(found -> TemporaryFolders.adopt(Path.of(found.group(1))));
+    } catch (IOException | UncheckedIOException | InvalidPathException e) {
+      // Not Linux: the folder stays as ONNX Runtime leaves it.
     }
   }
 }

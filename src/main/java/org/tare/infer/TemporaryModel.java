@@ -1,20 +1,20 @@
 package org.tare.infer;
 
-import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.BiConsumer;
 import org.tare.TareException;
+import org.tare.files.TemporaryFolder;
+import org.tare.files.TemporaryFolders;
 import org.tare.onnx.OnnxModel;
 
 /** A model as a file to be loaded, with its external data; both go when it is closed. */
 public final class TemporaryModel implements AutoCloseable {
   private static final String NAME = "model.onnx";
 
-  private final Path folder;
+  private final TemporaryFolder folder;
 
-  private TemporaryModel(Path folder) {
+  private TemporaryModel(TemporaryFolder folder) {
     this.folder = folder;
   }
 
@@ -29,12 +29,7 @@ public final class TemporaryModel implements AutoCloseable {
   }
 
   private static TemporaryModel write(OnnxModel model, BiConsumer<OnnxModel, Path> write) {
-    TemporaryModel temporary;
-    try {
-      temporary = new TemporaryModel(Files.createTempDirectory("tare-model-"));
-    } catch (IOException e) {
-      throw TareException.cannotWrite("Cannot write a temporary file: %s", e).causedBy(e);
-    }
+    TemporaryModel temporary = new TemporaryModel(TemporaryFolders.create("model"));
     try {
       write.accept(model, temporary.file());
       return temporary;
@@ -42,7 +37,7 @@ public final class TemporaryModel implements AutoCloseable {
       temporary.close();
       throw TareException.cannotWrite(
               "Cannot write a temporary file in %s: %s",
-              temporary.folder.getParent(), e.getCause().getMessage())
+              temporary.folder.path().getParent(), e.getCause().getMessage())
           .causedBy(e);
     } catch (RuntimeException | Error e) {
       temporary.close();
@@ -56,16 +51,6 @@ public final class TemporaryModel implements AutoCloseable {
 
   @Override
   public void close() {
-    deleteQuietly(file());
-    deleteQuietly(folder.resolve(NAME + ".data"));
-    deleteQuietly(folder);
-  }
-
-  private static void deleteQuietly(Path file) {
-    try {
-      Files.deleteIfExists(file);
-    } catch (IOException e) {
-      file.toFile().deleteOnExit();
-    }
+    folder.close();
   }
 }

@@ -1,23 +1,34 @@
 package org.tare.store;
 
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
-import java.util.Comparator;
+import java.util.Arrays;
+import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.function.Function;
-import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSError;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.tare.TareException;
+import org.tare.files.TemporaryFolder;
+import org.tare.files.TemporaryFolders;
 
-/** Files by their path, on any file system that Hadoop reaches. */
+/**
+ * Files by their path, on any file system that Hadoop reaches.
+ *
+ * <p>One rule for all paths: with a scheme ({@code hdfs://…}, {@code file:/…}) a path is taken as it
+ * is; without one it belongs to the configuration's {@code fs.defaultFS}. There, a relative one
+ * starts at the working directory on the local file system, and at the user's home folder on HDFS.
+ * A colon without a slash after it is part of a name.
+ */
 public final class HadoopFiles {
   private final Configuration configuration;
 
@@ -25,16 +36,64 @@ public final class HadoopFiles {
     this.configuration = configuration;
   }
 
+  /**
+   * The whole path of a name, with its scheme.
+   *
+   * @throws TareException if the name cannot be a path, or its file system cannot be used
+   */
+  public String qualified(String name) {
+    try {
+      return qualifiedPath(name).toString();
+    } catch (IOException e) {
+      throw FileErrors.reading("path", name, e);
+    }
+  }
+
+  /**
+   * The whole path for a reader of Spark's, which takes {@code * ? [ ] { } \} for patterns: where
+   * something has exactly this name, it alone is meant; otherwise the name is the pattern.
+   *
+   * @throws TareException if the name cannot be a path, or its file system cannot be used
+   */
+  public String forSpark(String name) {
+    try {
+      Path path = qualifiedPath(name);
+      return Paths.isPattern(name) && store(path).find(path).isPresent()
+          ? Paths.quoted(path.toString())
+          : path.toString();
+    } catch (IOException e) {
+      throw FileErrors.reading("data", name, e);
+    }
+  }
+
+  Path qualifiedPath(String name) throws IOException {
+    Path path = Paths.parse(name, configuration);
+    return "file".equals(path.toUri().getScheme())
+        ? path
+        : fileSystem(path, name).makeQualified(path);
+  }
+
   /** The file system of the path; the local one without checksum files beside its files. */
   FileSystem fileSystem(Path path) throws IOException {
+    return fileSystem(path, path.toString());
+  }
+
+  private FileSystem fileSystem(Path path, String name) throws IOException {
     FileSystem fileSystem;
     try {
       fileSystem = path.getFileSystem(configuration);
-    } catch (IllegalArgumentException e) {
-      // An unknown host, among others.
-      throw new IOException(e.getMessage(), e);
+    } catch (RuntimeException | LinkageError e) {
+      // An unknown host, or a class that is missing, among others.
+      throw new IOException(FileErrors.reason(e), e);
     }
     return fileSystem instanceof LocalFileSystem local ? local.getRawFileSystem() : fileSystem;
+  }
+
+  FolderStore store(Path path) throws IOException {
+    FileSystem fileSystem = fileSystem(path);
+    return fileSystem instanceof RawLocalFileSystem && fileSystem.getScheme().equals("file")
+        ? new LocalStore()
+        : new HadoopStore(fileSystem);
   }
 
   /**
@@ -54,70 +113,106 @@ public final class HadoopFiles {
    */
   public byte[] head(String what, String file, int bytes) {
     try {
-      Path path = new Path(file);
-      FileSystem fileSystem = fileSystem(path);
-      if (fileSystem.exists(path) && fileSystem.getFileStatus(path).isDirectory()) {
+      Path path = qualifiedPath(file);
+      FolderStore store = store(path);
+      if (store.find(path).filter(FolderStore.Entry::isFolder).isPresent()) {
         throw TareException.badInput(
-            "Cannot read %s %s: it is a folder; name the file in it", what, file);
+            "Cannot read %s %s: it is a folder; name the file in it", what, Paths.shown(file));
       }
-      try (InputStream in = fileSystem.open(path)) {
+      try (InputStream in = store.open(path)) {
         return in.readNBytes(bytes);
       }
-    } catch (FileNotFoundException e) {
-      throw TareException.missing("Cannot read %s %s: there is no such file", what, file)
-          .causedBy(e);
-    } catch (IOException | IllegalArgumentException e) {
-      throw TareException.badInput("Cannot read %s %s: %s", what, file, e.getMessage()).causedBy(e);
+    } catch (IOException | IllegalArgumentException | LinkageError | FSError e) {
+      throw FileErrors.reading(what, file, e);
     }
   }
 
   /**
-   * Writes a small file: beside its place, then moved there, so that a former one stays until then.
+   * Writes a small file: it appears whole, and a former one stays until then. A link stays, and
+   * what it leads to is replaced. On an object store the file appears when it is closed.
    *
-   * @param overwrite whether a file that is there may be replaced
-   * @throws TareException if it is there and may not be replaced, or cannot be written
+   * @param content begins with the four letters that say what it is; what begins otherwise is not
+   *     replaced
+   * @throws TareException if something is there that must not be replaced, or it cannot be written
    */
-  public void write(String what, String file, byte[] content, boolean overwrite) {
+  public void write(String what, String file, byte[] content, Existing existing) {
     try {
-      Path path = new Path(file);
-      FileSystem fileSystem = fileSystem(path);
-      if (fileSystem.exists(path) && !overwrite) {
-        throw TareException.cannotWrite(
-            "Cannot write %s %s: it exists; give another name, or --overwrite to replace it",
-            what, file);
+      Path given = qualifiedPath(file);
+      FolderStore store = store(given);
+      Path path = Links.target(fileSystem(given), given, what, file);
+      Optional<FolderStore.Entry> there = store.find(path);
+      if (there.isPresent()) {
+        checkReplaceable(store, there.get(), what, file, content, existing);
       }
-      if (fileSystem.exists(path) && fileSystem.getFileStatus(path).isDirectory()) {
-        throw TareException.cannotWrite("Cannot write %s %s: it is a folder", what, file);
-      }
-      Path staging = new Path(path.toString() + ".staging-" + UUID.randomUUID());
-      try {
-        try (OutputStream out = fileSystem.create(staging, false)) {
-          out.write(content);
-        }
-        moveToPlace(fileSystem, staging, path);
-      } finally {
-        fileSystem.delete(staging, false);
-      }
-    } catch (IOException | IllegalArgumentException e) {
-      throw TareException.cannotWrite("Cannot write %s %s: %s", what, file, e.getMessage())
-          .causedBy(e);
+      write(store, path, there, content, existing);
+    } catch (FileAlreadyExistsException e) {
+      throw exists(what, file).causedBy(e);
+    } catch (IOException | IllegalArgumentException | LinkageError | FSError e) {
+      throw FileErrors.writing(what, file, e);
     }
   }
 
-  private static void moveToPlace(FileSystem fileSystem, Path staging, Path path)
+  private static void checkReplaceable(
+      FolderStore store,
+      FolderStore.Entry there,
+      String what,
+      String file,
+      byte[] content,
+      Existing existing)
       throws IOException {
-    Path former = new Path(path.toString() + ".former-" + UUID.randomUUID());
-    boolean replaces = fileSystem.exists(path);
-    if (replaces && !fileSystem.rename(path, former)) {
-      throw new IOException("the former file cannot be moved away");
+    if (there.isFolder()) {
+      throw TareException.cannotWrite(
+          "Cannot write %s %s: it is a folder", what, Paths.shown(file));
     }
-    if (!fileSystem.rename(staging, path)) {
-      if (replaces) {
-        fileSystem.rename(former, path);
+    if (existing == Existing.REFUSE) {
+      throw exists(what, file);
+    }
+    byte[] head = Arrays.copyOf(content, Math.min(content.length, 4));
+    try (InputStream in = store.open(there.path())) {
+      byte[] found = in.readNBytes(4);
+      if (found.length > 0 && !Arrays.equals(found, head)) {
+        throw TareException.cannotWrite(
+            "Cannot replace %s %s: the file there is none; remove it yourself, or give another"
+                + " name",
+            what, Paths.shown(file));
       }
-      throw new IOException("it cannot be moved to its place");
     }
-    fileSystem.delete(former, false);
+  }
+
+  private static TareException exists(String what, String file) {
+    return TareException.cannotWrite(
+        "Cannot write %s %s: it exists; give another name, or --overwrite to replace it",
+        what, Paths.shown(file));
+  }
+
+  private static void write(
+      FolderStore store,
+      Path path,
+      Optional<FolderStore.Entry> there,
+      byte[] content,
+      Existing existing)
+      throws IOException {
+    if (store.moves() == FolderStore.Moves.NONE) {
+      try (OutputStream out = there.isPresent() ? store.overwrite(path) : store.create(path)) {
+        out.write(content);
+      }
+      return;
+    }
+    Path staging =
+        Paths.child(
+            path.getParent(), "." + path.getName() + ".staging-" + UUID.randomUUID().toString());
+    store.makeFolder(path.getParent());
+    try {
+      try (OutputStream out = store.create(staging)) {
+        out.write(content);
+      }
+      if (there.isPresent()) {
+        store.copyAccess(path, staging);
+      }
+      store.moveFile(staging, path, existing);
+    } finally {
+      store.delete(staging);
+    }
   }
 
   /**
@@ -139,51 +234,41 @@ public final class HadoopFiles {
       String file,
       Function<java.nio.file.Path, Set<String>> beside,
       Function<java.nio.file.Path, T> use) {
-    Path path = new Path(file);
-    String scheme = path.toUri().getScheme();
-    if (scheme == null || scheme.equals("file")) {
-      return use.apply(java.nio.file.Path.of(path.toUri().getPath()));
-    }
-    java.nio.file.Path folder = null;
+    Path path;
+    FolderStore store;
     try {
-      folder = Files.createTempDirectory("tare-");
+      path = qualifiedPath(file);
+      store = store(path);
+    } catch (IOException e) {
+      throw FileErrors.reading(what, file, e);
+    }
+    if (store instanceof LocalStore) {
+      return use.apply(LocalStore.local(path));
+    }
+    try (TemporaryFolder folder = TemporaryFolders.create("copy")) {
       java.nio.file.Path local = folder.resolve(path.getName());
-      FileSystem fileSystem = fileSystem(path);
-      copy(fileSystem, path, local);
-      for (String other : beside.apply(local)) {
-        Path from = new Path(path.getParent(), other);
-        java.nio.file.Path to = folder.resolve(other);
-        Files.createDirectories(to.getParent());
-        // One that is missing is reported by whoever reads the file.
-        if (fileSystem.exists(from)) {
-          copy(fileSystem, from, to);
+      try {
+        copy(store, path, local);
+        for (String other : beside.apply(local)) {
+          Path from = Paths.child(path.getParent(), other);
+          java.nio.file.Path to = folder.resolve(other);
+          Files.createDirectories(to.getParent());
+          // One that is missing is reported by whoever reads the file.
+          if (store.find(from).isPresent()) {
+            copy(store, from, to);
+          }
         }
+      } catch (IOException | UncheckedIOException | LinkageError | FSError e) {
+        throw FileErrors.reading(what, file, e);
       }
       return use.apply(local);
-    } catch (FileNotFoundException e) {
-      throw TareException.missing("Cannot read %s %s: there is no such file", what, file)
-          .causedBy(e);
-    } catch (IOException e) {
-      throw TareException.badInput("Cannot read %s %s: %s", what, file, e.getMessage()).causedBy(e);
-    } finally {
-      delete(folder);
     }
   }
 
-  private static void copy(FileSystem fileSystem, Path from, java.nio.file.Path to)
+  private static void copy(FolderStore store, Path from, java.nio.file.Path to)
       throws IOException {
-    try (InputStream in = fileSystem.open(from)) {
+    try (InputStream in = store.open(from)) {
       Files.copy(in, to);
-    }
-  }
-
-  private static void delete(java.nio.file.Path folder) {
-    if (folder != null) {
-      try (Stream<java.nio.file.Path> all = Files.walk(folder)) {
-        all.sorted(Comparator.reverseOrder()).forEach(one -> one.toFile().delete());
-      } catch (IOException | UncheckedIOException e) {
-        folder.toFile().deleteOnExit();
-      }
     }
   }
 }

@@ -2,76 +2,118 @@ package org.tare.store;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.util.List;
 import java.util.Map;
-import java.util.UUID;
-import org.apache.hadoop.fs.FileStatus;
+import java.util.Optional;
+import org.apache.hadoop.fs.FSError;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.tare.TareException;
+import org.tare.files.Owner;
 
 /**
- * A folder that appears whole or not at all: its files are written beside its place, {@code
- * _SUCCESS} last, and then moved there by a rename. What stood there before is moved away first and
- * deleted after; until then it is untouched.
+ * A folder that appears whole or not at all: its files are written beside its place, a manifest
+ * ({@code _TARE.json}) and {@code _SUCCESS} last, and then brought there in one step. What stood
+ * there before stays until then, and is replaced only if the manifest proves that Tare wrote it and
+ * nobody has put anything into it. A link stays, and the folder that it leads to is replaced. The
+ * new folder gets mode and group of the one that it replaces; otherwise the umask rules.
  */
 public final class OutputFolder {
   /** Empty; whoever finds it finds all the rest. */
   public static final String SUCCESS = "_SUCCESS";
 
-  private final FileSystem fileSystem;
+  private final FolderStore store;
   private final Path place;
+  private final String name;
+  private final Existing existing;
+  private final Owner owner;
 
-  private OutputFolder(FileSystem fileSystem, Path place) {
-    this.fileSystem = fileSystem;
+  OutputFolder(FolderStore store, Path place, String name, Existing existing, Owner owner) {
+    this.store = store;
     this.place = place;
+    this.name = name;
+    this.existing = existing;
+    this.owner = owner;
   }
 
   /**
-   * Checks, before any work is done, that the folder can be written.
+   * Checks, before any work is done, that the folder can be written. Puts a former folder back that
+   * a killed run has moved away, and deletes what such runs left beside it. Makes nothing.
    *
-   * @param overwrite whether a folder that is there may be replaced
-   * @throws TareException if it is there and may not be replaced, is not a folder of Tare's, or its
-   *     parent is not writable
+   * @param existing what happens to a folder that is there; an empty one never matters
+   * @param inputs paths, also as patterns, of what the run reads
+   * @throws TareException if something is there that must not be replaced, the folder is, holds or
+   *     lies in an input, or it cannot be written
    */
-  public static OutputFolder check(HadoopFiles files, String folder, boolean overwrite) {
+  public static OutputFolder check(
+      HadoopFiles files, String folder, Existing existing, List<String> inputs) {
     try {
-      Path given = new Path(folder);
+      Path given = files.qualifiedPath(folder);
       FileSystem fileSystem = files.fileSystem(given);
-      Path place = fileSystem.makeQualified(given);
-      OutputFolder output = new OutputFolder(fileSystem, place);
-      if (fileSystem.exists(place)) {
-        output.checkReplaceable(folder, overwrite);
-      }
-      Path staging = output.sibling("probe");
-      if (!fileSystem.mkdirs(staging) || !fileSystem.delete(staging, true)) {
+      Path place = Links.target(fileSystem, given, "output", folder);
+      if (place.getParent() == null) {
         throw TareException.cannotWrite(
-            "Cannot write output %s: its parent folder is not writable", folder);
+            "Cannot write output %s: it is the root of a file system; name a folder in it",
+            Paths.shown(folder));
       }
+      Location location = Location.of(fileSystem, place);
+      inputs.forEach(input -> Location.checkApart(files, folder, location, input));
+      OutputFolder output =
+          new OutputFolder(
+              files.store(place), place, Paths.shown(given), existing, Owner.current());
+      output.check(folder);
       return output;
-    } catch (IOException | IllegalArgumentException e) {
-      throw TareException.cannotWrite("Cannot write output %s: %s", folder, firstLine(e))
-          .causedBy(e);
+    } catch (IOException | IllegalArgumentException | LinkageError | FSError e) {
+      throw FileErrors.writing("output", folder, e);
     }
   }
 
-  private void checkReplaceable(String folder, boolean overwrite) throws IOException {
-    FileStatus status = fileSystem.getFileStatus(place);
-    if (!status.isDirectory()) {
-      throw TareException.cannotWrite(
-          "Cannot write output %s: it exists and is a file, not a folder", folder);
+  /** The part that needs nothing but the store. */
+  void check(String given) throws IOException {
+    publishing().recover();
+    if (store.find(place).isPresent()) {
+      checkReplaceable(given);
     }
-    boolean isEmpty = fileSystem.listStatus(place).length == 0;
-    if (!overwrite && !isEmpty) {
+    checkWritable();
+  }
+
+  private Publishing publishing() {
+    return Publishing.of(store, place, owner);
+  }
+
+  private void checkReplaceable(String given) throws IOException {
+    if (!store.find(place).orElseThrow().isFolder()) {
+      throw TareException.cannotWrite(
+          "Cannot write output %s: it exists and is a file, not a folder", Paths.shown(given));
+    }
+    if (store.list(place).isEmpty()) {
+      return;
+    }
+    if (existing == Existing.REFUSE) {
       throw TareException.cannotWrite(
           "Cannot write output %s: it exists; give another folder, or --overwrite to replace it",
-          folder);
+          Paths.shown(given));
     }
     // A wrong --output must not cost anyone a home directory.
-    if (!isEmpty && !fileSystem.exists(new Path(place, SUCCESS))) {
+    Optional<String> objection =
+        FolderProof.objection(store, place, FolderProof.Depth.CONTENTS);
+    if (objection.isPresent()) {
       throw TareException.cannotWrite(
-          "Cannot replace output %s: it holds no %s, so Tare did not write it; remove it yourself",
-          folder, SUCCESS);
+          "Cannot replace output %s: %s", Paths.shown(given), objection.get());
     }
+  }
+
+  private void checkWritable() throws IOException {
+    Path above = place.getParent();
+    while (above.getParent() != null && store.find(above).isEmpty()) {
+      above = above.getParent();
+    }
+    if (store.find(above).filter(entry -> !entry.isFolder()).isPresent()) {
+      throw new IOException(Paths.shown(above) + " is a file, not a folder");
+    }
+    // The longest name that will be needed.
+    WorkFolder.create(store, Paths.child(above, place.getName()), owner).delete();
   }
 
   /** What writes a file that is too large for an array; it leaves the stream open. */
@@ -81,9 +123,11 @@ public final class OutputFolder {
   }
 
   /**
-   * Writes the files and moves them to their place in one step.
+   * Writes the files and brings them to their place in one step.
    *
    * @param files content by name
+   * @throws TareException if they cannot be written, or the place has been taken meanwhile; then
+   *     the message says where the result is kept
    */
   public void publish(Map<String, byte[]> files) {
     publish(files, Map.of());
@@ -95,58 +139,46 @@ public final class OutputFolder {
    * @param streamed what writes each of them, by name
    */
   public void publish(Map<String, byte[]> files, Map<String, Content> streamed) {
-    Path staging = sibling("staging");
-    Path former = sibling("former");
     try {
+      WorkFolder work = WorkFolder.create(store, place, owner);
       try {
-        fileSystem.mkdirs(staging);
-        for (Map.Entry<String, byte[]> file : files.entrySet()) {
-          write(new Path(staging, file.getKey()), file.getValue());
-        }
-        for (Map.Entry<String, Content> file : streamed.entrySet()) {
-          try (OutputStream out = fileSystem.create(new Path(staging, file.getKey()), false)) {
-            file.getValue().writeTo(out);
-          }
-        }
-        write(new Path(staging, SUCCESS), new byte[0]);
-        boolean replaces = fileSystem.exists(place);
-        if (replaces && !fileSystem.rename(place, former)) {
-          throw new IOException("the former folder cannot be moved away");
-        }
-        if (!fileSystem.rename(staging, place)) {
-          if (replaces) {
-            fileSystem.rename(former, place);
-          }
-          throw new IOException("the finished folder cannot be moved there from " + staging);
-        }
-      } finally {
-        fileSystem.delete(staging, true);
+        work.write(files, streamed);
+        publish(work);
+      } catch (IOException | RuntimeException | LinkageError | FSError e) {
+        deleteIfDisposable(work);
+        throw e;
       }
-      fileSystem.delete(former, true);
-    } catch (IOException e) {
-      throw TareException.cannotWrite("Cannot write output %s: %s", place, firstLine(e))
+    } catch (IOException | UncheckedIOException | LinkageError | FSError e) {
+      throw FileErrors.writing("output", name, e);
+    }
+  }
+
+  private void publish(WorkFolder work) throws IOException {
+    Publishing publishing = publishing();
+    try {
+      publishing.publish(work, existing);
+    } catch (PlaceTaken e) {
+      Path kept = publishing.keep(work);
+      throw TareException.cannotWrite(
+              "Cannot write output %s: %s; the result of this run is kept in %s",
+              Paths.shown(name), e.getMessage(), Paths.shown(kept))
           .causedBy(e);
     }
   }
 
-  private void write(Path file, byte[] content) throws IOException {
-    try (OutputStream out = fileSystem.create(file, false)) {
-      out.write(content);
+  private static void deleteIfDisposable(WorkFolder work) {
+    try {
+      if (work.isDisposable()) {
+        work.delete();
+      }
+    } catch (IOException | FSError e) {
+      // The next start sweeps it.
     }
   }
 
-  private Path sibling(String purpose) {
-    Path parent = place.getParent() == null ? place : place.getParent();
-    return new Path(
-        parent, "." + place.getName() + "." + purpose + "-" + UUID.randomUUID().toString());
-  }
-
-  private static String firstLine(Exception e) {
-    return String.valueOf(e.getMessage()).lines().findFirst().orElse(e.toString());
-  }
-
+  /** The path, a local one without its scheme. */
   @Override
   public String toString() {
-    return place.toUri().getScheme().equals("file") ? place.toUri().getPath() : place.toString();
+    return name;
   }
 }

@@ -35,16 +35,16 @@ class HdfsTest {
       HadoopFiles files = new HadoopFiles(configuration);
       FileSystem hdfs = cluster.getFileSystem();
       String out = cluster.getURI() + "/models/digits";
-      OutputFolder.check(files, out, false).publish(Map.of("a.txt", new byte[] {1}));
+      OutputFolder.check(files, out, Existing.REFUSE, List.of()).publish(Map.of("a.txt", new byte[] {1}));
       assertTrue(hdfs.exists(new Path(out, OutputFolder.SUCCESS)));
       assertArrayEquals(new byte[] {1}, files.read("file", out + "/a.txt"));
 
       TareException e =
-          assertThrows(TareException.class, () -> OutputFolder.check(files, out, false));
+          assertThrows(TareException.class, () -> OutputFolder.check(files, out, Existing.REFUSE, List.of()));
       assertEquals(TareException.Kind.CANNOT_WRITE, e.kind());
       assertTrue(e.getMessage().contains("it exists"), e.getMessage());
 
-      OutputFolder.check(files, out, true).publish(Map.of("b.txt", new byte[] {2}));
+      OutputFolder.check(files, out, Existing.REPLACE, List.of()).publish(Map.of("b.txt", new byte[] {2}));
       assertFalse(hdfs.exists(new Path(out, "a.txt")));
       assertArrayEquals(new byte[] {2}, files.read("file", out + "/b.txt"));
       // Nothing is left beside it.
@@ -77,7 +77,7 @@ class HdfsTest {
       Map<String, OutputFolder.Content> streamed = new LinkedHashMap<>();
       List<ModelFile> written = model.files("model.onnx");
       written.forEach(file -> streamed.put(file.name(), file::writeTo));
-      OutputFolder.check(files, out, false).publish(Map.of("a.txt", new byte[] {1}), streamed);
+      OutputFolder.check(files, out, Existing.REFUSE, List.of()).publish(Map.of("a.txt", new byte[] {1}), streamed);
       FileSystem hdfs = cluster.getFileSystem();
       assertTrue(hdfs.exists(new Path(out, OutputFolder.SUCCESS)));
       for (ModelFile file : written) {

@@ -1,0 +1,105 @@
+package org.tare.store;
+
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.NoSuchFileException;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.UUID;
+import org.apache.hadoop.fs.Path;
+import org.tare.files.Owner;
+
+/**
+ * A file that one run at a time can make: it holds the owner and a number of its own.
+ *
+ * <p>A claim whose owner is gone is taken over by the run that can make a second file, named after
+ * the first one's content. The second file is a claim itself. Its holder looks at the first once
+ * more, since another may have taken it over and have released both meanwhile.
+ */
+final class Claim {
+  private static final int ATTEMPTS = 10;
+
+  private final FolderStore store;
+  private final Path file;
+  private final Owner owner;
+  private final byte[] content;
+
+  Claim(FolderStore store, Path file, Owner owner) {
+    this.store = store;
+    this.file = file;
+    this.owner = owner;
+    String number = "number=" + UUID.randomUUID() + "\n";
+    byte[] first = owner.encode();
+    this.content = Arrays.copyOf(first, first.length + number.length());
+    System.arraycopy(
+        number.getBytes(StandardCharsets.US_ASCII), 0, content, first.length, number.length());
+  }
+
+  boolean exists() throws IOException {
+    return store.find(file).isPresent();
+  }
+
+  /** Whether this run holds it now. */
+  boolean take() throws IOException {
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+      try {
+        make();
+        return true;
+      } catch (FileAlreadyExistsException taken) {
+        try {
+          byte[] other = FolderProof.read(store, file);
+          if (!isAbandoned(other)) {
+            return false;
+          }
+          Claim right = new Claim(store, rightToReplace(other), owner);
+          if (!right.take()) {
+            return false;
+          }
+          try {
+            if (Arrays.equals(other, FolderProof.read(store, file))) {
+              try (OutputStream out = store.overwrite(file)) {
+                out.write(content);
+              }
+              return true;
+            }
+          } finally {
+            right.release();
+          }
+        } catch (FileNotFoundException | NoSuchFileException e) {
+          // It was released meanwhile: once more.
+        }
+      }
+    }
+    return false;
+  }
+
+  private void make() throws IOException {
+    try (OutputStream out = store.create(file)) {
+      out.write(content);
+    }
+  }
+
+  private boolean isAbandoned(byte[] other) throws IOException {
+    Instant touched =
+        store.find(file).map(FolderStore.Entry::modified).orElse(Instant.now());
+    return Owner.isAbandoned(Owner.decode(other), touched);
+  }
+
+  private Path rightToReplace(byte[] other) {
+    String digest = HexFormat.of().formatHex(FolderProof.sha256().digest(other));
+    return new Path(file.getParent(), file.getName() + "-" + digest.substring(0, 16));
+  }
+
+  /** Gives it back. */
+  void release() {
+    try {
+      store.delete(file);
+    } catch (IOException e) {
+      // When this process has ended, the next run takes it over.
+    }
+  }
+}

@@ -1,0 +1,209 @@
+package org.tare.store;
+
+import java.io.FileNotFoundException;
+import java.io.FilterOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
+import java.security.DigestOutputStream;
+import java.security.MessageDigest;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.regex.Pattern;
+import org.apache.hadoop.fs.Path;
+import org.tare.files.Owner;
+
+/**
+ * A hidden folder beside the place of an output, which one run works in: its owner, the result
+ * ({@code new}) and what stood at the place before ({@code former-1}, {@code former-2} …).
+ */
+final class WorkFolder {
+  /** On a file system without atomic moves: the result is being copied to its place. */
+  static final String INSTALL = "_INSTALL";
+
+  private static final Pattern FORMER = Pattern.compile("former-([0-9]{1,9})");
+
+  private final FolderStore store;
+  private final Path folder;
+  private final String id;
+
+  private WorkFolder(FolderStore store, Path folder, String id) {
+    this.store = store;
+    this.folder = folder;
+    this.id = id;
+  }
+
+  private static String prefix(Path place) {
+    return "." + place.getName() + ".staging-";
+  }
+
+  /** Makes one. */
+  static WorkFolder create(FolderStore store, Path place, Owner owner) throws IOException {
+    String id = UUID.randomUUID().toString().replace("-", "").substring(0, 16);
+    Path folder = Paths.child(place.getParent(), prefix(place) + id);
+    WorkFolder work = new WorkFolder(store, folder, id);
+    store.makeFolder(folder);
+    write(store, Paths.child(folder, Owner.FILE), owner.encode());
+    return work;
+  }
+
+  /** Those of all runs for this place. */
+  static List<WorkFolder> beside(FolderStore store, Path place) throws IOException {
+    List<WorkFolder> found = new ArrayList<>();
+    String prefix = prefix(place);
+    List<FolderStore.Entry> all;
+    try {
+      all = store.list(place.getParent());
+    } catch (FileNotFoundException | NoSuchFileException | AccessDeniedException e) {
+      return found;
+    }
+    for (FolderStore.Entry entry : all) {
+      if (entry.isFolder() && entry.name().startsWith(prefix)) {
+        String id = entry.name().substring(prefix.length());
+        if (id.matches("[0-9a-f]{16}")) {
+          found.add(new WorkFolder(store, Paths.child(place.getParent(), entry.name()), id));
+        }
+      }
+    }
+    return found;
+  }
+
+  /** Tells this run from others in the names of what is kept. */
+  String shortId() {
+    return id.substring(0, 8);
+  }
+
+  Path path() {
+    return folder;
+  }
+
+  Path result() {
+    return Paths.child(folder, "new");
+  }
+
+  Path former(int number) {
+    return Paths.child(folder, "former-" + number);
+  }
+
+  Path install() {
+    return Paths.child(folder, INSTALL);
+  }
+
+  /** The latest folder that was moved away from the place. */
+  Optional<Path> lastFormer() throws IOException {
+    int last = 0;
+    for (FolderStore.Entry entry : store.list(folder)) {
+      var number = FORMER.matcher(entry.name());
+      last = number.matches() ? Math.max(last, Integer.parseInt(number.group(1))) : last;
+    }
+    return last == 0 ? Optional.empty() : Optional.of(former(last));
+  }
+
+  /** The owner; empty if it cannot be told. */
+  Optional<Owner> owner() throws IOException {
+    try {
+      return Owner.decode(FolderProof.read(store, Paths.child(folder, Owner.FILE)));
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      return Optional.empty();
+    }
+  }
+
+  boolean isAbandoned() throws IOException {
+    Optional<FolderStore.Entry> touched = store.find(Paths.child(folder, Owner.FILE));
+    if (touched.isEmpty()) {
+      touched = store.find(folder);
+    }
+    return Owner.isAbandoned(
+        owner(), touched.map(FolderStore.Entry::modified).orElse(Instant.now()));
+  }
+
+  /** Writes the result: the files, the manifest, {@code _SUCCESS}. */
+  void write(Map<String, byte[]> files, Map<String, OutputFolder.Content> streamed)
+      throws IOException {
+    store.makeFolder(result());
+    SortedMap<String, Manifest.File> written = new TreeMap<>();
+    for (Map.Entry<String, byte[]> file : files.entrySet()) {
+      written.put(file.getKey(), write(file.getKey(), out -> out.write(file.getValue())));
+    }
+    for (Map.Entry<String, OutputFolder.Content> file : streamed.entrySet()) {
+      written.put(file.getKey(), write(file.getKey(), file.getValue()));
+    }
+    write(store, Paths.child(result(), Manifest.NAME), new Manifest(written).encode());
+    write(store, Paths.child(result(), OutputFolder.SUCCESS), new byte[0]);
+  }
+
+  private Manifest.File write(String name, OutputFolder.Content content) throws IOException {
+    if (!Manifest.isUsable(name)) {
+      throw new IOException("a file of the output cannot be called " + Paths.shown(name));
+    }
+    Path file = Paths.child(result(), name);
+    if (name.indexOf('/') >= 0) {
+      store.makeFolder(file.getParent());
+    }
+    MessageDigest digest = FolderProof.sha256();
+    Counting counting;
+    try (OutputStream out = store.create(file)) {
+      counting = new Counting(new DigestOutputStream(out, digest));
+      content.writeTo(counting);
+      counting.flush();
+    }
+    return new Manifest.File(counting.bytes, HexFormat.of().formatHex(digest.digest()));
+  }
+
+  private static void write(FolderStore store, Path file, byte[] content) throws IOException {
+    try (OutputStream out = store.create(file)) {
+      out.write(content);
+    }
+  }
+
+  /** The result gets mode and group of the folder that it replaces, and so do files by name. */
+  void takeAccess(Path former) throws IOException {
+    store.copyAccess(former, result());
+    for (FolderStore.Entry entry : store.list(former)) {
+      Path mine = Paths.child(result(), entry.name());
+      if (store.find(mine).isPresent()) {
+        store.copyAccess(Paths.child(former, entry.name()), mine);
+      }
+    }
+  }
+
+  /** Whether neither a former folder nor a result is in it that somebody needs. */
+  boolean isDisposable() throws IOException {
+    return lastFormer().isEmpty() && store.find(install()).isEmpty();
+  }
+
+  /** Deletes all of it. */
+  void delete() throws IOException {
+    // A result that is half deleted must not be taken for one that is half installed.
+    store.delete(install());
+    store.delete(folder);
+  }
+
+  private static final class Counting extends FilterOutputStream {
+    private long bytes;
+
+    Counting(OutputStream out) {
+      super(out);
+    }
+
+    @Override
+    public void write(int value) throws IOException {
+      out.write(value);
+      bytes++;
+    }
+
+    @Override
+    public void write(byte[] values, int offset, int length) throws IOException {
+      out.write(values, offset, length);
+      bytes += length;
+    }
+  }
+}
