@@ -430,10 +430,18 @@ public final class Settings {
               orElse(numbers(prefix + "std"), 1.0),
               isChannelsLast(prefix + "layout"),
               flag(prefix + "image"),
-              numbers(prefix + "resize").stream().map(Double::intValue).toList(),
-              numbers(prefix + "crop").stream().map(Double::intValue).toList()));
+              sides(prefix + "resize"),
+              sides(prefix + "crop")));
     }
     return inputs;
+  }
+
+  private List<Integer> sides(String key) {
+    List<Double> sides = numbers(key);
+    if (!sides.isEmpty() && !InputSpec.areSides(sides)) {
+      throw wrong(key, values.get(key).text(), InputSpec.SIDES);
+    }
+    return sides.stream().map(Double::intValue).toList();
   }
 
   private boolean isChannelsLast(String key) {

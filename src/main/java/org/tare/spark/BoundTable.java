@@ -1,8 +1,7 @@
 package org.tare.spark;
 
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -16,7 +15,6 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StringType;
-import org.apache.spark.sql.types.StructType;
 import org.tare.TareException;
 import org.tare.graph.TensorType;
 
@@ -25,8 +23,14 @@ import org.tare.graph.TensorType;
  *
  * @param head its first rows, for a look before the job
  * @param by the columns that name slices; rows of a slice stand together in their partition
+ * @param notes what was taken for granted and may be wrong, in sentences for the user
  */
-record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head, List<SliceColumn> by) {
+record BoundTable(
+    Dataset<Row> rows,
+    RowSource source,
+    List<Row> head,
+    List<SliceColumn> by,
+    List<String> notes) {
   private static final int HEAD_ROWS = 8;
   private static final String READER_BATCH = "spark.sql.parquet.columnarReaderBatchSize";
   private static final long READER_BATCH_BYTES = 64L << 20;
@@ -53,93 +57,100 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head, List<Slic
       spark.conf().set(READER_BATCH, "32");
     }
     Dataset<Row> table = data.load(spark);
-    StructType schema = table.schema();
-    List<InputBinding> bindings = InputBinding.bind(action, model, inputs, specs, schema);
-    Set<String> columns = new LinkedHashSet<>();
-    List<InputBinding> indexed = new ArrayList<>();
-    for (InputBinding binding : bindings) {
-      columns.add(binding.column());
-      indexed.add(binding.at(new ArrayList<>(columns).indexOf(binding.column())));
+    ColumnNames names = ColumnNames.of(spark, table.schema());
+    List<InputBinding> bindings = InputBinding.bind(action, model, inputs, specs, names);
+    Map<String, ColumnNames.Found> columns = new LinkedHashMap<>();
+    bindings.forEach(binding -> columns.put(binding.column(), binding.found()));
+    List<String> inputColumns = List.copyOf(columns.keySet());
+    Optional<ColumnNames.Found> key = key(action, model, data, names);
+    key.ifPresent(found -> columns.put(found.name(), found));
+    Optional<ColumnNames.Found> labels =
+        label.map(name -> labelColumn(action, model, name, names));
+    labels.ifPresent(found -> columns.put(found.name(), found));
+    List<String> sliceNames = new ArrayList<>();
+    for (String name : slicedBy) {
+      ColumnNames.Found found = sliceColumn(action, model, name, names);
+      columns.put(found.name(), found);
+      sliceNames.add(found.name());
     }
-    Optional<String> key = key(action, model, data, schema);
-    key.ifPresent(columns::add);
-    label.ifPresent(
-        name -> {
-          checkLabel(action, model, name, schema);
-          columns.add(name);
-        });
-    slicedBy.forEach(
-        name -> {
-          checkSliceColumn(action, model, name, schema);
-          columns.add(name);
-        });
-    List<String> needed = List.copyOf(columns);
-    List<String> inputColumns = indexed.stream().map(InputBinding::column).distinct().toList();
-    List<Row> head = headOf(data, table, needed);
-    indexed = settleBytes(indexed, specs, head);
+    List<String> needed = List.copyOf(columns.keySet());
+    // Fields of structs become columns of their own here, under the names of their paths.
+    Dataset<Row> flat =
+        table.select(
+            columns.values().stream().map(found -> found.of(table)).toArray(Column[]::new));
+    RowSource bound =
+        new RowSource(
+            action,
+            model,
+            bindings.stream().map(b -> b.at(needed.indexOf(b.column()))).toList(),
+            batchSize(inputs, batch),
+            badRows,
+            key.map(found -> needed.indexOf(found.name())).orElse(-1),
+            key.map(ColumnNames.Found::name).orElse(""),
+            labels.map(found -> needed.indexOf(found.name())).orElse(-1),
+            spark.sparkContext().longAccumulator("rows"));
+    List<Row> head = headOf(data, flat);
+    BinaryForms forms = BinaryForms.settle(bound, specs, head);
+    RowSource source = bound.with(forms.bindings());
     if (choosesReaderBatch) {
       long rowBytes = Math.max(1, rowBytes(head));
       long readerBatch = Math.max(16, Math.min(4096, READER_BATCH_BYTES / rowBytes));
       spark.conf().set(READER_BATCH, Long.toString(readerBatch));
     }
-    Dataset<Row> rows = data.select(table, needed, key.map(List::of).orElse(inputColumns));
+    Dataset<Row> rows =
+        data.select(
+            flat, needed, key.map(found -> List.of(found.name())).orElse(inputColumns));
     if (!slicedBy.isEmpty()) {
       // Without a shuffle; a task then holds the stats of one slice at a time.
       rows =
           rows.sortWithinPartitions(
-              slicedBy.stream()
+              sliceNames.stream()
                   .map(name -> functions.col(DataSource.quoted(name)))
                   .toArray(Column[]::new));
     }
     List<SliceColumn> by =
-        slicedBy.stream().map(name -> new SliceColumn(name, needed.indexOf(name))).toList();
-    RowSource source =
-        new RowSource(
-            action,
-            model,
-            indexed,
-            batchSize(inputs, batch),
-            badRows,
-            key.map(needed::indexOf).orElse(-1),
-            key.orElse(""),
-            label.map(needed::indexOf).orElse(-1),
-            spark.sparkContext().longAccumulator("rows"));
-    return new BoundTable(rows, source, head, by);
+        sliceNames.stream().map(name -> new SliceColumn(name, needed.indexOf(name))).toList();
+    return new BoundTable(rows, source, head, by, forms.notes());
   }
 
-  private static List<Row> headOf(DataSource data, Dataset<Row> table, List<String> needed) {
+  private static List<Row> headOf(DataSource data, Dataset<Row> table) {
     try {
-      return table
-          .select(
-              needed.stream()
-                  .map(name -> table.col(DataSource.quoted(name)))
-                  .toArray(Column[]::new))
-          .takeAsList(HEAD_ROWS);
+      return table.takeAsList(HEAD_ROWS);
     } catch (RuntimeException e) {
       throw SparkFailures.translate("Cannot read data " + data.label(), e);
     }
   }
 
-  private static Optional<String> key(
-      String action, String model, DataSource data, StructType schema) {
-    List<String> names = Arrays.asList(schema.fieldNames());
-    if (data.key().isPresent() && !names.contains(data.key().get())) {
+  private static Optional<ColumnNames.Found> key(
+      String action, String model, DataSource data, ColumnNames names) {
+    if (data.key().isEmpty()) {
+      return names.findColumn("id");
+    }
+    Optional<ColumnNames.Found> found = names.find(data.key().get());
+    if (found.isEmpty()) {
       throw TareException.badInput(
           "Cannot %s %s: the key column \"%s\" is not in %s; the columns are %s",
-          action, model, data.key().get(), data.label(), String.join(", ", names));
+          action, model, data.key().get(), data.label(), names.list());
     }
-    return data.key().or(() -> names.contains("id") ? Optional.of("id") : Optional.empty());
+    return found;
   }
 
-  /** Checks that a column can name slices. */
-  static void checkSliceColumn(String action, String model, String column, StructType schema) {
-    List<String> names = Arrays.asList(schema.fieldNames());
-    if (!names.contains(column)) {
-      throw TareException.badInput(
-          "Cannot %s %s by \"%s\": there is no such column; the columns are %s",
-          action, model, column, String.join(", ", names));
-    }
-    DataType type = schema.apply(column).dataType();
+  /**
+   * The column that names slices.
+   *
+   * @throws TareException if there is none of the name, or its type has no short values
+   */
+  static ColumnNames.Found sliceColumn(
+      String action, String model, String column, ColumnNames names) {
+    ColumnNames.Found found =
+        names
+            .findColumn(column)
+            .orElseThrow(
+                () ->
+                    TareException.badInput(
+                        "Cannot %s %s by \"%s\": there is no such column; the columns are %s",
+                        action, model, column, names.list()));
+    DataType type = found.type();
     boolean isPlain =
         type instanceof StringType
             || type instanceof NumericType
@@ -151,16 +162,20 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head, List<Slic
               + " booleans or dates",
           action, model, column, type.simpleString());
     }
+    return found;
   }
 
-  private static void checkLabel(String action, String model, String label, StructType schema) {
-    List<String> names = Arrays.asList(schema.fieldNames());
-    if (!names.contains(label)) {
-      throw TareException.badInput(
-          "Cannot %s %s: the label column \"%s\" is not there; the columns are %s",
-          action, model, label, String.join(", ", names));
-    }
-    DataType type = schema.apply(label).dataType();
+  private static ColumnNames.Found labelColumn(
+      String action, String model, String label, ColumnNames names) {
+    ColumnNames.Found found =
+        names
+            .find(label)
+            .orElseThrow(
+                () ->
+                    TareException.badInput(
+                        "Cannot %s %s: the label column \"%s\" is not there; the columns are %s",
+                        action, model, label, names.list()));
+    DataType type = found.type();
     boolean isWhole =
         Set.<DataType>of(
                 DataTypes.ByteType, DataTypes.ShortType, DataTypes.IntegerType, DataTypes.LongType)
@@ -170,29 +185,7 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head, List<Slic
           "Cannot %s %s: the label column \"%s\" is of type %s, not of whole numbers",
           action, model, label, type.simpleString());
     }
-  }
-
-  /** Where nobody said what the bytes are, the first row that fits as float32 alone decides. */
-  private static List<InputBinding> settleBytes(
-      List<InputBinding> bindings, Map<String, InputSpec> specs, List<Row> head) {
-    List<InputBinding> settled = new ArrayList<>();
-    for (InputBinding binding : bindings) {
-      boolean isOpen =
-          binding.source() == InputBinding.Source.UINT8_BYTES
-              && binding.elementType() == org.tare.graph.ElementType.FLOAT
-              && specs.getOrDefault(binding.input(), InputSpec.derived()).dtype().isEmpty();
-      long known = 1;
-      for (long size : binding.shape()) {
-        known *= size;
-      }
-      boolean isFloats = false;
-      if (isOpen && known > 0 && !head.isEmpty() && !head.get(0).isNullAt(binding.index())) {
-        byte[] first = head.get(0).getAs(binding.index());
-        isFloats = first.length == 4 * known;
-      }
-      settled.add(isFloats ? binding.asFloats() : binding);
-    }
-    return settled;
+    return found;
   }
 
   private static long rowBytes(List<Row> head) {
@@ -241,7 +234,7 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head, List<Slic
 
   private static void addIfGood(Batches batches, RowDecoder decoder, Row row) {
     try {
-      batches.add(decoder.decode(row), -1);
+      batches.add(decoder.decode(row), new RowTag(-1, null, 0));
     } catch (RowDecoder.BadRow e) {
       // The job itself reports bad rows.
     }

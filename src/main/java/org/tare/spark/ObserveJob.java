@@ -169,7 +169,7 @@ public final class ObserveJob {
       FloatValues.check(column, schema.apply(column).dataType(), isArray);
     }
     for (String column : request.by()) {
-      BoundTable.checkSliceColumn("observe", request.data().label(), column, schema);
+      BoundTable.sliceColumn("observe", request.data().label(), column, ColumnNames.of(spark, schema));
     }
     List<String> needed = new ArrayList<>(request.columns());
     needed.addAll(request.by());

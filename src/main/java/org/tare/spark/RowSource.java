@@ -34,6 +34,15 @@ record RowSource(
     long rows;
     long skipped;
     String reason = "";
+
+    /** Takes rows that were counted as good, and turned out to be bad, into account. */
+    void subtract(Tally bad) {
+      rows -= bad.skipped;
+      skipped += bad.skipped;
+      boolean isFirst =
+          !bad.reason.isEmpty() && (reason.isEmpty() || bad.reason.compareTo(reason) < 0);
+      reason = isFirst ? bad.reason : reason;
+    }
   }
 
   /** Decodes all rows and runs their batches. */
@@ -44,26 +53,37 @@ record RowSource(
     long position = 0;
     while (rows.hasNext()) {
       Row row = rows.next();
+      Object key = keyIndex >= 0 ? row.get(keyIndex) : null;
       try {
-        batches.add(decoder.decode(row), label(row));
+        batches.add(decoder.decode(row), new RowTag(label(row), key, position));
         tally.rows++;
       } catch (RowDecoder.BadRow e) {
-        String reason = e.getMessage() + " in " + rowName(row, position);
-        if (!badRows.skip()) {
-          throw TareException.badInput(
-              "Cannot %s %s: %s; fix the row, or skip such rows with --bad-rows skip",
-              action, model, reason);
-        }
-        if (tally.reason.isEmpty() || reason.compareTo(tally.reason) < 0) {
-          tally.reason = reason;
-        }
-        tally.skipped++;
+        skip(tally, e.getMessage(), new RowTag(-1, key, position));
       }
       position++;
       seen.add(1);
     }
     batches.finish();
     return tally;
+  }
+
+  /**
+   * Counts a row as bad.
+   *
+   * @param reason what is wrong with it
+   * @throws TareException unless bad rows are to be skipped
+   */
+  void skip(Tally tally, String reason, RowTag row) {
+    String where = reason + " in " + name(row);
+    if (!badRows.skip()) {
+      throw TareException.badInput(
+          "Cannot %s %s: %s; fix the row, or skip such rows with --bad-rows skip",
+          action, model, where);
+    }
+    if (tally.reason.isEmpty() || where.compareTo(tally.reason) < 0) {
+      tally.reason = where;
+    }
+    tally.skipped++;
   }
 
   private long label(Row row) throws RowDecoder.BadRow {
@@ -76,12 +96,31 @@ record RowSource(
     return ((Number) row.get(labelIndex)).longValue();
   }
 
-  private String rowName(Row row, long position) {
+  /** What a row is called in messages. */
+  String nameOf(Row row, long position) {
+    return name(new RowTag(-1, keyIndex >= 0 ? row.get(keyIndex) : null, position));
+  }
+
+  /** The same rows with other bindings of the same columns. */
+  RowSource with(List<InputBinding> newBindings) {
+    return new RowSource(
+        action,
+        model,
+        newBindings,
+        batchSize,
+        badRows,
+        keyIndex,
+        keyColumn,
+        labelIndex,
+        seen);
+  }
+
+  private String name(RowTag row) {
     if (keyIndex >= 0) {
-      return "row " + keyColumn + "=" + row.get(keyIndex);
+      return "row " + keyColumn + "=" + row.key();
     }
     TaskContext task = TaskContext.get();
-    return "row " + position + (task == null ? "" : " of partition " + task.partitionId());
+    return "row " + row.position() + (task == null ? "" : " of partition " + task.partitionId());
   }
 
   /** Fails if nothing is left, or too much was skipped. */
