@@ -69,6 +69,25 @@ final class Batches {
       }
     }
 
+    /** A batch of one of the rows. */
+    Batch alone(int row) {
+      return new Batch(this, row);
+    }
+
+    private Batch(Batch of, int row) {
+      shapes = of.shapes;
+      buffers = new ByteBuffer[of.buffers.length];
+      tags = new RowTag[] {of.tags[row]};
+      rows = 1;
+      for (int i = 0; i < buffers.length; i++) {
+        ByteBuffer from = of.buffers[i];
+        int rowBytes = from.capacity() / size;
+        buffers[i] = ByteBuffer.allocateDirect(from.capacity()).order(ByteOrder.nativeOrder());
+        buffers[i].put(0, from, row * rowBytes, rowBytes).position(rowBytes);
+      }
+      fill();
+    }
+
     /** The inputs of the model, cut to the first rows. */
     Map<String, InputTensor> inputs(int firstRows) {
       Map<String, InputTensor> inputs = new LinkedHashMap<>();

@@ -71,7 +71,7 @@ record BinaryForms(List<InputBinding> bindings, List<String> notes) {
           source.model(),
           binding.column(),
           source.nameOf(head.get(0), 0),
-          head.size() == 1 ? "" : " and the " + (head.size() - 1) + " rows after it",
+          head.size() == 1 ? "" : " and in all of the first " + head.size() + " rows",
           binding.input());
     }
     if (asBytes.isPresent() && asFloats.isPresent()) {

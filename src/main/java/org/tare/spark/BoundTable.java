@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -217,12 +218,41 @@ record BoundTable(
     return batch;
   }
 
-  /** Two rows of equal shapes from the head, or one of them twice if there are no two. */
-  Optional<Batches.Batch> probe() {
+  /**
+   * Tries two rows of equal shapes from the head, or one of them twice if there are no two. Rows
+   * whose values the model does not take are left out.
+   *
+   * @param run gets the batch, of two rows
+   */
+  void probe(Consumer<Batches.Batch> run) {
+    try {
+      pair(head).ifPresent(run);
+    } catch (TareException e) {
+      if (ValueFailures.reason(e).isEmpty()) {
+        throw e;
+      }
+      // Row by row: the job itself reports bad rows.
+      pair(head.stream().filter(row -> isTaken(row, run)).toList()).ifPresent(run);
+    }
+  }
+
+  private boolean isTaken(Row row, Consumer<Batches.Batch> run) {
+    try {
+      pair(List.of(row)).ifPresent(run);
+      return true;
+    } catch (TareException e) {
+      if (ValueFailures.reason(e).isEmpty()) {
+        throw e;
+      }
+      return false;
+    }
+  }
+
+  private Optional<Batches.Batch> pair(List<Row> rows) {
     List<Batches.Batch> pairs = new ArrayList<>();
-    Batches batches = new Batches(source.bindings(), 2, (batch, rows) -> pairs.add(batch));
+    Batches batches = new Batches(source.bindings(), 2, (batch, real) -> pairs.add(batch));
     RowDecoder decoder = new RowDecoder(source.bindings());
-    for (Row row : head) {
+    for (Row row : rows) {
       // A batch that ran is used again by the rows that follow.
       if (pairs.isEmpty()) {
         addIfGood(batches, decoder, row);

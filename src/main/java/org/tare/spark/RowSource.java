@@ -49,7 +49,8 @@ record RowSource(
   Tally run(Iterator<Row> rows, Batches.Sink sink) {
     Tally tally = new Tally();
     RowDecoder decoder = new RowDecoder(bindings);
-    Batches batches = new Batches(bindings, batchSize, sink);
+    Batches batches =
+        new Batches(bindings, batchSize, (batch, real) -> run(batch, real, sink, tally));
     long position = 0;
     while (rows.hasNext()) {
       Row row = rows.next();
@@ -65,6 +66,26 @@ record RowSource(
     }
     batches.finish();
     return tally;
+  }
+
+  /** Runs a batch; if the model refuses values of it, row by row, so that the rows are known. */
+  private void run(Batches.Batch batch, int real, Batches.Sink sink, Tally tally) {
+    try {
+      sink.run(batch, real);
+    } catch (TareException ofBatch) {
+      if (ValueFailures.reason(ofBatch).isEmpty()) {
+        throw ofBatch;
+      }
+      for (int row = 0; row < real; row++) {
+        try {
+          sink.run(batch.alone(row), 1);
+        } catch (TareException ofRow) {
+          String reason = ValueFailures.reason(ofRow).orElseThrow(() -> ofRow);
+          tally.rows--;
+          skip(tally, "the model does not take the values (" + reason + ")", batch.tag(row));
+        }
+      }
+    }
   }
 
   /**
