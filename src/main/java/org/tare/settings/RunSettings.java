@@ -109,8 +109,8 @@ public final class RunSettings {
               orElse(settings.numbers(prefix + "std"), 1.0),
               settings.find(prefix + "layout").orElse("nchw").equals("nhwc"),
               settings.flag(prefix + "image"),
-              sizes(settings, prefix + "resize"),
-              sizes(settings, prefix + "crop")));
+              sides(settings, prefix + "resize"),
+              sides(settings, prefix + "crop")));
     }
     return inputs;
   }
@@ -126,21 +126,12 @@ public final class RunSettings {
     return wholes;
   }
 
-  private static List<Integer> sizes(Settings settings, String key) {
-    List<Integer> sizes = new ArrayList<>();
-    for (long size : wholes(settings, key)) {
-      if (size < 1 || size > InputSpec.LARGEST_SIDE) {
-        throw settings.wrong(
-            key,
-            settings.find(key).orElse(""),
-            "one or two whole numbers from 1 to " + InputSpec.LARGEST_SIDE);
-      }
-      sizes.add((int) size);
+  private static List<Integer> sides(Settings settings, String key) {
+    List<Double> sides = settings.numbers(key);
+    if (!sides.isEmpty() && !InputSpec.areSides(sides)) {
+      throw settings.wrong(key, settings.find(key).orElse(""), InputSpec.SIDES);
     }
-    if (sizes.size() > 2) {
-      throw settings.wrong(key, settings.find(key).orElse(""), "height and width, or one number");
-    }
-    return sizes;
+    return sides.stream().map(Double::intValue).toList();
   }
 
   private static List<Double> orElse(List<Double> numbers, double absent) {

@@ -130,7 +130,7 @@ class BadInputCommandTest {
             }),
         Arguments.of(
             65,
-            "a row has label 10, output \"logits\" has the classes 0 to 9",
+            "label 10 is none of the classes 0 to 9 of output \"logits\" in row id=1; fix the row",
             files.digits(
                 "run",
                 "digits-train.parquet",

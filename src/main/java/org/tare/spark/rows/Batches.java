@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.tare.TareException;
 import org.tare.infer.ModelSession.InputTensor;
 
 /**
@@ -28,21 +29,31 @@ public final class Batches {
   public final class Batch {
     private final long[][] shapes;
     private final ByteBuffer[] buffers;
-    private final long[] tags;
+    private final RowTag[] tags;
     private int rows;
 
     Batch(RowDecoder.RowTensor[] row) {
       shapes = new long[row.length][];
       buffers = new ByteBuffer[row.length];
-      tags = new long[size];
+      tags = new RowTag[size];
       for (int i = 0; i < row.length; i++) {
         shapes[i] = row[i].shape();
-        int bytes = Math.multiplyExact(size, row[i].bytes().limit());
-        buffers[i] = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder());
+        buffers[i] = ByteBuffer.allocateDirect(bytes(row[i])).order(ByteOrder.nativeOrder());
       }
     }
 
-    private void add(RowDecoder.RowTensor[] row, long tag) {
+    private int bytes(RowDecoder.RowTensor row) {
+      long bytes = (long) size * row.bytes().limit();
+      if (bytes > Integer.MAX_VALUE) {
+        throw TareException.usage(
+            "Cannot make batches of %d rows of %d bytes: a batch takes 2 GB at most; set batch to at"
+                + " most %d",
+            size, row.bytes().limit(), Integer.MAX_VALUE / row.bytes().limit());
+      }
+      return (int) bytes;
+    }
+
+    private void add(RowDecoder.RowTensor[] row, RowTag tag) {
       for (int i = 0; i < row.length; i++) {
         buffers[i].put(row[i].bytes());
       }
@@ -56,6 +67,25 @@ public final class Batches {
           buffer.put(row * rowBytes, buffer, 0, rowBytes);
         }
       }
+    }
+
+    /** A batch of one of the rows. */
+    Batch alone(int row) {
+      return new Batch(this, row);
+    }
+
+    private Batch(Batch of, int row) {
+      shapes = of.shapes;
+      buffers = new ByteBuffer[of.buffers.length];
+      tags = new RowTag[] {of.tags[row]};
+      rows = 1;
+      for (int i = 0; i < buffers.length; i++) {
+        ByteBuffer from = of.buffers[i];
+        int rowBytes = from.capacity() / size;
+        buffers[i] = ByteBuffer.allocateDirect(from.capacity()).order(ByteOrder.nativeOrder());
+        buffers[i].put(0, from, row * rowBytes, rowBytes).position(rowBytes);
+      }
+      fill();
     }
 
     /** The inputs of the model, cut to the first rows. */
@@ -79,7 +109,7 @@ public final class Batches {
     }
 
     /** What was given with a row. */
-    public long tag(int row) {
+    public RowTag tag(int row) {
       return tags[row];
     }
   }
@@ -96,7 +126,7 @@ public final class Batches {
   }
 
   /** Adds a row; runs its batch when it is full. */
-  void add(RowDecoder.RowTensor[] row, long tag) {
+  void add(RowDecoder.RowTensor[] row, RowTag tag) {
     String key = key(row);
     Batch batch = open.get(key);
     if (batch == null) {

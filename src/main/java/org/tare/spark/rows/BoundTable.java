@@ -2,12 +2,12 @@ package org.tare.spark.rows;
 
 import org.tare.spark.SessionSettings;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -17,7 +17,6 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StringType;
-import org.apache.spark.sql.types.StructType;
 import org.tare.TareException;
 import org.tare.onnx.TensorType;
 import org.tare.spark.SparkFailures;
@@ -27,9 +26,14 @@ import org.tare.spark.SparkFailures;
  *
  * @param head its first rows, for a look before the job
  * @param by the columns that name slices; rows of a slice stand together in their partition
+ * @param notes what was taken for granted and may be wrong, in sentences for the user
  */
 public record BoundTable(
-    Dataset<Row> rows, RowSource source, List<Row> head, List<SliceColumn> by) {
+    Dataset<Row> rows,
+    RowSource source,
+    List<Row> head,
+    List<SliceColumn> by,
+    List<String> notes) {
   private static final int HEAD_ROWS = 8;
   private static final String READER_BATCH = "spark.sql.parquet.columnarReaderBatchSize";
   private static final long READER_BATCH_BYTES = 64L << 20;
@@ -58,94 +62,100 @@ public record BoundTable(
       settings.atMost(READER_BATCH, 32);
     }
     Dataset<Row> table = data.load(spark);
-    StructType schema = table.schema();
-    List<InputBinding> bindings = InputBinding.bind(action, model, inputs, specs, schema);
-    Set<String> columns = new LinkedHashSet<>();
-    List<InputBinding> indexed = new ArrayList<>();
-    for (InputBinding binding : bindings) {
-      columns.add(binding.column());
-      indexed.add(binding.at(new ArrayList<>(columns).indexOf(binding.column())));
+    ColumnNames names = ColumnNames.of(spark, table.schema());
+    List<InputBinding> bindings = InputBinding.bind(action, model, inputs, specs, names);
+    Map<String, ColumnNames.Found> columns = new LinkedHashMap<>();
+    bindings.forEach(binding -> columns.put(binding.column(), binding.found()));
+    List<String> inputColumns = List.copyOf(columns.keySet());
+    Optional<ColumnNames.Found> key = key(action, model, data, names);
+    key.ifPresent(found -> columns.put(found.name(), found));
+    Optional<ColumnNames.Found> labels =
+        label.map(name -> labelColumn(action, model, name, names));
+    labels.ifPresent(found -> columns.put(found.name(), found));
+    List<String> sliceNames = new ArrayList<>();
+    for (String name : slicedBy) {
+      ColumnNames.Found found = sliceColumn(action, model, name, names);
+      columns.put(found.name(), found);
+      sliceNames.add(found.name());
     }
-    Optional<String> key = key(action, model, data, schema);
-    key.ifPresent(columns::add);
-    label.ifPresent(
-        name -> {
-          checkLabel(action, model, name, schema);
-          columns.add(name);
-        });
-    slicedBy.forEach(
-        name -> {
-          checkSliceColumn(action, model, name, schema);
-          columns.add(name);
-        });
-    List<String> needed = List.copyOf(columns);
-    List<String> inputColumns = indexed.stream().map(InputBinding::column).distinct().toList();
-    List<Row> head = headOf(data, table, needed);
-    indexed = settleBytes(indexed, specs, head);
+    List<String> needed = List.copyOf(columns.keySet());
+    // Fields of structs become columns of their own here, under the names of their paths.
+    Dataset<Row> flat =
+        table.select(
+            columns.values().stream().map(found -> found.of(table)).toArray(Column[]::new));
+    RowSource bound =
+        new RowSource(
+            action,
+            model,
+            bindings.stream().map(b -> b.at(needed.indexOf(b.column()))).toList(),
+            batchSize(inputs, batch),
+            badRows,
+            key.map(found -> needed.indexOf(found.name())).orElse(-1),
+            key.map(ColumnNames.Found::name).orElse(""),
+            labels.map(found -> needed.indexOf(found.name())).orElse(-1),
+            spark.sparkContext().longAccumulator("rows"));
+    List<Row> head = headOf(data, flat);
+    BinaryForms forms = BinaryForms.settle(bound, specs, head);
+    RowSource source = bound.with(forms.bindings());
     if (choosesReaderBatch) {
       long rowBytes = Math.max(1, rowBytes(head));
       long readerBatch = Math.max(16, Math.min(4096, READER_BATCH_BYTES / rowBytes));
       settings.atMost(READER_BATCH, readerBatch);
     }
-    Dataset<Row> rows = data.select(table, needed, key.map(List::of).orElse(inputColumns));
+    Dataset<Row> rows =
+        data.select(
+            flat, needed, key.map(found -> List.of(found.name())).orElse(inputColumns));
     if (!slicedBy.isEmpty()) {
       // Without a shuffle; a task then holds the stats of one slice at a time.
       rows =
           rows.sortWithinPartitions(
-              slicedBy.stream()
+              sliceNames.stream()
                   .map(name -> functions.col(DataSource.quoted(name)))
                   .toArray(Column[]::new));
     }
     List<SliceColumn> by =
-        slicedBy.stream().map(name -> new SliceColumn(name, needed.indexOf(name))).toList();
-    RowSource source =
-        new RowSource(
-            action,
-            model,
-            indexed,
-            batchSize(inputs, batch),
-            badRows,
-            key.map(needed::indexOf).orElse(-1),
-            key.orElse(""),
-            label.map(needed::indexOf).orElse(-1),
-            spark.sparkContext().longAccumulator("rows"));
-    return new BoundTable(rows, source, head, by);
+        sliceNames.stream().map(name -> new SliceColumn(name, needed.indexOf(name))).toList();
+    return new BoundTable(rows, source, head, by, forms.notes());
   }
 
-  private static List<Row> headOf(DataSource data, Dataset<Row> table, List<String> needed) {
+  private static List<Row> headOf(DataSource data, Dataset<Row> table) {
     try {
-      return table
-          .select(
-              needed.stream()
-                  .map(name -> table.col(DataSource.quoted(name)))
-                  .toArray(Column[]::new))
-          .takeAsList(HEAD_ROWS);
+      return table.takeAsList(HEAD_ROWS);
     } catch (RuntimeException e) {
       throw SparkFailures.translate("Cannot read data " + data.label(), e);
     }
   }
 
-  private static Optional<String> key(
-      String action, String model, DataSource data, StructType schema) {
-    List<String> names = Arrays.asList(schema.fieldNames());
-    if (data.key().isPresent() && !names.contains(data.key().get())) {
+  private static Optional<ColumnNames.Found> key(
+      String action, String model, DataSource data, ColumnNames names) {
+    if (data.key().isEmpty()) {
+      return names.findColumn("id");
+    }
+    Optional<ColumnNames.Found> found = names.find(data.key().get());
+    if (found.isEmpty()) {
       throw TareException.badInput(
           "Cannot %s %s: the key column \"%s\" is not in %s; the columns are %s",
-          action, model, data.key().get(), data.label(), String.join(", ", names));
+          action, model, data.key().get(), data.label(), names.list());
     }
-    return data.key().or(() -> names.contains("id") ? Optional.of("id") : Optional.empty());
+    return found;
   }
 
-  /** Checks that a column can name slices. */
-  public static void checkSliceColumn(
-      String action, String model, String column, StructType schema) {
-    List<String> names = Arrays.asList(schema.fieldNames());
-    if (!names.contains(column)) {
-      throw TareException.badInput(
-          "Cannot %s %s by \"%s\": there is no such column; the columns are %s",
-          action, model, column, String.join(", ", names));
-    }
-    DataType type = schema.apply(column).dataType();
+  /**
+   * The column that names slices.
+   *
+   * @throws TareException if there is none of the name, or its type has no short values
+   */
+  public static ColumnNames.Found sliceColumn(
+      String action, String model, String column, ColumnNames names) {
+    ColumnNames.Found found =
+        names
+            .findColumn(column)
+            .orElseThrow(
+                () ->
+                    TareException.badInput(
+                        "Cannot %s %s by \"%s\": there is no such column; the columns are %s",
+                        action, model, column, names.list()));
+    DataType type = found.type();
     boolean isPlain =
         type instanceof StringType
             || type instanceof NumericType
@@ -157,16 +167,20 @@ public record BoundTable(
               + " booleans or dates",
           action, model, column, type.simpleString());
     }
+    return found;
   }
 
-  private static void checkLabel(String action, String model, String label, StructType schema) {
-    List<String> names = Arrays.asList(schema.fieldNames());
-    if (!names.contains(label)) {
-      throw TareException.badInput(
-          "Cannot %s %s: the label column \"%s\" is not there; the columns are %s",
-          action, model, label, String.join(", ", names));
-    }
-    DataType type = schema.apply(label).dataType();
+  private static ColumnNames.Found labelColumn(
+      String action, String model, String label, ColumnNames names) {
+    ColumnNames.Found found =
+        names
+            .find(label)
+            .orElseThrow(
+                () ->
+                    TareException.badInput(
+                        "Cannot %s %s: the label column \"%s\" is not there; the columns are %s",
+                        action, model, label, names.list()));
+    DataType type = found.type();
     boolean isWhole =
         Set.<DataType>of(
                 DataTypes.ByteType, DataTypes.ShortType, DataTypes.IntegerType, DataTypes.LongType)
@@ -176,29 +190,7 @@ public record BoundTable(
           "Cannot %s %s: the label column \"%s\" is of type %s, not of whole numbers",
           action, model, label, type.simpleString());
     }
-  }
-
-  /** Where nobody said what the bytes are, the first row that fits as float32 alone decides. */
-  private static List<InputBinding> settleBytes(
-      List<InputBinding> bindings, Map<String, InputSpec> specs, List<Row> head) {
-    List<InputBinding> settled = new ArrayList<>();
-    for (InputBinding binding : bindings) {
-      boolean isOpen =
-          binding.source() == InputBinding.Source.UINT8_BYTES
-              && binding.elementType() == org.tare.onnx.ElementType.FLOAT32
-              && specs.getOrDefault(binding.input(), InputSpec.derived()).dtype().isEmpty();
-      long known = 1;
-      for (long size : binding.shape()) {
-        known *= size;
-      }
-      boolean isFloats = false;
-      if (isOpen && known > 0 && !head.isEmpty() && !head.get(0).isNullAt(binding.index())) {
-        byte[] first = head.get(0).getAs(binding.index());
-        isFloats = first.length == 4 * known;
-      }
-      settled.add(isFloats ? binding.asFloats() : binding);
-    }
-    return settled;
+    return found;
   }
 
   private static long rowBytes(List<Row> head) {
@@ -243,12 +235,41 @@ public record BoundTable(
     source.check(head.get(0));
   }
 
-  /** Two rows of equal shapes from the head, or one of them twice if there are no two. */
-  public Optional<Batches.Batch> probe() {
+  /**
+   * Tries two rows of equal shapes from the head, or one of them twice if there are no two. Rows
+   * whose values the model does not take are left out.
+   *
+   * @param run gets the batch, of two rows
+   */
+  public void probe(Consumer<Batches.Batch> run) {
+    try {
+      pair(head).ifPresent(run);
+    } catch (TareException e) {
+      if (ValueFailures.reason(e).isEmpty()) {
+        throw e;
+      }
+      // Row by row: the job itself reports bad rows.
+      pair(head.stream().filter(row -> isTaken(row, run)).toList()).ifPresent(run);
+    }
+  }
+
+  private boolean isTaken(Row row, Consumer<Batches.Batch> run) {
+    try {
+      pair(List.of(row)).ifPresent(run);
+      return true;
+    } catch (TareException e) {
+      if (ValueFailures.reason(e).isEmpty()) {
+        throw e;
+      }
+      return false;
+    }
+  }
+
+  private Optional<Batches.Batch> pair(List<Row> rows) {
     List<Batches.Batch> pairs = new ArrayList<>();
-    Batches batches = new Batches(source.bindings(), 2, (batch, rows) -> pairs.add(batch));
+    Batches batches = new Batches(source.bindings(), 2, (batch, real) -> pairs.add(batch));
     RowDecoder decoder = new RowDecoder(source.bindings());
-    for (Row row : head) {
+    for (Row row : rows) {
       // A batch that ran is used again by the rows that follow.
       if (pairs.isEmpty()) {
         addIfGood(batches, decoder, row);
@@ -260,7 +281,7 @@ public record BoundTable(
 
   private static void addIfGood(Batches batches, RowDecoder decoder, Row row) {
     try {
-      batches.add(decoder.decode(row), -1);
+      batches.add(decoder.decode(row), new RowTag(-1, null, 0));
     } catch (RowDecoder.BadRow e) {
       // The job itself reports bad rows.
     }

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
@@ -19,20 +18,24 @@ import org.tare.onnx.TensorType;
  * One input of the model with the column it is read from, checked against both.
  *
  * @param expects the model's type of the input, for messages
- * @param column its name in the table
+ * @param found the column in the table
  * @param index of the column among those that are selected
  * @param source what the column holds
+ * @param exact whether whole numbers go to the model without passing through floating point
  * @param elementType what the model reads
  * @param shape of one row, without the batch axis; -1 where the rows differ
+ * @param channelAxis the axis of {@code shape} that several means and standard deviations count
  */
 record InputBinding(
     String input,
     String expects,
-    String column,
+    ColumnNames.Found found,
     int index,
     Source source,
+    boolean exact,
     ElementType elementType,
     long[] shape,
+    int channelAxis,
     InputSpec.Transform transform)
     implements Serializable {
 
@@ -42,9 +45,15 @@ record InputBinding(
     INT8_BYTES(1),
     INT64_BYTES(8),
     FLOAT32_BYTES(4),
+    /** Numbers, in arrays of any depth. */
     ARRAY(0),
     SCALAR(0),
-    IMAGE(0);
+    /** Spark ML's vectors. */
+    VECTOR(0),
+    /** PNG or JPEG files. */
+    IMAGE(0),
+    /** Pixels as Spark's image source gives them. */
+    PIXELS(0);
 
     private final int bytes;
 
@@ -55,6 +64,10 @@ record InputBinding(
     /** Bytes per value in a binary column, 0 for other columns. */
     int bytes() {
       return bytes;
+    }
+
+    boolean isImage() {
+      return this == IMAGE || this == PIXELS;
     }
   }
 
@@ -69,7 +82,7 @@ record InputBinding(
       String model,
       Map<String, TensorType> inputs,
       Map<String, InputSpec> specs,
-      StructType table) {
+      ColumnNames table) {
     for (String named : specs.keySet()) {
       if (!inputs.containsKey(named)) {
         throw TareException.badInput(
@@ -81,76 +94,208 @@ record InputBinding(
     for (Map.Entry<String, TensorType> input : inputs.entrySet()) {
       InputSpec spec = specs.getOrDefault(input.getKey(), InputSpec.derived());
       String where = "Cannot " + action + " " + model + ": input \"" + input.getKey() + "\"";
-      String column = column(where, input.getKey(), inputs.size(), spec, table);
-      bindings.add(
-          bind(where, input.getKey(), input.getValue(), spec, table, column).at(bindings.size()));
+      ColumnNames.Found column = column(where, input.getKey(), inputs.size(), spec, table);
+      bindings.add(bind(where, input.getKey(), input.getValue(), spec, column).at(bindings.size()));
     }
     return bindings;
+  }
+
+  /** The column's name once it is selected. */
+  String column() {
+    return found.name();
   }
 
   /** The same binding for a column at another place. */
   InputBinding at(int newIndex) {
     return new InputBinding(
-        input, expects, column, newIndex, source, elementType, shape, transform);
+        input, expects, found, newIndex, source, exact, elementType, shape, channelAxis, transform);
   }
 
-  private static String column(
-      String where, String input, int inputs, InputSpec spec, StructType table) {
-    List<String> names = Arrays.asList(table.fieldNames());
+  /** The same binding for raw float32 bytes. */
+  InputBinding asFloats() {
+    return new InputBinding(
+        input,
+        expects,
+        found,
+        index,
+        Source.FLOAT32_BYTES,
+        false,
+        elementType,
+        shape,
+        channelAxis,
+        transform);
+  }
+
+  /**
+   * A row that this input cannot take.
+   *
+   * @param what completes the sentence "column … "
+   */
+  RowDecoder.BadRow bad(String what) {
+    return new RowDecoder.BadRow(
+        "input \"" + input + "\" expects " + expects + ", column \"" + column() + "\" " + what);
+  }
+
+  private static ColumnNames.Found column(
+      String where, String input, int inputs, InputSpec spec, ColumnNames table) {
     if (spec.column().isPresent()) {
-      if (!names.contains(spec.column().get())) {
-        throw TareException.badInput(
-            "%s is to come from column \"%s\", which is not there; the columns are %s",
-            where, spec.column().get(), String.join(", ", names));
-      }
-      return spec.column().get();
+      return table
+          .find(spec.column().get())
+          .orElseThrow(
+              () ->
+                  TareException.badInput(
+                      "%s is to come from column \"%s\", which is not there; the columns are %s",
+                      where, spec.column().get(), table.list()));
     }
-    if (names.contains(input)) {
-      return input;
+    Optional<ColumnNames.Found> named = table.findColumn(input);
+    if (named.isEmpty() && inputs == 1) {
+      named = table.only();
     }
-    if (inputs == 1 && names.size() == 1) {
-      return names.get(0);
-    }
-    throw TareException.badInput(
-        "%s has no column of its name; the columns are %s; set inputs.%s.column",
-        where, String.join(", ", names), input);
+    return named.orElseThrow(
+        () ->
+            TareException.badInput(
+                "%s has no column of its name; the columns are %s; set inputs.%s.column",
+                where, table.list(), input));
   }
 
   private static InputBinding bind(
-      String where,
-      String input,
-      TensorType type,
-      InputSpec spec,
-      StructType table,
-      String column) {
-    DataType dataType = table.apply(column).dataType();
-    Source source = source(where, column, dataType, spec, type);
+      String where, String input, TensorType type, InputSpec spec, ColumnNames.Found column) {
+    Source source = source(where, input, column, spec, type);
     if (type.elementType().sizeBytes() == 0 || !isFillable(type.elementType())) {
       throw TareException.badInput(
           "%s expects %s, which Tare does not fill from tables", where, type);
     }
     long[] shape = rowShape(where, input, type, spec);
-    int channels = shape.length == 3 && shape[0] > 0 ? (int) shape[0] : -1;
-    for (List<Double> perChannel : List.of(spec.mean(), spec.std())) {
-      boolean fits = perChannel.size() == 1 || channels < 0 || perChannel.size() == channels;
-      if (!fits) {
-        throw TareException.usage(
-            "inputs.%s: mean and std take one value or one per channel (%d), not %d",
-            input, channels, perChannel.size());
-      }
+    checkTransform(input, spec);
+    checkImage(where, input, type, spec, source, shape);
+    boolean needsImageAxes = spec.channelsLast() && !source.isImage();
+    if (needsImageAxes && shape.length != 3) {
+      throw TareException.usage(
+          "inputs.%s.layout=nhwc is for inputs of three axes besides the batch; this one is %s",
+          input, type);
     }
-    if (spec.std().contains(0.0)) {
-      throw TareException.usage("inputs.%s.std cannot be 0: values are divided by it", input);
-    }
+    InputSpec.Transform transform = spec.transform();
+    boolean isWhole =
+        switch (source) {
+          case UINT8_BYTES, INT8_BYTES, INT64_BYTES, IMAGE, PIXELS -> true;
+          case ARRAY, SCALAR -> ColumnForm.isExact(column.type());
+          case VECTOR, FLOAT32_BYTES -> false;
+        };
     return new InputBinding(
-        input, type.toString(), column, 0, source, type.elementType(), shape, spec.transform());
+        input,
+        type.toString(),
+        column,
+        0,
+        source,
+        isWhole && transform.keepsValues() && isInteger(type.elementType()),
+        type.elementType(),
+        shape,
+        channelAxis(input, type, spec, source, shape),
+        transform);
   }
 
   private static boolean isFillable(ElementType type) {
+    return isInteger(type) || type == ElementType.FLOAT32 || type == ElementType.FLOAT64;
+  }
+
+  private static boolean isInteger(ElementType type) {
     return switch (type) {
-      case FLOAT32, FLOAT64, INT64, INT32, INT16, INT8, UINT8, BOOL -> true;
+      case INT64, INT32, INT16, INT8, UINT8, BOOL -> true;
       default -> false;
     };
+  }
+
+  private static void checkTransform(String input, InputSpec spec) {
+    if (spec.std().contains(0.0)) {
+      throw TareException.usage("inputs.%s.std cannot be 0: values are divided by it", input);
+    }
+    List<Double> numbers = new ArrayList<>(spec.mean());
+    numbers.addAll(spec.std());
+    numbers.add(spec.scale());
+    for (double number : numbers) {
+      if (!Double.isFinite(number)) {
+        throw TareException.usage(
+            "inputs.%s: scale, mean and std are finite numbers, not %s", input, number);
+      }
+    }
+  }
+
+  private static void checkImage(
+      String where, String input, TensorType type, InputSpec spec, Source source, long[] shape) {
+    if (!source.isImage()) {
+      for (String field : List.of("resize", "crop")) {
+        if (!(field.equals("crop") ? spec.crop() : spec.resize()).isEmpty()) {
+          throw TareException.usage(
+              "inputs.%s.%s is for images; set inputs.%s.image=true, or leave it out",
+              input, field, input);
+        }
+      }
+      return;
+    }
+    if (shape.length != 3) {
+      throw TareException.badInput(
+          "%s expects %s; images need an input of three axes besides the batch", where, type);
+    }
+    boolean hasColors = shape[0] < 0 || shape[0] == 1 || shape[0] == 3;
+    if (!hasColors) {
+      throw TareException.badInput(
+          "%s expects %s; images are given as [channels, height, width] with 1 or 3 channels, not"
+              + " %d",
+          where, type, shape[0]);
+    }
+    if (spec.crop().isEmpty()) {
+      return;
+    }
+    for (int i = 0; i < 2; i++) {
+      int crop = spec.crop().get(Math.min(i, spec.crop().size() - 1));
+      int resized = spec.resize().isEmpty() ? crop : spec.resize().get(i % spec.resize().size());
+      String side = i == 0 ? "height" : "width";
+      if (spec.resize().size() == 2 && crop > resized) {
+        throw TareException.usage(
+            "inputs.%s.crop: the %s of %d is more than the %d that resize leaves",
+            input, side, crop, resized);
+      }
+      if (shape[i + 1] >= 0 && shape[i + 1] != crop) {
+        throw TareException.usage(
+            "inputs.%s.crop: the %s of %d is not the %d of the model's %s",
+            input, side, crop, shape[i + 1], type);
+      }
+    }
+  }
+
+  /** Several means or standard deviations are those of the channels, or else of the last axis. */
+  private static int channelAxis(
+      String input, TensorType type, InputSpec spec, Source source, long[] shape) {
+    int count = Math.max(spec.mean().size(), spec.std().size());
+    int last = shape.length - 1;
+    if (count == 1) {
+      return Math.max(0, last);
+    }
+    for (int given : new int[] {spec.mean().size(), spec.std().size()}) {
+      if (given != 1 && given != count) {
+        throw TareException.usage(
+            "inputs.%s: mean has %d values and std %d; each takes one value, or both one for each"
+                + " channel",
+            input, spec.mean().size(), spec.std().size());
+      }
+    }
+    if (shape.length == 3) {
+      boolean isLast = shape[last] == count && shape[0] != count && !source.isImage();
+      int axis = isLast ? last : 0;
+      if (shape[axis] >= 0 && shape[axis] != count) {
+        throw TareException.usage(
+            "inputs.%s: mean and std take one value or one per channel (%d), not %d",
+            input, shape[0], count);
+      }
+      return axis;
+    }
+    if (shape.length == 0 || (shape[last] >= 0 && shape[last] != count)) {
+      throw TareException.usage(
+          "inputs.%s: mean and std take one value or one for each place of the last axis of %s, not"
+              + " %d",
+          input, type, count);
+    }
+    return last;
   }
 
   private static long[] rowShape(String where, String input, TensorType type, InputSpec spec) {
@@ -174,14 +319,28 @@ record InputBinding(
   }
 
   private static Source source(
-      String where, String column, DataType dataType, InputSpec spec, TensorType type) {
-    if (dataType.equals(DataTypes.BinaryType)) {
+      String where, String input, ColumnNames.Found column, InputSpec spec, TensorType type) {
+    DataType dataType = column.type();
+    boolean isBinary = dataType.equals(DataTypes.BinaryType);
+    boolean isPixels = ColumnForm.isImage(dataType);
+    if (spec.dtype().isPresent() && !isBinary) {
+      throw TareException.usage(
+          "inputs.%s.dtype says what the bytes of a binary column are; column \"%s\" is of type %s",
+          input, column.name(), dataType.simpleString());
+    }
+    if (spec.image() && !isBinary && !isPixels) {
+      throw TareException.usage(
+          "inputs.%s.image=true is for binary columns of PNG or JPEG files and for Spark's image"
+              + " source; column \"%s\" is of type %s%s",
+          input, column.name(), dataType.simpleString(), fieldHint(input, column));
+    }
+    if (isBinary) {
       if (spec.image()) {
         return Source.IMAGE;
       }
       Optional<String> given = spec.dtype().map(name -> name.toLowerCase(Locale.ROOT));
       // float32 models read images, whose bytes are uint8, more often than raw floats; the byte
-      // count of the first row decides where nothing is said.
+      // count of the first rows decides where nothing is said.
       return switch (given.orElseGet(() -> derivedDtype(type))) {
         case "uint8" -> Source.UINT8_BYTES;
         case "int8" -> Source.INT8_BYTES;
@@ -193,16 +352,34 @@ record InputBinding(
                 where, given.orElse(""));
       };
     }
-    if (dataType instanceof ArrayType array && isNumber(array.elementType())) {
+    if (isPixels) {
+      return Source.PIXELS;
+    }
+    if (ColumnForm.isVector(dataType)) {
+      return Source.VECTOR;
+    }
+    if (ColumnForm.isArrayOfNumbers(dataType)) {
       return Source.ARRAY;
     }
-    if (isNumber(dataType) || dataType.equals(DataTypes.BooleanType)) {
+    if (ColumnForm.isNumber(dataType)) {
       return Source.SCALAR;
     }
     throw TareException.badInput(
-        "%s cannot be read from column \"%s\" of type %s: it takes binary, numbers, or arrays of"
-            + " float, double, int or bigint",
-        where, column, dataType.simpleString());
+        "%s cannot be read from column \"%s\" of type %s: it takes binary, numbers, booleans, arrays"
+            + " of these, and Spark's images and vectors%s",
+        where, column.name(), dataType.simpleString(), fieldHint(input, column));
+  }
+
+  private static String fieldHint(String input, ColumnNames.Found column) {
+    if (column.type() instanceof StructType struct && struct.length() > 0) {
+      return "; name one of its fields, as in inputs."
+          + input
+          + ".column="
+          + column.name()
+          + "."
+          + struct.apply(0).name();
+    }
+    return "";
   }
 
   private static String derivedDtype(TensorType type) {
@@ -211,20 +388,5 @@ record InputBinding(
       case INT8 -> "int8";
       default -> "uint8";
     };
-  }
-
-  private static boolean isNumber(DataType type) {
-    return type.equals(DataTypes.FloatType)
-        || type.equals(DataTypes.DoubleType)
-        || type.equals(DataTypes.IntegerType)
-        || type.equals(DataTypes.LongType)
-        || type.equals(DataTypes.ShortType)
-        || type.equals(DataTypes.ByteType);
-  }
-
-  /** The same binding for raw float32 bytes. */
-  InputBinding asFloats() {
-    return new InputBinding(
-        input, expects, column, index, Source.FLOAT32_BYTES, elementType, shape, transform);
   }
 }

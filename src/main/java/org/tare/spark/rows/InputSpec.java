@@ -3,12 +3,13 @@ package org.tare.spark.rows;
 import java.io.Serializable;
 import java.util.List;
 import java.util.Optional;
+import org.tare.TareException;
 
 /**
  * How one input of the model is made from a column; whatever is empty is derived from the model and
  * the column.
  *
- * @param column the column's name
+ * @param column the column's name; a dot leads into a struct, as in {@code image.bytes}
  * @param dtype what the bytes of a binary column are: uint8, int8, int64 or float32
  * @param shape of one row, without the batch axis, as the model reads it
  * @param scale each value is multiplied by it first
@@ -17,7 +18,7 @@ import java.util.Optional;
  * @param channelsLast the column holds [H, W, C], the model reads [C, H, W]
  * @param image the column holds PNG or JPEG files
  * @param resize height and width of the image, or one number for its shorter side; empty for none
- * @param crop height and width cut from the middle; empty for none
+ * @param crop height and width cut from the middle, or one number for both; empty for none
  */
 public record InputSpec(
     Optional<String> column,
@@ -30,15 +31,31 @@ public record InputSpec(
     boolean image,
     List<Integer> resize,
     List<Integer> crop) {
-  /** The greatest height and width that images are resized or cut to. */
-  public static final int LARGEST_SIDE = 65_536;
+  /** The longest side of an image, in pixels. */
+  public static final int LONGEST_SIDE = 65_536;
 
+  /** The most pixels of an image; as red, green and blue they still fit one array of Java's. */
+  public static final long MOST_PIXELS = 1L << 28;
+
+  /** What resize and crop take, for messages. */
+  public static final String SIDES =
+      "height and width, or one number for both, each a whole number from 1 to "
+          + LONGEST_SIDE
+          + ", together at most "
+          + MOST_PIXELS
+          + " pixels";
+
+  /**
+   * @throws TareException if resize or crop is not what {@link #SIDES} says
+   */
   public InputSpec {
     shape = List.copyOf(shape);
     mean = List.copyOf(mean);
     std = List.copyOf(std);
     resize = List.copyOf(resize);
     crop = List.copyOf(crop);
+    checkSides("resize", resize);
+    checkSides("crop", crop);
   }
 
   /** Nothing said: all is derived. */
@@ -56,10 +73,47 @@ public record InputSpec(
         List.of());
   }
 
+  private static void checkSides(String field, List<Integer> sides) {
+    if (!sides.isEmpty() && !areSides(sides)) {
+      throw TareException.usage(
+          "The %s of an input cannot be %s: it is %s",
+          field, sides.size() == 1 ? sides.get(0) : sides, SIDES);
+    }
+  }
+
+  /** Whether resize or crop can be these numbers, as {@link #SIDES} says. */
+  public static boolean areSides(List<? extends Number> sides) {
+    if (sides.isEmpty() || sides.size() > 2) {
+      return false;
+    }
+    for (Number side : sides) {
+      double value = side.doubleValue();
+      if (!(value >= 1 && value <= LONGEST_SIDE && value == Math.rint(value))) {
+        return false;
+      }
+    }
+    double height = sides.get(0).doubleValue();
+    return height * sides.get(sides.size() - 1).doubleValue() <= MOST_PIXELS;
+  }
+
   /** What travels to the executors: Optional does not. */
   record Transform(
       double scale, double[] mean, double[] std, boolean channelsLast, int[] resize, int[] crop)
-      implements Serializable {}
+      implements Serializable {
+    /** Whether values stay as they are. */
+    boolean keepsValues() {
+      return scale == 1 && all(mean, 0) && all(std, 1);
+    }
+
+    private static boolean all(double[] values, double expected) {
+      for (double value : values) {
+        if (value != expected) {
+          return false;
+        }
+      }
+      return true;
+    }
+  }
 
   Transform transform() {
     return new Transform(

@@ -1,17 +1,10 @@
 package org.tare.spark.rows;
 
-import java.awt.Graphics2D;
-import java.awt.RenderingHints;
-import java.awt.image.BufferedImage;
-import java.io.ByteArrayInputStream;
-import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
-import javax.imageio.ImageIO;
 import org.apache.spark.sql.Row;
-import org.tare.onnx.ElementType;
 
 /** Turns a row's columns into the bytes of the model's inputs. Not thread-safe. */
 final class RowDecoder {
@@ -48,106 +41,95 @@ final class RowDecoder {
 
   private final List<InputBinding> bindings;
   private final RowTensor[] tensors;
-  private double[] values = {};
+  private final NumberReader[] readers;
+  private final Numbers numbers = new Numbers();
+  private final ImageDecoder images = new ImageDecoder();
+  private final SparkImages sparkImages = new SparkImages();
 
   RowDecoder(List<InputBinding> bindings) {
     this.bindings = bindings;
     this.tensors = new RowTensor[bindings.size()];
     Arrays.setAll(tensors, i -> new RowTensor());
+    this.readers = new NumberReader[bindings.size()];
+    Arrays.setAll(readers, i -> new NumberReader(bindings.get(i), numbers));
   }
 
   /** The inputs of the row, in the order of the bindings; valid until the next call. */
   RowTensor[] decode(Row row) throws BadRow {
     for (int i = 0; i < tensors.length; i++) {
-      decode(row, bindings.get(i), tensors[i]);
+      InputBinding binding = bindings.get(i);
+      if (row.isNullAt(binding.index())) {
+        throw binding.bad("is null");
+      }
+      long[] shape = read(row.get(binding.index()), binding, readers[i]);
+      write(binding, shape, tensors[i]);
     }
     return tensors;
   }
 
-  private void decode(Row row, InputBinding binding, RowTensor into) throws BadRow {
-    if (row.isNullAt(binding.index())) {
-      throw bad(binding, "is null");
-    }
-    long[] shape;
-    int size;
+  /** Reads a column's numbers and gives their shape. */
+  private long[] read(Object value, InputBinding binding, NumberReader reader) throws BadRow {
     switch (binding.source()) {
+      case IMAGE, PIXELS -> {
+        return readImage(value, binding);
+      }
       case ARRAY -> {
-        List<Object> list = row.getList(binding.index());
-        size = list.size();
-        reserve(size);
-        for (int i = 0; i < size; i++) {
-          if (!(list.get(i) instanceof Number number)) {
-            throw bad(binding, "holds a null at position " + i);
-          }
-          values[i] = number.doubleValue();
-        }
-        shape = resolve(binding, size, "values");
+        reader.read(value);
+        return nested(binding, reader.sizes());
       }
-      case SCALAR -> {
-        Object value = row.get(binding.index());
-        size = 1;
-        reserve(1);
-        values[0] = value instanceof Boolean b ? (b ? 1 : 0) : ((Number) value).doubleValue();
-        shape = resolve(binding, 1, "value");
-      }
-      case IMAGE -> {
-        shape = decodeImage(binding, row.getAs(binding.index()));
-        size = (int) (shape[0] * shape[1] * shape[2]);
+      case SCALAR, VECTOR -> {
+        reader.read(value);
+        return resolve(binding, numbers.size(), numbers.size() + " values");
       }
       default -> {
-        byte[] raw = row.getAs(binding.index());
+        byte[] raw = (byte[]) value;
         int width = binding.source().bytes();
         if (raw.length % width != 0) {
-          throw bad(binding, "holds " + raw.length + " bytes");
+          throw binding.bad("holds " + raw.length + " bytes" + imageHint(binding, raw));
         }
-        size = raw.length / width;
-        shape = resolve(binding, size, raw.length + " bytes");
-        if (binding.source() == InputBinding.Source.INT64_BYTES
-            && binding.elementType() == ElementType.INT64) {
-          copyLongs(raw, shape, into);
-          return;
-        }
-        reserve(size);
-        readBytes(binding, raw, size);
+        String held = raw.length + " bytes";
+        long[] shape = resolve(binding, raw.length / width, held + imageHint(binding, raw));
+        reader.readBytes(raw);
+        return shape;
       }
     }
-    for (int i = 0; i < size; i++) {
-      if (!Double.isFinite(values[i])) {
-        throw bad(binding, "holds " + values[i] + " at position " + i);
+  }
+
+  private static String imageHint(InputBinding binding, byte[] raw) {
+    return ImageFile.formatOf(raw)
+        .map(
+            format ->
+                "; these bytes look like a "
+                    + format
+                    + " file; set inputs."
+                    + binding.input()
+                    + ".image=true")
+        .orElse("");
+  }
+
+  /** Arrays of as many levels as the input has axes tell the shape; others are one long row. */
+  private long[] nested(InputBinding binding, long[] sizes) throws BadRow {
+    String held = numbers.size() + " values";
+    boolean tellShape = sizes.length > 1 && sizes.length == binding.shape().length;
+    if (!tellShape) {
+      return resolve(binding, numbers.size(), held);
+    }
+    long[] shape =
+        binding.transform().channelsLast()
+            ? new long[] {sizes[2], sizes[0], sizes[1]}
+            : sizes.clone();
+    for (int i = 0; i < shape.length; i++) {
+      // Below an empty array no size is seen.
+      shape[i] = Math.max(0, shape[i]);
+      if (binding.shape()[i] >= 0 && binding.shape()[i] != shape[i]) {
+        throw binding.bad("holds arrays of " + Arrays.toString(sizes) + " values");
       }
     }
-    write(binding, shape, size, into);
-  }
-
-  private static void copyLongs(byte[] raw, long[] shape, RowTensor into) {
-    into.reset(shape, raw.length);
-    into.bytes
-        .asLongBuffer()
-        .put(ByteBuffer.wrap(raw).order(ByteOrder.LITTLE_ENDIAN).asLongBuffer());
-    into.bytes.limit(raw.length);
-  }
-
-  private void readBytes(InputBinding binding, byte[] raw, int size) {
-    ByteBuffer buffer = ByteBuffer.wrap(raw).order(ByteOrder.LITTLE_ENDIAN);
-    for (int i = 0; i < size; i++) {
-      values[i] =
-          switch (binding.source()) {
-            case UINT8_BYTES -> raw[i] & 0xff;
-            case INT8_BYTES -> raw[i];
-            case INT64_BYTES -> buffer.getLong(8 * i);
-            default -> buffer.getFloat(4 * i);
-          };
-    }
-  }
-
-  private void reserve(int size) {
-    if (values.length < size) {
-      values = new double[size];
-    }
+    return shape;
   }
 
   /** The row's shape: an unknown size follows from the number of values. */
-  private static long[] resolve(InputBinding binding, int size, Object what) throws BadRow {
+  private static long[] resolve(InputBinding binding, int size, String held) throws BadRow {
     long[] shape = binding.shape().clone();
     long known = 1;
     int unknown = -1;
@@ -157,145 +139,163 @@ final class RowDecoder {
       } else if (unknown < 0) {
         unknown = i;
       } else {
-        throw bad(binding, "does not tell its shape; set inputs." + binding.input() + ".shape");
+        throw binding.bad("does not tell its shape; set inputs." + binding.input() + ".shape");
       }
     }
-    String held = what instanceof String text && text.endsWith("bytes") ? text : size + " values";
     if (unknown >= 0) {
       if (known == 0 || size % known != 0 || size == 0) {
-        throw bad(binding, "holds " + held);
+        throw binding.bad("holds " + held);
       }
       shape[unknown] = size / known;
     } else if (known != size) {
-      throw bad(binding, "holds " + held);
+      throw binding.bad("holds " + held);
     }
     return shape;
   }
 
-  private void write(InputBinding binding, long[] shape, int size, RowTensor into) {
-    InputSpec.Transform t = binding.transform();
-    into.reset(shape, size * binding.elementType().sizeBytes());
-    boolean perChannel = shape.length == 3;
-    int channels = perChannel ? (int) shape[0] : 1;
-    int pixels = channels == 0 ? 0 : size / channels;
+  /** Decodes, resizes and crops; the numbers are [C, H, W]. */
+  private long[] readImage(Object value, InputBinding binding) throws BadRow {
+    try {
+      Picture picture =
+          binding.source() == InputBinding.Source.IMAGE
+              ? images.decode((byte[]) value)
+              : sparkImages.decode((Row) value);
+      long[] size = picture.resized(binding.transform().resize());
+      ImageFile.checkSize(size[0], size[1]);
+      return cut(binding, picture.scaled((int) size[0], (int) size[1]), picture);
+    } catch (UnreadableImage e) {
+      throw binding.bad("holds " + e.getMessage());
+    }
+  }
+
+  private long[] cut(InputBinding binding, Picture picture, Picture original) throws BadRow {
+    long[] model = binding.shape();
+    int[] crop = binding.transform().crop();
+    int height = crop.length > 0 ? crop[0] : picture.height();
+    int width = crop.length > 0 ? crop[crop.length - 1] : picture.width();
+    String held =
+        "holds an image of "
+            + original.size()
+            + " pixels"
+            + (picture == original ? "" : ", resized to " + picture.size());
+    if (height > picture.height() || width > picture.width()) {
+      throw binding.bad(
+          held
+              + ", smaller than the crop of "
+              + height
+              + "x"
+              + width
+              + "; set inputs."
+              + binding.input()
+              + ".resize or a smaller crop");
+    }
+    boolean fits = (model[1] < 0 || model[1] == height) && (model[2] < 0 || model[2] == width);
+    if (!fits) {
+      throw binding.bad(held + "; set inputs." + binding.input() + ".resize and crop");
+    }
+    int channels = model[0] > 0 ? (int) model[0] : 3;
+    numbers.clear(binding.exact());
+    picture.addTo(
+        numbers,
+        channels,
+        (picture.height() - height) / 2,
+        (picture.width() - width) / 2,
+        height,
+        width);
+    return new long[] {channels, height, width};
+  }
+
+  /** Transforms the numbers and writes them in the model's order and type. */
+  private void write(InputBinding binding, long[] shape, RowTensor into) throws BadRow {
+    int size = numbers.size();
+    long bytes = (long) size * binding.elementType().sizeBytes();
+    if (bytes > Integer.MAX_VALUE) {
+      throw binding.bad("holds " + size + " values, more than the 2 GB that a row may have");
+    }
+    into.reset(shape, (int) bytes);
+    boolean hasChannels = shape.length == 3;
+    int channels = hasChannels ? (int) shape[0] : 1;
+    int places = channels == 0 ? 0 : size / channels;
+    boolean isTurned =
+        hasChannels && binding.transform().channelsLast() && !binding.source().isImage();
+    Factors factors = new Factors(binding, shape);
     for (int c = 0; c < channels; c++) {
-      double mean = t.mean()[t.mean().length == 1 ? 0 : c];
-      double std = t.std()[t.std().length == 1 ? 0 : c];
-      for (int p = 0; p < pixels; p++) {
-        int from = t.channelsLast() && perChannel ? p * channels + c : c * pixels + p;
-        put(into.bytes, binding.elementType(), (values[from] * t.scale() - mean) / std);
+      for (int p = 0; p < places; p++) {
+        int from = isTurned ? p * channels + c : c * places + p;
+        try {
+          if (numbers.isExact()) {
+            Narrowing.put(into.bytes, binding.elementType(), numbers.whole(from));
+          } else {
+            double value = factors.apply(numbers.number(from), c, p);
+            Narrowing.put(into.bytes, binding.elementType(), value);
+          }
+        } catch (Narrowing.NotHeld e) {
+          throw refused(binding, from, factors, c, p, e);
+        }
       }
     }
     into.bytes.flip();
   }
 
-  private static void put(ByteBuffer bytes, ElementType type, double value) {
-    switch (type) {
-      case FLOAT32 -> bytes.putFloat((float) value);
-      case FLOAT64 -> bytes.putDouble(value);
-      case INT64 -> bytes.putLong((long) value);
-      case INT32 -> bytes.putInt((int) value);
-      case INT16 -> bytes.putShort((short) value);
-      case BOOL -> bytes.put((byte) (value != 0 ? 1 : 0));
-      default -> bytes.put((byte) (long) value);
-    }
-  }
+  /** Scale, mean and standard deviation of one input, by channel or by place of the last axis. */
+  private static final class Factors {
+    private final double scale;
+    private final double[] mean;
+    private final double[] std;
+    private final boolean keepsValues;
+    private final boolean hasOne;
+    private final boolean byChannel;
+    private final int last;
 
-  /** Decodes, resizes and crops; leaves the values as [C, H, W], or [H, W, C] if so asked. */
-  private long[] decodeImage(InputBinding binding, byte[] file) throws BadRow {
-    BufferedImage image;
-    try {
-      image = ImageIO.read(new ByteArrayInputStream(file));
-    } catch (IOException | RuntimeException e) {
-      throw bad(binding, "holds an image that cannot be decoded (" + e.getMessage() + ")");
-    }
-    if (image == null) {
-      throw bad(binding, "holds " + file.length + " bytes that are neither PNG nor JPEG");
-    }
-    long[] model = binding.shape();
-    if (model.length != 3) {
-      throw bad(binding, "holds images, which need an input of three axes besides the batch");
-    }
-    int channels = model[0] > 0 ? (int) model[0] : 3;
-    if (channels != 1 && channels != 3) {
-      throw bad(binding, "holds images, which have 1 or 3 channels, not " + channels);
-    }
-    BufferedImage rgb = resized(image, binding.transform().resize());
-    int[] crop = binding.transform().crop();
-    int height = crop.length > 0 ? crop[0] : rgb.getHeight();
-    int width = crop.length > 0 ? crop[crop.length - 1] : rgb.getWidth();
-    int top = (rgb.getHeight() - height) / 2;
-    int left = (rgb.getWidth() - width) / 2;
-    boolean fits =
-        top >= 0
-            && left >= 0
-            && (model[1] < 0 || model[1] == height)
-            && (model[2] < 0 || model[2] == width);
-    if (!fits) {
-      throw bad(
-          binding,
-          "holds an image of "
-              + rgb.getHeight()
-              + "x"
-              + rgb.getWidth()
-              + " pixels; set inputs."
-              + binding.input()
-              + ".resize and crop");
-    }
-    reserve(channels * height * width);
-    boolean last = binding.transform().channelsLast();
-    for (int y = 0; y < height; y++) {
-      for (int x = 0; x < width; x++) {
-        int pixel = rgb.getRGB(left + x, top + y);
-        double r = pixel >> 16 & 0xff;
-        double g = pixel >> 8 & 0xff;
-        double b = pixel & 0xff;
-        int at = y * width + x;
-        if (channels == 1) {
-          // ITU-R BT.601 luma.
-          values[at] = Math.rint(0.299 * r + 0.587 * g + 0.114 * b);
-        } else {
-          values[last ? 3 * at : at] = r;
-          values[last ? 3 * at + 1 : height * width + at] = g;
-          values[last ? 3 * at + 2 : 2 * height * width + at] = b;
-        }
+    Factors(InputBinding binding, long[] shape) throws BadRow {
+      scale = binding.transform().scale();
+      mean = binding.transform().mean();
+      std = binding.transform().std();
+      int count = Math.max(mean.length, std.length);
+      int axis = binding.channelAxis();
+      if (count > 1 && shape[axis] != count) {
+        throw binding.bad(
+            "holds values of shape "
+                + Arrays.toString(shape)
+                + "; mean and std are for "
+                + count
+                + " channels");
       }
+      keepsValues = binding.transform().keepsValues();
+      hasOne = count == 1;
+      byChannel = shape.length == 3 && axis == 0;
+      last = shape.length == 0 ? 1 : (int) shape[shape.length - 1];
     }
-    return new long[] {channels, height, width};
+
+    double apply(double value, int channel, int place) {
+      if (keepsValues) {
+        return value;
+      }
+      int k = hasOne ? 0 : byChannel ? channel : place % last;
+      return (value * scale - mean[mean.length == 1 ? 0 : k]) / std[std.length == 1 ? 0 : k];
+    }
   }
 
-  private static BufferedImage resized(BufferedImage image, int[] resize) {
-    int height = image.getHeight();
-    int width = image.getWidth();
-    if (resize.length == 2) {
-      height = resize[0];
-      width = resize[1];
-    } else if (resize.length == 1) {
-      double factor = (double) resize[0] / Math.min(height, width);
-      height = (int) Math.max(resize[0], Math.round(height * factor));
-      width = (int) Math.max(resize[0], Math.round(width * factor));
+  private BadRow refused(
+      InputBinding binding, int from, Factors factors, int c, int p, Narrowing.NotHeld reason) {
+    String where = binding.source() == InputBinding.Source.SCALAR ? "" : " at position " + from;
+    if (numbers.isExact()) {
+      return binding.bad("holds " + numbers.whole(from) + where + ", " + reason.getMessage());
     }
-    if (height == image.getHeight() && width == image.getWidth()) {
-      return image;
+    double value = numbers.number(from);
+    if (!Double.isFinite(value)) {
+      return binding.bad("holds " + value + where);
     }
-    BufferedImage scaled = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
-    Graphics2D graphics = scaled.createGraphics();
-    graphics.setRenderingHint(
-        RenderingHints.KEY_INTERPOLATION, RenderingHints.VALUE_INTERPOLATION_BILINEAR);
-    graphics.drawImage(image, 0, 0, width, height, null);
-    graphics.dispose();
-    return scaled;
+    String made =
+        binding.transform().keepsValues()
+            ? ""
+            : ", by scale, mean and std " + text(factors.apply(value, c, p));
+    return binding.bad("holds " + text(value) + where + made + ", " + reason.getMessage());
   }
 
-  private static BadRow bad(InputBinding binding, String what) {
-    return new BadRow(
-        "input \""
-            + binding.input()
-            + "\" expects "
-            + binding.expects()
-            + ", column \""
-            + binding.column()
-            + "\" "
-            + what);
+  /** Whole numbers without a decimal point. */
+  private static String text(double value) {
+    boolean isWhole = value == Math.rint(value) && Math.abs(value) < 1e15;
+    return isWhole ? Long.toString((long) value) : Double.toString(value);
   }
 }

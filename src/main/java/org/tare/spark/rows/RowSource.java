@@ -40,19 +40,12 @@ public record RowSource(
       rows++;
     }
 
-    private void countSkipped(String why) {
-      if (reason.isEmpty() || why.compareTo(reason) < 0) {
-        reason = why;
-      }
-      skipped++;
-    }
-
     /** Rows that were used. */
     public long rows() {
       return rows;
     }
 
-    /** Rows that could not be decoded. */
+    /** Rows that could not be decoded, or that the model does not take. */
     public long skipped() {
       return skipped;
     }
@@ -61,25 +54,32 @@ public record RowSource(
     public String reason() {
       return reason;
     }
+
+    /** Takes rows that were counted as good, and turned out to be bad, into account. */
+    public void subtract(Tally bad) {
+      rows -= bad.skipped;
+      skipped += bad.skipped;
+      boolean isFirst =
+          !bad.reason.isEmpty() && (reason.isEmpty() || bad.reason.compareTo(reason) < 0);
+      reason = isFirst ? bad.reason : reason;
+    }
   }
 
   /** Decodes all rows and runs their batches. */
   public Tally run(Iterator<Row> rows, Batches.Sink sink) {
     Tally tally = new Tally();
     RowDecoder decoder = new RowDecoder(bindings);
-    Batches batches = new Batches(bindings, batchSize, sink);
+    Batches batches =
+        new Batches(bindings, batchSize, (batch, real) -> run(batch, real, sink, tally));
     long position = 0;
     while (rows.hasNext()) {
       Row row = rows.next();
+      Object key = keyIndex >= 0 ? row.get(keyIndex) : null;
       try {
-        batches.add(decoder.decode(row), label(row));
-        tally.countRow();
+        batches.add(decoder.decode(row), new RowTag(label(row), key, position));
+        tally.rows++;
       } catch (RowDecoder.BadRow e) {
-        String reason = e.getMessage() + " in " + rowName(row, position);
-        if (!badRows.skip()) {
-          throw failure(reason);
-        }
-        tally.countSkipped(reason);
+        skip(tally, e.getMessage(), new RowTag(-1, key, position));
       }
       position++;
       seen.add(1);
@@ -88,22 +88,53 @@ public record RowSource(
     return tally;
   }
 
+  /** Runs a batch; if the model refuses values of it, row by row, so that the rows are known. */
+  private void run(Batches.Batch batch, int real, Batches.Sink sink, Tally tally) {
+    try {
+      sink.run(batch, real);
+    } catch (TareException ofBatch) {
+      if (ValueFailures.reason(ofBatch).isEmpty()) {
+        throw ofBatch;
+      }
+      for (int row = 0; row < real; row++) {
+        try {
+          sink.run(batch.alone(row), 1);
+        } catch (TareException ofRow) {
+          String reason = ValueFailures.reason(ofRow).orElseThrow(() -> ofRow);
+          tally.rows--;
+          skip(tally, "the model does not take the values (" + reason + ")", batch.tag(row));
+        }
+      }
+    }
+  }
+
+  /**
+   * Counts a row as bad.
+   *
+   * @param reason what is wrong with it
+   * @throws TareException unless bad rows are to be skipped
+   */
+  public void skip(Tally tally, String reason, RowTag row) {
+    String where = reason + " in " + name(row);
+    if (!badRows.skip()) {
+      throw TareException.badInput(
+          "Cannot %s %s: %s; fix the row, or skip such rows with bad-rows=skip",
+          action, model, where);
+    }
+    if (tally.reason.isEmpty() || where.compareTo(tally.reason) < 0) {
+      tally.reason = where;
+    }
+    tally.skipped++;
+  }
+
   /** Throws if the row is bad and bad rows are an error. */
   void check(Row row) {
     try {
       new RowDecoder(bindings).decode(row);
       label(row);
     } catch (RowDecoder.BadRow e) {
-      if (!badRows.skip()) {
-        throw failure(e.getMessage() + " in " + rowName(row, 0));
-      }
+      skip(new Tally(), e.getMessage(), new RowTag(-1, keyIndex >= 0 ? row.get(keyIndex) : null, 0));
     }
-  }
-
-  private TareException failure(String reason) {
-    return TareException.badInput(
-        "Cannot %s %s: %s; fix the row, or skip such rows with bad-rows=skip",
-        action, model, reason);
   }
 
   private long label(Row row) throws RowDecoder.BadRow {
@@ -116,12 +147,23 @@ public record RowSource(
     return ((Number) row.get(labelIndex)).longValue();
   }
 
-  private String rowName(Row row, long position) {
+  /** What a row is called in messages. */
+  String nameOf(Row row, long position) {
+    return name(new RowTag(-1, keyIndex >= 0 ? row.get(keyIndex) : null, position));
+  }
+
+  /** The same rows with other bindings of the same columns. */
+  RowSource with(List<InputBinding> newBindings) {
+    return new RowSource(
+        action, model, newBindings, batchSize, badRows, keyIndex, keyColumn, labelIndex, seen);
+  }
+
+  private String name(RowTag row) {
     if (keyIndex >= 0) {
-      return "row " + keyColumn + "=" + row.get(keyIndex);
+      return "row " + keyColumn + "=" + row.key();
     }
     TaskContext task = TaskContext.get();
-    return "row " + position + (task == null ? "" : " of partition " + task.partitionId());
+    return "row " + row.position() + (task == null ? "" : " of partition " + task.partitionId());
   }
 
   /** Fails if nothing is left, or too much was skipped. */

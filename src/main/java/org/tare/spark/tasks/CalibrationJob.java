@@ -231,15 +231,17 @@ public final class CalibrationJob {
     boolean isFixed =
         request.prepared().graph().inputNames().stream()
             .anyMatch(input -> request.types().get(input).shape()[0] > 0);
-    Optional<Batches.Batch> probe = isFixed ? Optional.empty() : table.probe();
-    if (probe.isEmpty()) {
+    if (isFixed) {
       return layouts;
     }
     try (TemporaryModel temporary = TemporaryModel.of(exposed);
         ModelSession session = ModelSession.open(temporary.file(), request.label(), 1)) {
-      Map<String, float[]> one = valuesOf(session, probe.get().inputs(1), inputs);
-      Map<String, float[]> two = valuesOf(session, probe.get().inputs(2), inputs);
-      one.forEach((tensor, alone) -> layouts.replace(tensor, layout(alone, two.get(tensor))));
+      table.probe(
+          batch -> {
+            Map<String, float[]> one = valuesOf(session, batch.inputs(1), inputs);
+            Map<String, float[]> two = valuesOf(session, batch.inputs(2), inputs);
+            one.forEach((tensor, alone) -> layouts.replace(tensor, layout(alone, two.get(tensor))));
+          });
     }
     return layouts;
   }

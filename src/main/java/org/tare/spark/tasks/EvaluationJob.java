@@ -221,9 +221,11 @@ public final class EvaluationJob {
         return Collections.emptyIterator();
       }
       TaskContext task = TaskContext.get();
+      RowSource.Tally bad = new RowSource.Tally();
       Comparison comparison =
           new Comparison(
               source,
+              bad,
               floatModel.session(task),
               quantizedModel.session(task),
               new ArrayList<>(outputs),
@@ -231,6 +233,7 @@ public final class EvaluationJob {
               isFixed,
               metrics);
       RowSource.Tally tally = source.run(rows, comparison::compare);
+      tally.subtract(bad);
       Partial partial =
           new Partial(
               task.partitionId(), tally.rows(), tally.skipped(), tally.reason(), metrics);
@@ -238,9 +241,14 @@ public final class EvaluationJob {
     }
   }
 
-  /** Runs both models on a batch and compares row by row. */
+  /**
+   * Runs both models on a batch and compares row by row.
+   *
+   * @param bad counts rows whose labels are none of the classes: only the model tells these
+   */
   private record Comparison(
       RowSource source,
+      RowSource.Tally bad,
       ModelSession floatSession,
       ModelSession quantizedSession,
       List<String> outputs,
@@ -257,6 +265,7 @@ public final class EvaluationJob {
       Optional<SequenceMask> filling =
           Optional.ofNullable(batch.inputs(given).get(mask)).flatMap(SequenceMask::of);
       boolean ranked = false;
+      boolean[] isBad = badLabels(batch, rows, given, expected, actual);
       for (String output : outputs) {
         Values x = expected.get(output);
         Values y = actual.get(output);
@@ -266,8 +275,11 @@ public final class EvaluationJob {
         }
         boolean isBatchMajor = x.shape().length > 0 && x.shape()[0] == given;
         int perRow = isBatchMajor ? x.floats().length / given : x.floats().length;
-        boolean hasClasses = isBatchMajor && x.shape().length == 2 && x.shape()[1] > 1;
+        boolean hasClasses = hasClasses(x, given);
         for (int row = 0; row < (isBatchMajor ? rows : 1); row++) {
+          if (isBatchMajor && isBad[row]) {
+            continue;
+          }
           OutputMetrics own = metrics.get(output);
           own.rows++;
           if (filling.isPresent() && filling.get().covers(x.shape())) {
@@ -282,17 +294,50 @@ public final class EvaluationJob {
             own.add(x.floats(), y.floats(), row * perRow, perRow);
           }
           if (hasClasses && !ranked) {
-            long label = batch.tag(row);
-            if (source.labelIndex() >= 0 && (label < 0 || label >= perRow)) {
-              throw TareException.badInput(
-                  "Cannot evaluate %s: a row has label %d, output \"%s\" has the classes 0 to %d",
-                  source.model(), label, output, perRow - 1);
-            }
+            long label = batch.tag(row).label();
             metrics.get(output).addRanking(x.floats(), y.floats(), row * perRow, perRow, label);
           }
         }
         ranked |= hasClasses;
       }
+    }
+
+    private static boolean hasClasses(Values values, int given) {
+      long[] shape = values.shape();
+      return shape.length == 2 && shape[0] == given && shape[1] > 1;
+    }
+
+    /** The rows whose labels are none of the classes of the output that is ranked. */
+    private boolean[] badLabels(
+        Batches.Batch batch,
+        int rows,
+        int given,
+        Map<String, Values> expected,
+        Map<String, Values> actual) {
+      boolean[] isBad = new boolean[rows];
+      Optional<String> ranked =
+          outputs.stream()
+              .filter(
+                  output ->
+                      Arrays.equals(expected.get(output).shape(), actual.get(output).shape()))
+              .filter(output -> hasClasses(expected.get(output), given))
+              .findFirst();
+      if (source.labelIndex() < 0 || ranked.isEmpty()) {
+        return isBad;
+      }
+      long classes = expected.get(ranked.get()).shape()[1];
+      for (int row = 0; row < rows; row++) {
+        long label = batch.tag(row).label();
+        isBad[row] = label < 0 || label >= classes;
+        if (isBad[row]) {
+          String reason =
+              String.format(
+                  "label %d is none of the classes 0 to %d of output \"%s\"",
+                  label, classes - 1, ranked.get());
+          source.skip(bad, reason, batch.tag(row));
+        }
+      }
+      return isBad;
     }
 
     private Map<String, Values> values(ModelSession session, Batches.Batch batch, int rows) {

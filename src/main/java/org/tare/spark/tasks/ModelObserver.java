@@ -73,6 +73,10 @@ final class ModelObserver {
         Optional.ofNullable(batch.inputs(batch.size()).get(mask))
             .flatMap(SequenceMask::of)
             .orElse(null);
+    if (!computed.isEmpty()) {
+      observeComputed(batch, rows, held);
+    }
+    // Last: nothing of a batch is observed that the model refuses.
     batch
         .inputs(rows)
         .forEach(
@@ -81,9 +85,9 @@ final class ModelObserver {
                 addRows(input, tensor.direct().asIntBuffer(), tensor.shape(), rows, held);
               }
             });
-    if (computed.isEmpty()) {
-      return;
-    }
+  }
+
+  private void observeComputed(Batches.Batch batch, int rows, SequenceMask held) {
     boolean isFull = rows == batch.size();
     Set<String> first = new LinkedHashSet<>(computed);
     if (!isFull) {

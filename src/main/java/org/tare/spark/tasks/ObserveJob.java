@@ -1,5 +1,6 @@
 package org.tare.spark.tasks;
 
+import org.tare.spark.rows.ColumnNames;
 import org.tare.spark.SessionSettings;
 import org.tare.spark.JobLabel;
 import java.io.Serializable;
@@ -194,7 +195,7 @@ public final class ObserveJob {
       reader(column, schema, request.observed());
     }
     for (String column : request.by()) {
-      BoundTable.checkSliceColumn("observe", request.data().label(), column, schema);
+      BoundTable.sliceColumn("observe", request.data().label(), column, ColumnNames.of(spark, schema));
     }
     List<String> needed = new ArrayList<>(request.columns());
     needed.addAll(request.by());

@@ -1,0 +1,10 @@
+package org.tare.spark.rows;
+
+/** An image that cannot be used; the message completes the sentence "the column holds …". */
+final class UnreadableImage extends Exception {
+  private static final long serialVersionUID = 1L;
+
+  UnreadableImage(String what) {
+    super(what, null, false, false);
+  }
+}
