@@ -33,9 +33,14 @@ public final class Graph {
   private List<Node> nodes;
   private final Map<String, TensorProto> initializers = new LinkedHashMap<>();
   private final List<ValueInfoProto> inputs = new ArrayList<>();
+  private final Set<String> inputSet = new HashSet<>();
   private List<ValueInfoProto> outputs;
+  private Set<String> outputSet;
   private final Map<String, ValueInfoProto> declared = new LinkedHashMap<>();
   private final Set<String> names;
+
+  /** The number behind the last fresh name of each wanted one. */
+  private final Map<String, Integer> freshNumbers;
 
   Graph(GraphProto source) {
     this(source, null);
@@ -45,6 +50,7 @@ public final class Graph {
     this.source = source;
     this.outer = outer;
     this.names = outer == null ? new HashSet<>() : outer.names;
+    this.freshNumbers = outer == null ? new HashMap<>() : outer.freshNumbers;
     for (TensorProto tensor : source.getInitializerList()) {
       initializers.put(tensor.getName(), tensor);
       names.add(tensor.getName());
@@ -54,9 +60,10 @@ public final class Graph {
       names.add(input.getName());
       if (!initializers.containsKey(input.getName())) {
         inputs.add(input);
+        inputSet.add(input.getName());
       }
     }
-    outputs = List.copyOf(source.getOutputList());
+    setOutputInfos(source.getOutputList());
     List<Node> all = new ArrayList<>();
     source.getNodeList().forEach(proto -> all.add(new Node(proto)));
     for (Node node : all) {
@@ -132,11 +139,11 @@ public final class Graph {
   }
 
   public boolean isInput(String tensor) {
-    return inputNames().contains(tensor);
+    return inputSet.contains(tensor);
   }
 
   public boolean isOutput(String tensor) {
-    return outputNames().contains(tensor);
+    return outputSet.contains(tensor);
   }
 
   /** Whether it is a constant of this graph, or of one around it. */
@@ -211,9 +218,12 @@ public final class Graph {
   /** A name that nothing in the graph has yet; it is taken by this call. */
   String freshName(String wanted) {
     String name = wanted;
-    for (int i = 1; !names.add(name); i++) {
-      name = wanted + "_" + i;
+    int number = freshNumbers.getOrDefault(wanted, 0);
+    while (!names.add(name)) {
+      number++;
+      name = wanted + "_" + number;
     }
+    freshNumbers.put(wanted, number);
     return name;
   }
 
@@ -249,7 +259,12 @@ public final class Graph {
     for (String tensor : tensors) {
       all.add(known.getOrDefault(tensor, ValueInfoProto.newBuilder().setName(tensor).build()));
     }
-    outputs = all;
+    setOutputInfos(all);
+  }
+
+  private void setOutputInfos(List<ValueInfoProto> infos) {
+    outputs = List.copyOf(infos);
+    outputSet = new HashSet<>(outputNames());
   }
 
   private List<Node> sorted(List<Node> unsorted) {

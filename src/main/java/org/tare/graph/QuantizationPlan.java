@@ -2,6 +2,7 @@ package org.tare.graph;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -59,6 +60,11 @@ public final class QuantizationPlan {
   private final Set<Node> fusedActivations = new HashSet<>();
   private final Set<String> rounded = new HashSet<>();
   private final List<FloatNode> floatNodes = new ArrayList<>();
+
+  /** The roots that walks over activation functions ended at, by the tensors they passed. */
+  private final Map<String, Root> roots = new HashMap<>();
+
+  private record Root(String tensor, TensorQConfig config) {}
 
   private QuantizationPlan(Graph graph, Map<String, TensorType> types, QConfigMapping mapping) {
     this.graph = graph;
@@ -454,20 +460,38 @@ public final class QuantizationPlan {
   }
 
   private void quantizeOutput(String tensor, QConfig config, Optional<Range> fixed) {
-    String root = tensor;
-    TensorQConfig rootConfig = config.activation();
+    Root root = new Root(tensor, config.activation());
     if (fixed.isEmpty()) {
-      Optional<Node> next = graph.soleReader(consumers, root).filter(this::willFuse);
-      while (next.isPresent()) {
-        Node function = next.get();
-        root = function.output(0);
-        rootConfig =
-            mapping.of(function.opType(), function.label(), function.output(0)).activation();
-        next = graph.soleReader(consumers, root).filter(this::willFuse);
-      }
+      root = root(root);
     }
-    activations.put(tensor, new Activation(root, rootConfig, config.reduceActivations(), fixed));
+    activations.put(
+        tensor, new Activation(root.tensor(), root.config(), config.reduceActivations(), fixed));
     rounded.add(tensor);
+  }
+
+  /** What is after the activation functions behind a tensor; each is walked past once. */
+  private Root root(Root first) {
+    List<String> passed = new ArrayList<>();
+    Root root = first;
+    Root known = roots.get(root.tensor());
+    Optional<Node> next = sureToFuse(root.tensor());
+    while (known == null && next.isPresent()) {
+      Node function = next.get();
+      passed.add(root.tensor());
+      root =
+          new Root(
+              function.output(0),
+              mapping.of(function.opType(), function.label(), function.output(0)).activation());
+      known = roots.get(root.tensor());
+      next = sureToFuse(root.tensor());
+    }
+    Root last = known == null ? root : known;
+    passed.forEach(tensor -> roots.put(tensor, last));
+    return last;
+  }
+
+  private Optional<Node> sureToFuse(String tensor) {
+    return graph.soleReader(consumers, tensor).filter(this::willFuse);
   }
 
   private boolean willFuse(Node node) {
