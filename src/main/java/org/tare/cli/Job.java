@@ -194,6 +194,8 @@ final class Job implements AutoCloseable {
     String file = settings.require("model");
     String name = fileName(file);
     OnnxModel original = read(file);
+    // What the passes rewrite is gone after them, and with it the runtime's word on it.
+    TensorTypes.checkAsItIs(original, name);
     OnnxModel prepared =
         FloatPasses.prepare(
             original,

@@ -17,6 +17,7 @@ import java.util.function.Consumer;
 import org.tare.TareException;
 import org.tare.graph.proto.Onnx.GraphProto;
 import org.tare.graph.proto.Onnx.NodeProto;
+import org.tare.graph.proto.Onnx.SparseTensorProto;
 import org.tare.graph.proto.Onnx.TensorProto;
 import org.tare.graph.proto.Onnx.ValueInfoProto;
 
@@ -51,8 +52,16 @@ public final class Graph {
     this.outer = outer;
     this.names = outer == null ? new HashSet<>() : outer.names;
     this.freshNumbers = outer == null ? new HashMap<>() : outer.freshNumbers;
+    for (SparseTensorProto sparse : source.getSparseInitializerList()) {
+      throw TareException.badInput(
+          "Initializer \"%s\" is sparse, which Tare does not read: store all of its values",
+          sparse.getValues().getName());
+    }
     for (TensorProto tensor : source.getInitializerList()) {
-      initializers.put(tensor.getName(), tensor);
+      if (initializers.put(tensor.getName(), tensor) != null) {
+        throw TareException.badInput(
+            "Not a valid model: two initializers are named \"%s\"", tensor.getName());
+      }
       names.add(tensor.getName());
     }
     // Before IR version 4, constants are listed among the inputs too.
@@ -69,6 +78,13 @@ public final class Graph {
     for (Node node : all) {
       if (node.outputs().isEmpty()) {
         throw TareException.badInput("Not a valid model: node %s writes nothing", node);
+      }
+      for (String output : node.outputs()) {
+        if (!output.isEmpty() && initializers.containsKey(output)) {
+          throw TareException.badInput(
+              "Not a valid model: node %s writes tensor \"%s\", which is an initializer",
+              node, output);
+        }
       }
       names.addAll(node.outputs());
       names.add(node.name());
@@ -321,6 +337,11 @@ public final class Graph {
     if (producer != null) {
       needs.add(producer);
     }
+  }
+
+  /** Throws if a graph that a node runs is none: two tensors of one name, or a cycle. */
+  void checkSubgraphs() {
+    readSubgraphs(Graph::checkSubgraphs);
   }
 
   /** Throws if a node reads what nothing writes. */
