@@ -194,8 +194,6 @@ final class Job implements AutoCloseable {
     String file = settings.require("model");
     String name = fileName(file);
     OnnxModel original = read(file);
-    // What the passes rewrite is gone after them, and with it the runtime's word on it.
-    TensorTypes.checkAsItIs(original, name);
     OnnxModel prepared =
         FloatPasses.prepare(
             original,
@@ -204,6 +202,8 @@ final class Job implements AutoCloseable {
                 settings.flag("prepare.absorb-bias"),
                 settings.flag("prepare.relu-for-relu6")),
             older -> TensorTypes.of(older, name));
+    // The prepared model does not show what the passes folded.
+    TensorTypes.checkAsItIs(original, name);
     Map<String, TensorType> types = TensorTypes.of(prepared, name);
     QConfigMapping mapping = QuantizeSettings.of(settings);
     return FloatModel.of(name, original, prepared, types, mapping);
