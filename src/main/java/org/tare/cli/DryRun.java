@@ -3,6 +3,7 @@ package org.tare.cli;
 import java.io.PrintStream;
 import java.util.List;
 import java.util.Locale;
+import org.tare.PrintableText;
 import org.tare.graph.TensorType;
 
 /** Tells what a command would do, and does nothing. */
@@ -14,7 +15,7 @@ final class DryRun {
     out.println("Settings:");
     for (Settings.Effective setting : settings.effective()) {
       out.printf(
-          Locale.ROOT, "  %-32s %-28s %s%n", setting.key(), setting.value(), setting.origin());
+          Locale.ROOT, "  %-32s %-28s %s%n", setting.key(), PrintableText.of(setting.value()), PrintableText.of(setting.origin()));
     }
   }
 
@@ -26,7 +27,7 @@ final class DryRun {
     long batchBytes = 0;
     for (String tensor : observed) {
       TensorType type = model.types().get(tensor);
-      out.printf(Locale.ROOT, "  %-32s %s%n", tensor, type);
+      out.printf(Locale.ROOT, "  %-32s %s%n", PrintableText.of(tensor), type);
       long values = settings.batch();
       for (int i = 1; i < type.rank(); i++) {
         values *= Math.max(1, type.shape()[i]);
@@ -44,9 +45,9 @@ final class DryRun {
                           out.printf(
                               Locale.ROOT,
                               "  stays float32: %s %s: %s%n",
-                              node.opType(),
-                              node.name(),
-                              node.reason()));
+                              PrintableText.of(node.opType()),
+                              PrintableText.of(node.name()),
+                              PrintableText.of(node.reason())));
             });
     // A tensor's stats take a page of 1 kB for each power of two that occurs, about 40.
     double megabytes = (batchBytes + observed.size() * 40 * 1024.0 + (1 << 20)) / (1 << 20);

@@ -1,6 +1,7 @@
 package org.tare.cli;
 
 import java.io.PrintWriter;
+import org.tare.PrintableText;
 import org.tare.TareException;
 
 /** One clear line for whatever went wrong. */
@@ -14,10 +15,10 @@ final class Failures {
       known = t instanceof TareException found ? found : null;
     }
     if (known != null) {
-      err.println("tare: " + known.getMessage());
+      err.println("tare: " + PrintableText.of(known.getMessage()));
     } else {
       String first = failure.toString().lines().findFirst().orElse("");
-      err.println("tare: internal error: " + first + (verbose ? "" : "; --verbose shows where"));
+      err.println("tare: internal error: " + PrintableText.of(first) + (verbose ? "" : "; --verbose shows where"));
     }
     if (verbose) {
       failure.printStackTrace(err);

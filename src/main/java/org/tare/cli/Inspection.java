@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
+import org.tare.PrintableText;
 import org.tare.TareException;
 import org.tare.graph.ModelInspection;
 import org.tare.graph.ModelInspection.Figures;
@@ -65,7 +66,7 @@ final class Inspection {
   }
 
   private static String json(JsonNode node) {
-    return node.toPrettyString() + System.lineSeparator();
+    return PrintableText.ofLines(node.toPrettyString()) + System.lineSeparator();
   }
 
   private static String tables(ModelInspection found) {

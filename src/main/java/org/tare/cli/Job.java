@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
+import org.tare.PrintableText;
 import org.tare.TareException;
 import org.tare.graph.FatalNodes;
 import org.tare.graph.FloatPasses;
@@ -405,11 +406,15 @@ final class Job implements AutoCloseable {
 
   private void print(List<ReportData.Fact> summary, String output) {
     for (ReportData.Fact fact : summary) {
-      out.printf(Locale.ROOT, "%-26s %s%n", fact.name(), fact.value());
+      out.printf(
+          Locale.ROOT,
+          "%-26s %s%n",
+          PrintableText.of(fact.name()),
+          PrintableText.of(fact.value()));
     }
-    warnings.forEach(warning -> err.println("warning: " + warning));
+    warnings.forEach(warning -> err.println("warning: " + PrintableText.of(warning)));
     if (!output.isEmpty()) {
-      out.printf(Locale.ROOT, "%-26s %s%n", "Output", output);
+      out.printf(Locale.ROOT, "%-26s %s%n", "Output", PrintableText.of(output));
     }
   }
 

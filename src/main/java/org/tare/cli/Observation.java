@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.apache.spark.sql.SparkSession;
+import org.tare.PrintableText;
 import org.tare.TareException;
 import org.tare.qconfig.torch.ObserverConfig;
 import org.tare.qconfig.torch.ObserverKind;
@@ -108,7 +109,7 @@ final class Observation {
       if (!settings.flag("observe.json")) {
         out.println(QParamsLine.table(observer, lines));
       }
-      out.println(json.toPrettyString());
+      out.println(PrintableText.ofLines(json.toPrettyString()));
       folder.ifPresent(
           place -> {
             written.put(

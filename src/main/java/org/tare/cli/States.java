@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.apache.hadoop.conf.Configuration;
+import org.tare.PrintableText;
 import org.tare.TareException;
 import org.tare.stats.CalibrationState;
 import org.tare.store.HadoopFiles;
@@ -43,7 +44,7 @@ final class States {
             Locale.ROOT,
             "State of %,d rows%s%s%n%n",
             state.rows(),
-            state.slice().isEmpty() ? "" : ", slice " + state.slice(),
+            state.slice().isEmpty() ? "" : ", slice " + PrintableText.of(state.slice()),
             state.modelDigest().isEmpty() ? "" : ", model " + state.modelDigest());
     List<List<String>> table = new ArrayList<>();
     table.add(List.of("tensor", "values", "min", "max", "zeros", "NaN", "infinite", "parts"));

@@ -779,7 +779,8 @@ final class RandomModel {
         int axis = random.nextInt(x.rank());
         model.node("ArgMax", List.of(x.name()), List.of(rows), "axis", (long) axis, "keepdims", 0L);
         long width = 1024 / 6 + 1;
-        emit("Gather", plus(without(x.shape(), axis), width), List.of(weight(6, width), rows));
+        long places = Math.max(1, x.dim(axis));
+        emit("Gather", plus(without(x.shape(), axis), width), List.of(weight(places, width), rows));
       }
       default -> {
         List<String> from = new ArrayList<>(List.of(x.name()));
