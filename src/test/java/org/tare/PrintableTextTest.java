@@ -27,13 +27,13 @@ class PrintableTextTest {
   @Test
   void linesAreNotForged() {
     String name = "x\nOutput  /tmp/other\r\u2028\u2029\u0085";
-    assertEquals(
-        "x\\u000aOutput  /tmp/other\\u000d\\u2028\\u2029\\u0085", PrintableText.of(name));
+    assertEquals("x\\u000aOutput  /tmp/other\\u000d\\u2028\\u2029\\u0085", PrintableText.of(name));
   }
 
   @Test
   void directionsAreNotTurned() {
-    assertEquals("a\\u202egpj\\u2066\\u200f\\ufeff", PrintableText.of("a\u202egpj\u2066\u200f\ufeff"));
+    assertEquals(
+        "a\\u202egpj\\u2066\\u200f\\ufeff", PrintableText.of("a\u202egpj\u2066\u200f\ufeff"));
   }
 
   @Test
@@ -50,7 +50,8 @@ class PrintableTextTest {
     for (int i = 0; i < 200; i++) {
       StringBuilder name = new StringBuilder();
       for (int j = 0; j < 12; j++) {
-        name.appendCodePoint(random.nextBoolean() ? random.nextInt(0xa0) : 0x2000 + random.nextInt(0x70));
+        name.appendCodePoint(
+            random.nextBoolean() ? random.nextInt(0xa0) : 0x2000 + random.nextInt(0x70));
       }
       ObjectNode node = mapper.createObjectNode().put(name.toString(), name.toString());
       String printable = PrintableText.ofLines(node.toPrettyString());

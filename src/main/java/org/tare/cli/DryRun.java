@@ -15,7 +15,11 @@ final class DryRun {
     out.println("Settings:");
     for (Settings.Effective setting : settings.effective()) {
       out.printf(
-          Locale.ROOT, "  %-32s %-28s %s%n", setting.key(), PrintableText.of(setting.value()), PrintableText.of(setting.origin()));
+          Locale.ROOT,
+          "  %-32s %-28s %s%n",
+          setting.key(),
+          PrintableText.of(setting.value()),
+          PrintableText.of(setting.origin()));
     }
   }
 

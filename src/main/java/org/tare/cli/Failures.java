@@ -18,7 +18,10 @@ final class Failures {
       err.println("tare: " + PrintableText.of(known.getMessage()));
     } else {
       String first = failure.toString().lines().findFirst().orElse("");
-      err.println("tare: internal error: " + PrintableText.of(first) + (verbose ? "" : "; --verbose shows where"));
+      err.println(
+          "tare: internal error: "
+              + PrintableText.of(first)
+              + (verbose ? "" : "; --verbose shows where"));
     }
     if (verbose) {
       failure.printStackTrace(err);

@@ -407,10 +407,7 @@ final class Job implements AutoCloseable {
   private void print(List<ReportData.Fact> summary, String output) {
     for (ReportData.Fact fact : summary) {
       out.printf(
-          Locale.ROOT,
-          "%-26s %s%n",
-          PrintableText.of(fact.name()),
-          PrintableText.of(fact.value()));
+          Locale.ROOT, "%-26s %s%n", PrintableText.of(fact.name()), PrintableText.of(fact.value()));
     }
     warnings.forEach(warning -> err.println("warning: " + PrintableText.of(warning)));
     if (!output.isEmpty()) {

@@ -39,8 +39,7 @@ final class GraphScope {
     }
 
     boolean hasSubgraph() {
-      return node.attributes().values().stream()
-          .anyMatch(a -> a.hasG() || a.getGraphsCount() > 0);
+      return node.attributes().values().stream().anyMatch(a -> a.hasG() || a.getGraphsCount() > 0);
     }
   }
 

@@ -290,7 +290,9 @@ public final class QuantizationPlan {
     if (isProduct && outputs.contains(node.output(0))) {
       return false;
     }
-    return !isProduct || mapping.backend().roundsProducts() || feedProducts.contains(node.output(0));
+    return !isProduct
+        || mapping.backend().roundsProducts()
+        || feedProducts.contains(node.output(0));
   }
 
   /** The tensors that nothing reads but quantized products, or what passes them on to such. */

@@ -125,8 +125,7 @@ class CommandTest {
       CalibrationState state = state("out-" + table);
       TensorStats x = state.tensor("x");
       assertEquals(2 * state.rows(), x.count(), table);
-      assertArrayEquals(
-          ranges.get(table), new double[] {state.rows(), x.min(), x.max()}, 0, table);
+      assertArrayEquals(ranges.get(table), new double[] {state.rows(), x.min(), x.max()}, 0, table);
     }
   }
 

@@ -43,8 +43,7 @@ class HostileModelsTest {
   @Test
   void twoInitializersOfOneNameAreRefused() {
     assertContains(
-        "two initializers are named \"W\"",
-        refusal(() -> OnnxModel.read(recorded("dup_init"))));
+        "two initializers are named \"W\"", refusal(() -> OnnxModel.read(recorded("dup_init"))));
     assertContains(
         "two initializers are named \"b\"",
         refusal(() -> OnnxModel.read(recorded("dup_init_bias"))));
@@ -128,7 +127,8 @@ class HostileModelsTest {
     TestModel product =
         TestModel.opset(17)
             .input("x", 1)
-            .node("Constant", List.of(), List.of("size"), "value_ints", new long[] {1 << 16, 1 << 17})
+            .node(
+                "Constant", List.of(), List.of("size"), "value_ints", new long[] {1 << 16, 1 << 17})
             .node("ConstantOfShape", List.of("size"), List.of("zeros"));
     assertHuge("ConstantOfShape", product, "zeros");
     TestModel range =

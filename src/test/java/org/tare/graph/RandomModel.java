@@ -92,6 +92,11 @@ final class RandomModel {
     return inputs;
   }
 
+  /** The float model's results. */
+  Map<String, Values> run() {
+    return TestModel.run(model.read(), inputs);
+  }
+
   private boolean rarely() {
     return random.nextInt(50) == 0;
   }

@@ -144,8 +144,7 @@ final class RoundingNoise {
     return isWeight && graph.floatConstant(node.input(input)).isPresent();
   }
 
-  private String roughened(
-      Graph graph, Map<String, String> known, String constant, Random random) {
+  private String roughened(Graph graph, Map<String, String> known, String constant, Random random) {
     return known.computeIfAbsent(
         constant,
         key -> {
