@@ -13,6 +13,7 @@ import org.tare.Call;
 import org.tare.DryRun;
 import org.tare.Inspection;
 import org.tare.Observation;
+import org.tare.PrintableText;
 import org.tare.Result;
 import org.tare.TareException;
 import org.tare.job.ModelReader;
@@ -116,31 +117,40 @@ final class CommandRun implements AutoCloseable {
       isJson = true;
     }
     if (isJson) {
-      out.println(result.toJson());
-      result.warnings().forEach(warning -> err.println("warning: " + warning));
+      out.println(PrintableText.ofLines(result.toJson()));
+      result.warnings().forEach(this::warn);
       return;
     }
     for (Fact fact : result.summary()) {
       line(fact.name(), fact.value());
     }
-    result.warnings().forEach(warning -> err.println("warning: " + warning));
+    result.warnings().forEach(this::warn);
     settings.find("output").ifPresent(place -> line("Output", place));
   }
 
+  private void warn(String warning) {
+    err.println("warning: " + PrintableText.of(warning));
+  }
+
   private void line(String name, String value) {
-    out.printf(Locale.ROOT, "%-26s %s%n", name, value);
+    out.printf(
+        Locale.ROOT, "%-26s %s%n", PrintableText.of(name), PrintableText.of(value));
   }
 
   private void print(DryRun plan) {
     out.println("Settings:");
     for (Settings.Effective setting : plan.settings()) {
       out.printf(
-          Locale.ROOT, "  %-32s %-28s %s%n", setting.key(), setting.value(), setting.origin());
+          Locale.ROOT,
+          "  %-32s %-28s %s%n",
+          setting.key(),
+          PrintableText.of(setting.value()),
+          PrintableText.of(setting.origin()));
     }
     if (!plan.observed().isEmpty()) {
       out.printf(Locale.ROOT, "%nTensors to observe: %d%n", plan.observed().size());
       plan.observed()
-          .forEach((tensor, type) -> out.printf(Locale.ROOT, "  %-32s %s%n", tensor, type));
+          .forEach((tensor, type) -> out.printf(Locale.ROOT, "  %-32s %s%n", PrintableText.of(tensor), type));
       out.printf(Locale.ROOT, "%nNodes quantized: %d%n", plan.quantizedNodes());
       plan.floatNodes()
           .forEach(
@@ -148,9 +158,9 @@ final class CommandRun implements AutoCloseable {
                   out.printf(
                       Locale.ROOT,
                       "  stays float32: %s %s: %s%n",
-                      node.opType(),
-                      node.name(),
-                      node.reason()));
+                      PrintableText.of(node.opType()),
+                      PrintableText.of(node.name()),
+                      PrintableText.of(node.reason())));
       out.printf(
           Locale.ROOT,
           "%nMemory per task, about: %.1f MB for observed tensors and their stats, besides the"
@@ -179,7 +189,7 @@ final class CommandRun implements AutoCloseable {
     Inspection found = tare.inspect(positional.get(0));
     out.print(
         settings.flag("json")
-            ? found.toJson() + System.lineSeparator()
+            ? PrintableText.ofLines(found.toJson()) + System.lineSeparator()
             : InspectionTable.of(found));
   }
 

@@ -1,6 +1,7 @@
 package org.tare.cli;
 
 import java.io.PrintWriter;
+import org.tare.PrintableText;
 import org.tare.TareException;
 import org.tare.spark.SparkFailures;
 
@@ -17,10 +18,14 @@ final class Failures {
     }
     boolean isForeseen = known.getCause() == failure && known.kind() != TareException.Kind.INTERNAL;
     if (isForeseen || failure instanceof TareException) {
-      err.println("tare: " + (failure instanceof TareException ? failure : known).getMessage());
+      String message = (failure instanceof TareException ? failure : known).getMessage();
+      err.println("tare: " + PrintableText.of(message));
     } else {
       String first = failure.toString().lines().findFirst().orElse("");
-      err.println("tare: internal error: " + first + (verbose ? "" : "; --verbose shows where"));
+      err.println(
+          "tare: internal error: "
+              + PrintableText.of(first)
+              + (verbose ? "" : "; --verbose shows where"));
     }
     if (verbose) {
       failure.printStackTrace(err);

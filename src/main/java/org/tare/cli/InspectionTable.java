@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 import org.tare.Inspection;
+import org.tare.PrintableText;
 import org.tare.inspect.ModelInspection;
 import org.tare.inspect.ModelInspection.Figures;
 import org.tare.inspect.ModelInspection.Kind;
@@ -27,7 +28,7 @@ final class InspectionTable {
             Locale.ROOT,
             "State of %,d rows%s%s%n%n",
             state.rows(),
-            state.slice().isEmpty() ? "" : ", slice " + state.slice(),
+            state.slice().isEmpty() ? "" : ", slice " + PrintableText.of(state.slice()),
             state.modelDigest().isEmpty() ? "" : ", model " + state.modelDigest());
     List<List<String>> table = new ArrayList<>();
     table.add(List.of("tensor", "values", "min", "max", "zeros", "NaN", "infinite", "parts"));

@@ -1,12 +1,15 @@
 package org.tare.cli;
 
 import java.util.List;
+import org.tare.PrintableText;
 
 /** Rows of text with aligned columns; the first row is the head. */
 final class TextTable {
   private TextTable() {}
 
-  static String of(List<List<String>> rows) {
+  static String of(List<List<String>> cells) {
+    List<List<String>> rows =
+        cells.stream().map(row -> row.stream().map(PrintableText::of).toList()).toList();
     int columns = rows.get(0).size();
     int[] widths = new int[columns];
     for (List<String> row : rows) {

@@ -8,6 +8,7 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
+import ai.onnxruntime.OrtSession.SessionOptions.OptLevel;
 import ai.onnxruntime.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -26,6 +27,9 @@ import org.tare.onnx.TensorType;
  */
 public final class ModelSession implements AutoCloseable {
   private static final OrtEnvironment ENVIRONMENT = RuntimeEnvironment.create();
+
+  private static final Map<String, String> NO_PREPACKING =
+      Map.of("session.disable_prepacking", "1");
 
   private final String name;
   private final OrtSession session;
@@ -48,21 +52,26 @@ public final class ModelSession implements AutoCloseable {
    * @throws TareException if ONNX Runtime does not accept it
    */
   public static ModelSession open(Path model, String name, int threads) {
-    return open(model, name, threads, Map.of());
+    return open(model, name, threads, OptLevel.ALL_OPT, Map.of());
   }
 
   /** Loads a model that is not going to be run: weights are not copied into kernels' own order. */
   static ModelSession openForTypes(Path model, String name) {
-    return open(model, name, 1, Map.of("session.disable_prepacking", "1"));
+    return open(model, name, 1, OptLevel.ALL_OPT, NO_PREPACKING);
+  }
+
+  /** The same, with all graph optimisations off. */
+  static ModelSession openAsItIs(Path model, String name) {
+    return open(model, name, 1, OptLevel.NO_OPT, NO_PREPACKING);
   }
 
   private static ModelSession open(
-      Path model, String name, int threads, Map<String, String> config) {
+      Path model, String name, int threads, OptLevel level, Map<String, String> config) {
     try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
       options.setIntraOpNumThreads(threads);
       options.setInterOpNumThreads(1);
       options.setExecutionMode(OrtSession.SessionOptions.ExecutionMode.SEQUENTIAL);
-      options.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
+      options.setOptimizationLevel(level);
       options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
       options.addConfigEntry("session.intra_op.allow_spinning", "0");
       options.addConfigEntry("session.inter_op.allow_spinning", "0");

@@ -48,6 +48,18 @@ public final class TensorTypes {
     typesOf(model, name);
   }
 
+  /**
+   * Does nothing if ONNX Runtime accepts the model as it is written: nothing of it is optimised
+   * away first, and no constant is computed.
+   *
+   * @throws TareException if it does not
+   */
+  public static void checkAsItIs(OnnxModel model, String name) {
+    try (TemporaryModel temporary = TemporaryModel.forTypes(model)) {
+      ModelSession.openAsItIs(temporary.file(), name).close();
+    }
+  }
+
   private static Map<String, TensorType> typesOf(OnnxModel model, String name) {
     try (TemporaryModel temporary = TemporaryModel.forTypes(model);
         ModelSession session = ModelSession.openForTypes(temporary.file(), name)) {

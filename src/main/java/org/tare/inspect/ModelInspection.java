@@ -143,9 +143,10 @@ public record ModelInspection(
     List<Item> items = new ArrayList<>();
     List<GraphScope> scopes = new ArrayList<>();
     GraphScope.read(model.graph(), items, scopes);
-    Search search = new Search();
+    QuantizedNeighbours neighbours = new QuantizedNeighbours();
+    Search search = new Search(neighbours);
     items.forEach(search::visit);
-    NodeArithmetic arithmetic = new NodeArithmetic(search.integers);
+    NodeArithmetic arithmetic = new NodeArithmetic(search.integers, neighbours);
     items.forEach(arithmetic::visit);
     Map<String, int[]> counts = new TreeMap<>();
     List<FloatNode> floats = new ArrayList<>();
@@ -195,6 +196,11 @@ public record ModelInspection(
     private final Map<Place, QuantizedTensor> found = new LinkedHashMap<>();
     private final Set<Place> integers = new HashSet<>();
     private final Set<Place> qparams = new HashSet<>();
+    private final QuantizedNeighbours neighbours;
+
+    Search(QuantizedNeighbours neighbours) {
+      this.neighbours = neighbours;
+    }
 
     void visit(Item item) {
       if (item.is("QuantizeLinear")) {
@@ -285,7 +291,7 @@ public record ModelInspection(
           new QuantizedTensor(
               place.label(),
               isBias ? Kind.BIAS : Kind.WEIGHT,
-              NodeArithmetic.meetsQuantizedActivation(item) ? Form.QDQ : Form.WEIGHT_ONLY,
+              neighbours.meetsQuantizedActivation(item) ? Form.QDQ : Form.WEIGHT_ONLY,
               type.id(),
               constant.size(),
               bytes(constant),

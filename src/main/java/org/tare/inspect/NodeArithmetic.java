@@ -104,14 +104,16 @@ final class NodeArithmetic {
       Set.of("MatMulNBits", "MatMulBnb4", "GatherBlockQuantized", "QEmbedLayerNormalization");
 
   private final Set<Place> quantized;
+  private final QuantizedNeighbours neighbours;
   private final Map<Item, Verdict> verdicts = new HashMap<>();
   private final Map<Place, Content> contents = new HashMap<>();
 
   /**
    * @param quantized the places of the tensors that hold integers
    */
-  NodeArithmetic(Set<Place> quantized) {
+  NodeArithmetic(Set<Place> quantized, QuantizedNeighbours neighbours) {
     this.quantized = quantized;
+    this.neighbours = neighbours;
   }
 
   Verdict verdict(Item item) {
@@ -164,16 +166,17 @@ final class NodeArithmetic {
   private Verdict judgeFloat(Item item) {
     List<String> inputs = item.node().inputs();
     boolean isFusedFunction =
-        isFunction(item)
+        QuantizedNeighbours.isFunction(item)
             && item.scope()
                 .producer(item.node().input(0))
                 .filter(producer -> INTEGER.equals(verdicts.get(producer)))
                 .isPresent()
-            && isQuantizedAgain(item);
+            && neighbours.isQuantizedAgain(item);
     if (isFusedFunction) {
       return INTEGER;
     }
-    boolean readsActivation = inputs.stream().anyMatch(in -> isDequantizedActivation(item, in));
+    boolean readsActivation =
+        inputs.stream().anyMatch(in -> QuantizedNeighbours.isDequantizedActivation(item, in));
     if (!readsActivation) {
       boolean readsWeight =
           inputs.stream().anyMatch(in -> isComputedFloat(item, in) && dequantized(item, in));
@@ -198,26 +201,10 @@ final class NodeArithmetic {
     if (readsFloat) {
       return new Verdict(Kind.FLOAT, "not all that it reads is quantized");
     }
-    if (item.is("MatMul") || item.is("Gemm") || isQuantizedAgain(item)) {
+    if (item.is("MatMul") || item.is("Gemm") || neighbours.isQuantizedAgain(item)) {
       return INTEGER;
     }
     return new Verdict(Kind.FLOAT, "what it computes is not quantized");
-  }
-
-  private static boolean isFunction(Item item) {
-    return item.is("Relu") || item.is("Clip");
-  }
-
-  private static boolean isQuantizedAgain(Item item) {
-    String output = item.node().output(0);
-    List<Item> readers = item.scope().consumers(output);
-    return !readers.isEmpty()
-        && !item.scope().isOutput(output)
-        && readers.stream()
-            .allMatch(
-                reader ->
-                    reader.is("QuantizeLinear")
-                        || (readers.size() == 1 && isFunction(reader) && isQuantizedAgain(reader)));
   }
 
   /** Part of how the product of ConvInteger or MatMulInteger becomes float again. */
@@ -249,45 +236,6 @@ final class NodeArithmetic {
 
   private static boolean dequantized(Item item, String input) {
     return item.scope().producer(input).filter(p -> p.is("DequantizeLinear")).isPresent();
-  }
-
-  /** Whether the tensor, but for where its values stand, is a dequantized activation. */
-  private static boolean isDequantizedActivation(Item item, String input) {
-    Optional<Item> producer = item.scope().producer(input);
-    while (producer.filter(GraphScope::moves).isPresent()) {
-      Item mover = producer.get();
-      producer = mover.scope().producer(mover.node().input(0));
-    }
-    return producer.filter(p -> p.is("DequantizeLinear")).filter(p -> !isOfConstant(p)).isPresent();
-  }
-
-  /** Whether a DequantizeLinear gives a constant back, be it one that is quantized in the graph. */
-  private static boolean isOfConstant(Item dequantize) {
-    GraphScope scope = dequantize.scope();
-    String integers = dequantize.node().input(0);
-    return scope.source(integers).isPresent()
-        || scope
-            .producer(integers)
-            .filter(p -> p.is("QuantizeLinear"))
-            .flatMap(p -> p.scope().constantPlace(p.node().input(0)))
-            .isPresent();
-  }
-
-  /** Whether what reads a dequantized constant reads a dequantized activation with it. */
-  static boolean meetsQuantizedActivation(Item item) {
-    for (String output : item.node().outputs()) {
-      for (Item reader : item.scope().consumers(output)) {
-        boolean meets =
-            reader.node().inputs().stream()
-                    .anyMatch(in -> !in.equals(output) && isDequantizedActivation(reader, in))
-                || isQuantizedAgain(reader)
-                || (GraphScope.moves(reader) && meetsQuantizedActivation(reader));
-        if (meets) {
-          return true;
-        }
-      }
-    }
-    return false;
   }
 
   private Content content(Item item, String tensor) {

@@ -14,7 +14,9 @@ import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.tare.TareException;
 import org.tare.onnx.proto.Onnx.AttributeProto;
+import org.tare.onnx.proto.Onnx.FunctionProto;
 import org.tare.onnx.proto.Onnx.GraphProto;
+import org.tare.onnx.proto.Onnx.ModelProto;
 import org.tare.onnx.proto.Onnx.NodeProto;
 import org.tare.onnx.proto.Onnx.TensorProto;
 
@@ -30,6 +32,23 @@ final class ExternalData {
   }
 
   /**
+   * The model with other tensors: those of its graph, then those that are attributes of nodes in
+   * its functions.
+   *
+   * @param change gives the tensor itself where it stays
+   */
+  static ModelProto map(ModelProto model, UnaryOperator<TensorProto> change) {
+    ModelProto.Builder changed = model.toBuilder().setGraph(map(model.getGraph(), change));
+    for (int i = 0; i < model.getFunctionsCount(); i++) {
+      FunctionProto.Builder function = changed.getFunctionsBuilder(i);
+      for (int j = 0; j < function.getNodeCount(); j++) {
+        function.setNode(j, map(function.getNode(j), change));
+      }
+    }
+    return changed.build();
+  }
+
+  /**
    * The graph with other tensors: initializers, then tensors that are attributes of nodes, then
    * those of the graphs inside of nodes.
    *
@@ -41,15 +60,25 @@ final class ExternalData {
       changed.setInitializer(i, change.apply(graph.getInitializer(i)));
     }
     for (int i = 0; i < graph.getNodeCount(); i++) {
-      NodeProto node = graph.getNode(i);
-      for (int j = 0; j < node.getAttributeCount(); j++) {
-        AttributeProto attribute = node.getAttribute(j);
-        if (attribute.hasT()) {
-          TensorProto tensor = change.apply(attribute.getT());
-          changed.getNodeBuilder(i).getAttributeBuilder(j).setT(tensor);
-        } else if (attribute.hasG()) {
-          changed.getNodeBuilder(i).getAttributeBuilder(j).setG(map(attribute.getG(), change));
-        }
+      changed.setNode(i, map(graph.getNode(i), change));
+    }
+    return changed.build();
+  }
+
+  private static NodeProto map(NodeProto node, UnaryOperator<TensorProto> change) {
+    boolean holdsNone =
+        node.getAttributeList().stream()
+            .noneMatch(attribute -> attribute.hasT() || attribute.hasG());
+    if (holdsNone) {
+      return node;
+    }
+    NodeProto.Builder changed = node.toBuilder();
+    for (int i = 0; i < node.getAttributeCount(); i++) {
+      AttributeProto attribute = node.getAttribute(i);
+      if (attribute.hasT()) {
+        changed.getAttributeBuilder(i).setT(change.apply(attribute.getT()));
+      } else if (attribute.hasG()) {
+        changed.getAttributeBuilder(i).setG(map(attribute.getG(), change));
       }
     }
     return changed.build();

@@ -18,6 +18,7 @@ import org.tare.TareException;
 import org.tare.onnx.SymbolicShapes.Size;
 import org.tare.onnx.proto.Onnx.GraphProto;
 import org.tare.onnx.proto.Onnx.NodeProto;
+import org.tare.onnx.proto.Onnx.SparseTensorProto;
 import org.tare.onnx.proto.Onnx.TensorProto;
 import org.tare.onnx.proto.Onnx.TensorShapeProto;
 import org.tare.onnx.proto.Onnx.TensorShapeProto.Dimension;
@@ -37,9 +38,14 @@ public final class Graph {
   private List<Node> nodes;
   private final Map<String, Tensor> initializers = new LinkedHashMap<>();
   private final List<ValueInfoProto> inputs = new ArrayList<>();
+  private final Set<String> inputSet = new HashSet<>();
   private List<ValueInfoProto> outputs;
+  private Set<String> outputSet;
   private final Map<String, ValueInfoProto> declared = new LinkedHashMap<>();
   private final Set<String> names;
+
+  /** The number behind the last fresh name of each wanted one. */
+  private final Map<String, Integer> freshNumbers;
 
   Graph(GraphProto source) {
     this(source, null);
@@ -49,8 +55,17 @@ public final class Graph {
     this.source = source;
     this.outer = outer;
     this.names = outer == null ? new HashSet<>() : outer.names;
+    this.freshNumbers = outer == null ? new HashMap<>() : outer.freshNumbers;
+    for (SparseTensorProto sparse : source.getSparseInitializerList()) {
+      throw TareException.badInput(
+          "Initializer \"%s\" is sparse, which Tare does not read: store all of its values",
+          sparse.getValues().getName());
+    }
     for (TensorProto tensor : source.getInitializerList()) {
-      initializers.put(tensor.getName(), Tensor.of(tensor));
+      if (initializers.put(tensor.getName(), Tensor.of(tensor)) != null) {
+        throw TareException.badInput(
+            "Not a valid model: two initializers are named \"%s\"", tensor.getName());
+      }
       names.add(tensor.getName());
     }
     // Before IR version 4, constants are listed among the inputs too.
@@ -58,14 +73,22 @@ public final class Graph {
       names.add(input.getName());
       if (!initializers.containsKey(input.getName())) {
         inputs.add(input);
+        inputSet.add(input.getName());
       }
     }
-    outputs = List.copyOf(source.getOutputList());
+    setOutputInfos(source.getOutputList());
     List<Node> all = new ArrayList<>();
     source.getNodeList().forEach(proto -> all.add(new Node(proto)));
     for (Node node : all) {
       if (node.outputs().isEmpty()) {
         throw TareException.badInput("Not a valid model: node %s writes nothing", node);
+      }
+      for (String output : node.outputs()) {
+        if (!output.isEmpty() && initializers.containsKey(output)) {
+          throw TareException.badInput(
+              "Not a valid model: node %s writes tensor \"%s\", which is an initializer",
+              node, output);
+        }
       }
       names.addAll(node.outputs());
       names.add(node.name());
@@ -157,11 +180,11 @@ public final class Graph {
   }
 
   public boolean isInput(String tensor) {
-    return inputNames().contains(tensor);
+    return inputSet.contains(tensor);
   }
 
   public boolean isOutput(String tensor) {
-    return outputNames().contains(tensor);
+    return outputSet.contains(tensor);
   }
 
   /** Whether it is a constant of this graph, or of one around it. */
@@ -236,9 +259,12 @@ public final class Graph {
   /** A name that nothing in the graph has yet; it is taken by this call. */
   public String freshName(String wanted) {
     String name = wanted;
-    for (int i = 1; !names.add(name); i++) {
-      name = wanted + "_" + i;
+    int number = freshNumbers.getOrDefault(wanted, 0);
+    while (!names.add(name)) {
+      number++;
+      name = wanted + "_" + number;
     }
+    freshNumbers.put(wanted, number);
     return name;
   }
 
@@ -274,7 +300,12 @@ public final class Graph {
     for (String tensor : tensors) {
       all.add(known.getOrDefault(tensor, ValueInfoProto.newBuilder().setName(tensor).build()));
     }
-    outputs = all;
+    setOutputInfos(all);
+  }
+
+  private void setOutputInfos(List<ValueInfoProto> infos) {
+    outputs = List.copyOf(infos);
+    outputSet = new HashSet<>(outputNames());
   }
 
   private List<Node> sorted(List<Node> unsorted) {
@@ -331,6 +362,11 @@ public final class Graph {
     if (producer != null) {
       needs.add(producer);
     }
+  }
+
+  /** Throws if a graph that a node runs is none: two tensors of one name, or a cycle. */
+  void checkSubgraphs() {
+    readSubgraphs(Graph::checkSubgraphs);
   }
 
   /** Throws if a node reads what nothing writes. */

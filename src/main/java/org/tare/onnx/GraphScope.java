@@ -38,8 +38,7 @@ public final class GraphScope {
     }
 
     public boolean hasSubgraph() {
-      return node.toProto().getAttributeList().stream()
-          .anyMatch(a -> a.hasG() || a.getGraphsCount() > 0);
+      return node.attributes().values().stream().anyMatch(a -> a.hasG() || a.getGraphsCount() > 0);
     }
   }
 
@@ -63,6 +62,11 @@ public final class GraphScope {
   private final Map<String, ElementType> types = new HashMap<>();
   private final Set<String> names = new HashSet<>();
   private final Set<String> outputs = new HashSet<>();
+
+  // What was found by walking back over chains of nodes, so that no chain is walked twice.
+  private final Map<String, Optional<Place>> constantPlaces = new HashMap<>();
+  private final Map<String, Optional<Place>> sources = new HashMap<>();
+  private final Map<String, Optional<Item>> origins = new HashMap<>();
 
   /**
    * Reads a graph and its subgraphs.
@@ -162,18 +166,24 @@ public final class GraphScope {
   /** Where the constant of this name, also behind Identity, is kept. */
   public Optional<Place> constantPlace(String tensor) {
     Place place = place(tensor);
-    // A chain of Identity is as long as the graph at most: names are made once.
-    for (int i = 0; i < 64; i++) {
-      if (place.scope.constants.containsKey(place.tensor)) {
-        return Optional.of(place);
-      }
+    List<Place> passed = new ArrayList<>();
+    Optional<Place> found = place.scope.constantPlaces.get(place.tensor);
+    while (found == null) {
+      passed.add(place);
       Item producer = place.scope.producers.get(place.tensor);
-      if (producer == null || !producer.is("Identity")) {
-        return Optional.empty();
+      if (place.scope.constants.containsKey(place.tensor)) {
+        found = Optional.of(place);
+      } else if (producer == null || !producer.is("Identity")) {
+        found = Optional.empty();
+      } else {
+        place = producer.scope().place(producer.node().input(0));
+        found = place.scope.constantPlaces.get(place.tensor);
       }
-      place = producer.scope().place(producer.node().input(0));
     }
-    return Optional.empty();
+    for (Place one : passed) {
+      one.scope.constantPlaces.put(one.tensor, found);
+    }
+    return found;
   }
 
   /**
@@ -181,15 +191,45 @@ public final class GraphScope {
    * an embedding, say, or Transpose.
    */
   public Optional<Place> source(String tensor) {
-    Optional<Place> constant = constantPlace(tensor);
-    Optional<Item> producer = producer(tensor);
-    while (constant.isEmpty() && producer.filter(GraphScope::moves).isPresent()) {
-      Item mover = producer.get();
-      String moved = mover.node().input(0);
-      constant = mover.scope().constantPlace(moved);
-      producer = mover.scope().producer(moved);
+    Place place = place(tensor);
+    List<Place> passed = new ArrayList<>();
+    Optional<Place> found = place.scope.sources.get(place.tensor);
+    while (found == null) {
+      passed.add(place);
+      Item producer = place.scope.producers.get(place.tensor);
+      Optional<Place> constant = place.scope.constantPlace(place.tensor);
+      if (constant.isPresent() || producer == null || !moves(producer)) {
+        found = constant;
+      } else {
+        place = producer.scope().place(producer.node().input(0));
+        found = place.scope.sources.get(place.tensor);
+      }
     }
-    return constant;
+    for (Place one : passed) {
+      one.scope.sources.put(one.tensor, found);
+    }
+    return found;
+  }
+
+  /** The node whose values these are, all of them or some, in whatever order; no mover itself. */
+  public Optional<Item> origin(String tensor) {
+    Place place = place(tensor);
+    List<Place> passed = new ArrayList<>();
+    Optional<Item> found = place.scope.origins.get(place.tensor);
+    while (found == null) {
+      passed.add(place);
+      Item producer = place.scope.producers.get(place.tensor);
+      if (producer == null || !moves(producer)) {
+        found = Optional.ofNullable(producer);
+      } else {
+        place = producer.scope().place(producer.node().input(0));
+        found = place.scope.origins.get(place.tensor);
+      }
+    }
+    for (Place one : passed) {
+      one.scope.origins.put(one.tensor, found);
+    }
+    return found;
   }
 
   /** Whether a node gives its first input's values back, in other places. */

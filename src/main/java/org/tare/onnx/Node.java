@@ -23,6 +23,11 @@ public final class Node {
   private String name;
   private final List<String> inputs;
   private final List<String> outputs;
+
+  /** What {@link #inputs()} gives until an input changes, or null: nodes may have many. */
+  private List<String> givenInputs;
+
+  private List<String> givenOutputs;
   private final Map<String, AttributeProto> attributes = new LinkedHashMap<>();
 
   Node(NodeProto source) {
@@ -85,11 +90,17 @@ public final class Node {
 
   /** Names of the tensors it reads; an empty name is an optional input that is not given. */
   public List<String> inputs() {
-    return List.copyOf(inputs);
+    if (givenInputs == null) {
+      givenInputs = List.copyOf(inputs);
+    }
+    return givenInputs;
   }
 
   public List<String> outputs() {
-    return List.copyOf(outputs);
+    if (givenOutputs == null) {
+      givenOutputs = List.copyOf(outputs);
+    }
+    return givenOutputs;
   }
 
   /** The name of an input, or empty if it is not given. */
@@ -106,6 +117,7 @@ public final class Node {
   }
 
   public void setInput(int index, String tensor) {
+    givenInputs = null;
     while (inputs.size() <= index) {
       inputs.add("");
     }
@@ -113,16 +125,19 @@ public final class Node {
   }
 
   void truncateInputs(int size) {
+    givenInputs = null;
     while (inputs.size() > size) {
       inputs.remove(inputs.size() - 1);
     }
   }
 
   public void setOutput(int index, String tensor) {
+    givenOutputs = null;
     outputs.set(index, tensor);
   }
 
   void truncateOutputs(int size) {
+    givenOutputs = null;
     while (outputs.size() > size) {
       outputs.remove(outputs.size() - 1);
     }
@@ -190,6 +205,11 @@ public final class Node {
             .setType(AttributeProto.AttributeType.STRING)
             .setS(ByteString.copyFromUtf8(value))
             .build());
+  }
+
+  /** All attributes by name. */
+  Map<String, AttributeProto> attributes() {
+    return Collections.unmodifiableMap(attributes);
   }
 
   /** Whether the attribute is given and is a whole number. */

@@ -89,12 +89,14 @@ public final class OnnxModel {
           "Cannot read model %s: it is not an ONNX model (no graph or no operator set)", file);
     }
     AtomicLong size = new AtomicLong();
-    GraphProto graph = readTensors(file, proto.getGraph(), sha, size);
+    ModelProto whole = readTensors(file, proto, sha, size);
     OnnxModel model;
     try {
       size.addAndGet(Files.size(file));
-      model = new OnnxModel(proto, graph, HexFormat.of().formatHex(sha.digest()), size.get());
+      String digest = HexFormat.of().formatHex(sha.digest());
+      model = new OnnxModel(whole, whole.getGraph(), digest, size.get());
       model.graph.checkComplete();
+      model.graph.checkSubgraphs();
     } catch (TareException e) {
       throw TareException.badInput("Cannot read model %s: %s", file, e.getMessage()).causedBy(e);
     } catch (IOException e) {
@@ -140,7 +142,7 @@ public final class OnnxModel {
   public static Set<String> dataFiles(Path model) {
     Set<String> files = new TreeSet<>();
     ExternalData.map(
-        parse(model, sha256()).getGraph(),
+        parse(model, sha256()),
         tensor -> {
           if (ExternalData.isExternal(tensor)) {
             ExternalData.file(model, tensor);
@@ -151,13 +153,13 @@ public final class OnnxModel {
     return files;
   }
 
-  private static GraphProto readTensors(
-      Path file, GraphProto graph, MessageDigest sha, AtomicLong externalBytes) {
-    graph.getInitializerList().stream()
+  private static ModelProto readTensors(
+      Path file, ModelProto model, MessageDigest sha, AtomicLong externalBytes) {
+    model.getGraph().getInitializerList().stream()
         .filter(tensor -> !ExternalData.isExternal(tensor))
         .forEach(tensor -> checkSize(file, tensor));
     return ExternalData.map(
-        graph,
+        model,
         stored -> {
           if (!ExternalData.isExternal(stored)) {
             return stored;

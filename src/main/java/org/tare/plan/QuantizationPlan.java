@@ -2,6 +2,7 @@ package org.tare.plan;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -60,12 +61,18 @@ public final class QuantizationPlan {
   private final Map<String, Node> producers;
   private final Map<String, List<Node>> consumers;
   private final Set<String> outputs;
+  private final Set<String> feedProducts;
 
   private final Map<String, Activation> activations = new LinkedHashMap<>();
   private final Map<Node, QConfig> quantized = new LinkedHashMap<>();
   private final Set<Node> fusedActivations = new HashSet<>();
   private final Set<String> rounded = new HashSet<>();
   private final List<FloatNode> floatNodes = new ArrayList<>();
+
+  /** The roots that walks over activation functions ended at, by the tensors they passed. */
+  private final Map<String, Root> roots = new HashMap<>();
+
+  private record Root(String tensor, TensorQConfig config) {}
 
   private QuantizationPlan(Graph graph, Map<String, TensorType> types, QConfigMapping mapping) {
     this.graph = graph;
@@ -74,6 +81,7 @@ public final class QuantizationPlan {
     this.producers = graph.producers();
     this.consumers = graph.consumers();
     this.outputs = new HashSet<>(graph.outputNames());
+    this.feedProducts = tensorsOfProductsOnly();
   }
 
   /**
@@ -299,28 +307,39 @@ public final class QuantizationPlan {
     if (isProduct && outputs.contains(node.output(0))) {
       return false;
     }
-    return !isProduct || mapping.backend().roundsProducts() || feedsOnlyProducts(node.output(0));
+    return !isProduct
+        || mapping.backend().roundsProducts()
+        || feedProducts.contains(node.output(0));
   }
 
-  private boolean feedsOnlyProducts(String tensor) {
-    List<Node> readers = consumers.getOrDefault(tensor, List.of());
-    if (readers.isEmpty() || outputs.contains(tensor)) {
-      return false;
-    }
-    for (Node reader : readers) {
-      OpRule rule = OpRule.of(reader).orElse(null);
-      boolean isQuantized =
-          mapping.of(reader.opType(), reader.label(), reader.output(0)).quantized();
-      boolean passesOn = rule == OpRule.ACTIVATION || rule == OpRule.SAME_VALUES;
-      boolean isProduct =
-          rule == OpRule.WEIGHTED
-              && reader.input(0).equals(tensor)
-              && graph.isConstant(reader.input(1));
-      if (!isQuantized || !(isProduct || (passesOn && feedsOnlyProducts(reader.output(0))))) {
-        return false;
+  /** The tensors that nothing reads but quantized products, or what passes them on to such. */
+  private Set<String> tensorsOfProductsOnly() {
+    Set<String> found = new HashSet<>();
+    List<Node> nodes = graph.nodes();
+    for (int i = nodes.size() - 1; i >= 0; i--) {
+      for (String tensor : nodes.get(i).outputs()) {
+        List<Node> readers = consumers.getOrDefault(tensor, List.of());
+        boolean feedsOnlyProducts =
+            !readers.isEmpty()
+                && !outputs.contains(tensor)
+                && readers.stream().allMatch(reader -> feedsProduct(tensor, reader, found));
+        if (feedsOnlyProducts) {
+          found.add(tensor);
+        }
       }
     }
-    return true;
+    return found;
+  }
+
+  private boolean feedsProduct(String tensor, Node reader, Set<String> known) {
+    OpRule rule = OpRule.of(reader).orElse(null);
+    boolean passesOn = rule == OpRule.ACTIVATION || rule == OpRule.SAME_VALUES;
+    boolean isProduct =
+        rule == OpRule.WEIGHTED
+            && reader.input(0).equals(tensor)
+            && graph.isConstant(reader.input(1));
+    return (isProduct || (passesOn && known.contains(reader.output(0))))
+        && mapping.of(reader.opType(), reader.label(), reader.output(0)).quantized();
   }
 
   /** A product of two activations. */
@@ -471,20 +490,38 @@ public final class QuantizationPlan {
   }
 
   private void quantizeOutput(String tensor, QConfig config, Optional<Range> fixed) {
-    String root = tensor;
-    TensorQConfig rootConfig = config.activation();
+    Root root = new Root(tensor, config.activation());
     if (fixed.isEmpty()) {
-      Optional<Node> next = graph.soleReader(consumers, root).filter(this::willFuse);
-      while (next.isPresent()) {
-        Node function = next.get();
-        root = function.output(0);
-        rootConfig =
-            mapping.of(function.opType(), function.label(), function.output(0)).activation();
-        next = graph.soleReader(consumers, root).filter(this::willFuse);
-      }
+      root = root(root);
     }
-    activations.put(tensor, new Activation(root, rootConfig, config.reduceActivations(), fixed));
+    activations.put(
+        tensor, new Activation(root.tensor(), root.config(), config.reduceActivations(), fixed));
     rounded.add(tensor);
+  }
+
+  /** What is after the activation functions behind a tensor; each is walked past once. */
+  private Root root(Root first) {
+    List<String> passed = new ArrayList<>();
+    Root root = first;
+    Root known = roots.get(root.tensor());
+    Optional<Node> next = fusedFunction(root.tensor());
+    while (known == null && next.isPresent()) {
+      Node function = next.get();
+      passed.add(root.tensor());
+      root =
+          new Root(
+              function.output(0),
+              mapping.of(function.opType(), function.label(), function.output(0)).activation());
+      known = roots.get(root.tensor());
+      next = fusedFunction(root.tensor());
+    }
+    Root last = known == null ? root : known;
+    passed.forEach(tensor -> roots.put(tensor, last));
+    return last;
+  }
+
+  private Optional<Node> fusedFunction(String tensor) {
+    return graph.soleReader(consumers, tensor).filter(this::willFuse);
   }
 
   private boolean willFuse(Node node) {

@@ -1,5 +1,6 @@
 package org.tare.prepare;
 
+import org.tare.onnx.HugeTensors;
 import java.util.Optional;
 import org.tare.TareException;
 import org.tare.onnx.Attention;
@@ -8,8 +9,9 @@ import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 
 /**
- * Nodes that are not valid and on which ONNX Runtime 1.29 ends the process instead of saying so,
- * and with it an executor of Spark: each was found by the fuzz.
+ * Nodes on which ONNX Runtime 1.29 ends the process instead of saying that it can't run them, and
+ * with it an executor of Spark: those that are not valid, each found by the fuzz, and those that
+ * ask for more memory than there is.
  */
 public final class FatalNodes {
   private FatalNodes() {}
@@ -21,6 +23,7 @@ public final class FatalNodes {
    */
   public static void check(OnnxModel model) {
     check(model.graph());
+    HugeTensors.check(model.graph());
   }
 
   private static void check(Graph graph) {

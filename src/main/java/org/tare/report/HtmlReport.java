@@ -2,6 +2,7 @@ package org.tare.report;
 
 import java.util.List;
 import java.util.Locale;
+import org.tare.PrintableText;
 import org.tare.quant.QParams;
 import org.tare.report.ReportData.Fact;
 import org.tare.report.ReportData.Tensor;
@@ -109,7 +110,8 @@ public final class HtmlReport {
   }
 
   static String escape(String text) {
-    return text.replace("&", "&amp;")
+    return PrintableText.of(text)
+        .replace("&", "&amp;")
         .replace("<", "&lt;")
         .replace(">", "&gt;")
         .replace("\"", "&quot;");

@@ -17,6 +17,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.onnx.OnnxChecker;
 import org.tare.onnx.TestModel;
+import org.tare.stats.CalibrationState;
+import org.tare.stats.TensorStats;
 
 /** The command as a user runs it: what it reads, writes and says. */
 class CommandTest {
@@ -97,9 +99,17 @@ class CommandTest {
     assertTrue(result.path("calibration").path("skipped_reason").asText().endsWith("row id=77"));
   }
 
+  /** The state says which values were read, from whatever column. */
   @Test
-  void everyFormOfColumnIsRead() {
-    for (String table : List.of("floats", "doubles", "ints", "longs", "raw")) {
+  void everyFormOfColumnIsRead() throws IOException {
+    Map<String, double[]> ranges =
+        Map.of(
+            "floats", new double[] {2, -3, 2},
+            "doubles", new double[] {2, -3, 2},
+            "ints", new double[] {2, -3, 4},
+            "longs", new double[] {2, -3, 4},
+            "raw", new double[] {1, -2.5, 1.5});
+    for (String table : ranges.keySet()) {
       Outcome outcome =
           tare(
               "run",
@@ -112,6 +122,10 @@ class CommandTest {
               "--output",
               at("out-" + table));
       assertEquals(0, outcome.status(), table + ": " + outcome.err());
+      CalibrationState state = state("out-" + table);
+      TensorStats x = state.tensor("x");
+      assertEquals(2 * state.rows(), x.count(), table);
+      assertArrayEquals(ranges.get(table), new double[] {state.rows(), x.min(), x.max()}, 0, table);
     }
   }
 
@@ -145,8 +159,17 @@ class CommandTest {
     }
   }
 
+  private static CalibrationState state(String output) throws IOException {
+    Path file = folder.resolve(output).resolve("state.tare");
+    return CalibrationState.decode(Files.readAllBytes(file), file.toString());
+  }
+
+  /**
+   * Of pixel i, red, green and blue are 1, 2 and 3 times i modulo 80: whatever gray is made of them
+   * and however they are resized, it is within 0 and 237, and neither all dark nor all light.
+   */
   @Test
-  void imagesAreDecodedResizedAndCropped() {
+  void imagesAreDecodedResizedAndCropped() throws IOException {
     Outcome without =
         tare(files.digits("calibrate", "png", "png-out", "--set", "inputs.image.image=true"));
     assertEquals(65, without.status());
@@ -164,6 +187,13 @@ class CommandTest {
                 "--set",
                 "inputs.image.crop=28,28"));
     assertEquals(0, with.status(), with.err());
+    CalibrationState state = state("png-out");
+    TensorStats image = state.tensor("image");
+    assertEquals(2, state.rows());
+    assertEquals(2 * 28 * 28, image.count());
+    double mean = 39.5 / 255;
+    assertTrue(image.min() >= 0 && image.min() < mean, "least " + image.min());
+    assertTrue(image.max() > mean && image.max() <= 237.0 / 255, "greatest " + image.max());
   }
 
   @Test

@@ -94,6 +94,11 @@ public final class RandomModel {
     return inputs;
   }
 
+  /** The float model's results. */
+  Map<String, Values> run() {
+    return TestModel.run(model.read(), inputs);
+  }
+
   private boolean rarely() {
     return random.nextInt(50) == 0;
   }
@@ -782,7 +787,8 @@ public final class RandomModel {
         int axis = random.nextInt(x.rank());
         model.node("ArgMax", List.of(x.name()), List.of(rows), "axis", (long) axis, "keepdims", 0L);
         long width = 1024 / 6 + 1;
-        emit("Gather", plus(without(x.shape(), axis), width), List.of(weight(6, width), rows));
+        long places = Math.max(1, x.dim(axis));
+        emit("Gather", plus(without(x.shape(), axis), width), List.of(weight(places, width), rows));
       }
       default -> {
         List<String> from = new ArrayList<>(List.of(x.name()));
