@@ -15,13 +15,9 @@ final class Failures {
       // Spark ends beneath the command: what fails then is no news.
       return known.kind().exitStatus();
     }
-    boolean isForeseen = known.getCause() == failure && known.kind() != TareException.Kind.INTERNAL;
-    if (isForeseen || failure instanceof TareException) {
-      err.println("tare: " + (failure instanceof TareException ? failure : known).getMessage());
-    } else {
-      String first = failure.toString().lines().findFirst().orElse("");
-      err.println("tare: internal error: " + first + (verbose ? "" : "; --verbose shows where"));
-    }
+    boolean isDefect = known.kind() == TareException.Kind.INTERNAL;
+    err.println(
+        "tare: " + known.getMessage() + (isDefect && !verbose ? "; --verbose shows where" : ""));
     if (verbose) {
       failure.printStackTrace(err);
     }

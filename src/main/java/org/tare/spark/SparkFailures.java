@@ -55,6 +55,7 @@ public final class SparkFailures {
 
   private static final Pattern FORMAT =
       Pattern.compile("Failed to find (?:the )?data source: (.+?)\\. ");
+  private static final Pattern UNREGISTERED = Pattern.compile("Class is not registered: (\\S+)");
   private static final Pattern SETTING = Pattern.compile("spark(?:\\.[a-zA-Z][a-zA-Z0-9]*)+");
 
   private static final List<Rule> RULES =
@@ -125,11 +126,12 @@ public final class SparkFailures {
                       + " leave the setting out or add them"),
           new Rule(
               Kind.USAGE,
-              (t, message) -> message.contains("Class is not registered: "),
+              (t, message) -> UNREGISTERED.matcher(message).find(),
               t ->
-                  firstLine(t)
-                      + "; spark.kryo.registrationRequired is true: register it with"
-                      + " spark.kryo.classesToRegister, or set it to false"),
+                  "Spark sends objects of the class "
+                      + first(UNREGISTERED, t)
+                      + ", and spark.kryo.registrationRequired is true: name it in"
+                      + " spark.kryo.classesToRegister, or set the former to false"),
           new Rule(
               Kind.USAGE,
               (t, message) -> message.contains("spark.kryoserializer.buffer.max"),
@@ -246,11 +248,15 @@ public final class SparkFailures {
         .causedBy(failure);
   }
 
+  /** What the pattern's group is in the message. */
+  private static String first(Pattern pattern, Throwable failure) {
+    Matcher matcher = pattern.matcher(failure.getMessage());
+    return matcher.find() ? matcher.group(1) : "";
+  }
+
   private static String format(Throwable failure) {
-    Matcher matcher = FORMAT.matcher(failure.getMessage());
-    String name = matcher.find() ? matcher.group(1) : "";
     return "Spark has no format \""
-        + name
+        + first(FORMAT, failure)
         + "\"; it brings parquet, orc, csv, json, text, binaryFile and, with its MLlib, image; other"
         + " formats need their package in spark.jars.packages";
   }

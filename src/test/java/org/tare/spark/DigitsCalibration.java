@@ -46,7 +46,10 @@ public final class DigitsCalibration {
 
   private DigitsCalibration() {}
 
-  /** Rows, digest and the number of speculative tasks go to the file of the first argument. */
+  /**
+   * Rows, digest, the number of speculative tasks, and the number of files that the model traveled
+   * as go to the file of the first argument.
+   */
   public static void main(String[] args) throws IOException {
     Path result = Path.of(args[0]);
     int partitions = Integer.parseInt(args[1]);
@@ -65,9 +68,17 @@ public final class DigitsCalibration {
             });
     try {
       CalibrationState state = calibrate(spark, Path.of(args[3]), partitions, fault).state();
-      Files.writeString(result, state.rows() + " " + state.digest() + " " + speculative.get());
+      String counts = speculative.get() + " " + files(spark, Path.of(args[3]));
+      Files.writeString(result, state.rows() + " " + state.digest() + " " + counts);
     } finally {
       spark.stop();
+    }
+  }
+
+  private static int files(SparkSession spark, Path folder) {
+    OnnxModel model = request(folder, Optional.empty(), "").prepared();
+    try (ShippedModel shipped = ShippedModel.ship(spark, model, "digits")) {
+      return shipped.files();
     }
   }
 
