@@ -120,7 +120,9 @@ public final class SparkFailures {
                       + " two if Spark has their classes"),
           new Rule(
               Kind.USAGE,
-              (t, message) -> message.contains("Hive classes are not found"),
+              (t, message) ->
+                  message.contains("Hive classes are not found")
+                      || message.contains("HiveSessionStateBuilder"),
               t ->
                   "spark.sql.catalogImplementation is hive, and this Spark has no classes of Hive;"
                       + " leave the setting out or add them"),
@@ -171,6 +173,7 @@ public final class SparkFailures {
               (t, message) ->
                   message.contains("ExecutorLostFailure")
                       || message.contains("FetchFailed")
+                      || message.contains("Failed to get broadcast")
                       || message.contains("failed the maximum allowable number of times")
                       || message.contains("Master removed our application")
                       || message.contains("All masters are unresponsive"),
@@ -207,8 +210,12 @@ public final class SparkFailures {
     if (memory.isPresent()) {
       return TareException.of(Kind.TRY_AGAIN, what + ": " + memory.get()).causedBy(failure);
     }
+    List<Throwable> innermostFirst = new ArrayList<>(causes);
+    Collections.reverse(innermostFirst);
     for (Rule rule : RULES) {
-      for (Throwable cause : causes) {
+      // What is wrong with data is known where it was read; the rest is told better further out.
+      boolean isData = rule.kind() == Kind.BAD_INPUT;
+      for (Throwable cause : isData ? innermostFirst : causes) {
         if (rule.matches().test(cause, String.valueOf(cause.getMessage()))) {
           if (cause instanceof InterruptedException) {
             Thread.currentThread().interrupt();
