@@ -67,8 +67,7 @@ final class Calibration {
                 + smoothed.layers().size()
                 + " tensors got factors of SmoothQuant (--set quantize.smooth-quant=false goes without)");
     FloatModel second = model.with(smoothed);
-    CalibrationJob.Result again =
-        pass(second, data, smoothed.smoothed(), parts(second, Map.of()));
+    CalibrationJob.Result again = pass(second, data, smoothed.smoothed(), parts(second, Map.of()));
     first.checkSameRows(again, model.name(), data);
     return join(first, again);
   }

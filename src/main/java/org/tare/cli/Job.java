@@ -241,7 +241,8 @@ final class Job implements AutoCloseable {
 
   private SparkSession spark() {
     if (spark == null) {
-      spark = Sessions.start("Tare " + fileName(settings.require("model")), settings.flag("verbose"));
+      spark =
+          Sessions.start("Tare " + fileName(settings.require("model")), settings.flag("verbose"));
     }
     return spark;
   }

@@ -117,7 +117,7 @@ record BoundTable(Dataset<Row> rows, RowSource source, List<Row> head, List<Slic
                   .map(name -> table.col(DataSource.quoted(name)))
                   .toArray(Column[]::new))
           .takeAsList(HEAD_ROWS);
-    } catch (RuntimeException e) {
+    } catch (Exception e) { // Scala throws checked exceptions unchecked
       throw SparkFailures.translate("Cannot read data " + data.label(), e);
     }
   }

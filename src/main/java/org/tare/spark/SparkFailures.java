@@ -237,7 +237,8 @@ public final class SparkFailures {
     for (Throwable cause : causes(failure)) {
       String message = String.valueOf(cause.getMessage());
       for (scala.Tuple2<String, String> entry : conf.getAll()) {
-        boolean isNamed = SETTING.matcher(message).results().anyMatch(r -> r.group().equals(entry._1()));
+        boolean isNamed =
+            SETTING.matcher(message).results().anyMatch(r -> r.group().equals(entry._1()));
         boolean isValue =
             (entry._2().length() > 5 && message.contains(entry._2()))
                 || (cause instanceof ClassNotFoundException && entry._2().contains(message));
@@ -273,9 +274,11 @@ public final class SparkFailures {
     for (Throwable cause : causes) {
       String message = String.valueOf(cause.getMessage());
       boolean isDead = message.contains("ExecutorLostFailure");
-      if (isDead && (message.contains("code 137") || message.contains("OOMKilled")
-          || message.contains("beyond the 'PHYSICAL' memory limit")
-          || message.contains("exceeding memory limits"))) {
+      if (isDead
+          && (message.contains("code 137")
+              || message.contains("OOMKilled")
+              || message.contains("beyond the 'PHYSICAL' memory limit")
+              || message.contains("exceeding memory limits"))) {
         return Optional.of(
             "an executor was killed because it took more memory than it may; set"
                 + " spark.executor.memoryOverhead to at least "

@@ -57,7 +57,9 @@ class SessionsTest {
                 "spark.sql.catalogImplementation is hive",
                 Map.of("spark.sql.catalogImplementation", "hive")),
             new Case(
-                Kind.USAGE, "see the setting spark.serializer", Map.of("spark.serializer", serializer)),
+                Kind.USAGE,
+                "see the setting spark.serializer",
+                Map.of("spark.serializer", serializer)),
             new Case(
                 Kind.USAGE,
                 "\"spark.sql.shuffle.partitions\" is invalid",

@@ -177,11 +177,7 @@ class CalibrationJobTest {
       // With Spark 4's sessions that have files of their own, and without.
       assertEquals(
           "1500 " + digest() + " 0 1",
-          runOn(
-              cluster,
-              7,
-              Fault.NONE,
-              Map.of("spark.sql.artifact.isolation.enabled", "false")));
+          runOn(cluster, 7, Fault.NONE, Map.of("spark.sql.artifact.isolation.enabled", "false")));
       assertTrue(Files.exists(folder.resolve("executor-died")), "no executor died");
       String speculated =
           runOn(

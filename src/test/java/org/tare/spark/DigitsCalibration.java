@@ -54,8 +54,7 @@ public final class DigitsCalibration {
     Path result = Path.of(args[0]);
     int partitions = Integer.parseInt(args[1]);
     Fault fault = Fault.valueOf(args[2]);
-    SparkSession spark =
-        SparkSession.builder().appName("digits").getOrCreate();
+    SparkSession spark = SparkSession.builder().appName("digits").getOrCreate();
     AtomicInteger speculative = new AtomicInteger();
     spark
         .sparkContext()

@@ -93,7 +93,8 @@ class LibrarySessionTest {
   @Test
   void artifactIsolationOff() {
     SparkSession spark =
-        DigitsCalibration.local("local[2]", Map.of("spark.sql.artifact.isolation.enabled", "false"));
+        DigitsCalibration.local(
+            "local[2]", Map.of("spark.sql.artifact.isolation.enabled", "false"));
     try {
       view(spark);
       assertEquals(ROWS, calibrate(spark).rows());

@@ -76,7 +76,8 @@ class SparkFailuresTest {
         name,
         kind,
         text,
-        () -> new JavaSparkContext(spark.sparkContext()).parallelize(List.of(1)).map(body).collect());
+        () ->
+            new JavaSparkContext(spark.sparkContext()).parallelize(List.of(1)).map(body).collect());
   }
 
   private static Object recurse(int depth) {
@@ -87,7 +88,12 @@ class SparkFailuresTest {
   private static String damaged(String name, Function<byte[], byte[]> damage) throws Exception {
     Path whole = folder.resolve("whole");
     if (!Files.exists(whole)) {
-      spark.range(2000).selectExpr("id", "hex(id) AS text").coalesce(1).write().parquet(whole.toString());
+      spark
+          .range(2000)
+          .selectExpr("id", "hex(id) AS text")
+          .coalesce(1)
+          .write()
+          .parquet(whole.toString());
     }
     try (Stream<Path> files = Files.list(whole)) {
       Path file = files.filter(f -> f.toString().endsWith(".parquet")).findFirst().orElseThrow();
@@ -126,7 +132,11 @@ class SparkFailuresTest {
         load(Kind.USAGE, "S3AFileSystem not found", "parquet", "s3a://bucket/x"),
         load(Kind.USAGE, "No FileSystem for scheme \"foo\"", "parquet", "foo://bucket/x"),
         load(Kind.MISSING_INPUT, "there is no such path or table", "parquet", "/no/where"),
-        load(Kind.MISSING_INPUT, "nowhere.invalid is not known", "parquet", "hdfs://nowhere.invalid/x"),
+        load(
+            Kind.MISSING_INPUT,
+            "nowhere.invalid is not known",
+            "parquet",
+            "hdfs://nowhere.invalid/x"),
         load(Kind.TRY_AGAIN, "Connection refused", "parquet", "hdfs://127.0.0.1:9/x"),
         load(Kind.BAD_INPUT, "is not a Parquet file", "parquet", cut),
         query(Kind.BAD_INPUT, "flipped.parquet", "SELECT * FROM parquet.`" + flipped + "`"),
@@ -141,8 +151,12 @@ class SparkFailuresTest {
             }),
         query(Kind.MISSING_INPUT, "there is no such path or table", "SELECT * FROM nowhere"),
         query(Kind.BAD_INPUT, "[PARSE_SYNTAX_ERROR]", "SELEC"),
-        query(Kind.BAD_INPUT, "CAST_INVALID_INPUT", "SELECT CAST(hex(id) || 'x' AS INT) FROM range(3)"),
-        query(Kind.BAD_INPUT, "ARITHMETIC_OVERFLOW", "SELECT id + 9223372036854775807 FROM range(3)"),
+        query(
+            Kind.BAD_INPUT,
+            "CAST_INVALID_INPUT",
+            "SELECT CAST(hex(id) || 'x' AS INT) FROM range(3)"),
+        query(
+            Kind.BAD_INPUT, "ARITHMETIC_OVERFLOW", "SELECT id + 9223372036854775807 FROM range(3)"),
         query(Kind.BAD_INPUT, "DIVIDE_BY_ZERO", "SELECT 1 / id FROM range(3)"),
         query(Kind.BAD_INPUT, "out of stock", "SELECT raise_error('out of stock') FROM range(3)"),
         query(Kind.BAD_INPUT, "always", "SELECT broken(id) FROM range(3)"),
@@ -152,7 +166,11 @@ class SparkFailuresTest {
             Kind.USAGE,
             "set spark.driver.maxResultSize higher",
             () -> spark.sql("SELECT uuid() FROM range(0, 100000, 1, 2)").collectAsList()),
-        task("heap", Kind.TRY_AGAIN, "set spark.driver.memory to at least", i -> new long[1 << 30][0]),
+        task(
+            "heap",
+            Kind.TRY_AGAIN,
+            "set spark.driver.memory to at least",
+            i -> new long[1 << 30][0]),
         task("stack", Kind.INTERNAL, "StackOverflowError", i -> recurse(0)),
         task(
             "defect",
