@@ -16,17 +16,9 @@ final class Failures {
       // Spark ends beneath the command: what fails then is no news.
       return known.kind().exitStatus();
     }
-    boolean isForeseen = known.getCause() == failure && known.kind() != TareException.Kind.INTERNAL;
-    if (isForeseen || failure instanceof TareException) {
-      String message = (failure instanceof TareException ? failure : known).getMessage();
-      err.println("tare: " + PrintableText.of(message));
-    } else {
-      String first = failure.toString().lines().findFirst().orElse("");
-      err.println(
-          "tare: internal error: "
-              + PrintableText.of(first)
-              + (verbose ? "" : "; --verbose shows where"));
-    }
+    boolean isDefect = known.kind() == TareException.Kind.INTERNAL;
+    String hint = isDefect && !verbose ? "; --verbose shows where" : "";
+    err.println("tare: " + PrintableText.of(known.getMessage()) + hint);
     if (verbose) {
       failure.printStackTrace(err);
     }

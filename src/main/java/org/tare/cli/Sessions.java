@@ -51,8 +51,9 @@ final class Sessions {
       conf.set(EXTENSIONS, extensions.isEmpty() ? functions : extensions + "," + functions);
     }
     checkLocalDirs(conf);
+    SparkContext context = null;
     try {
-      SparkContext context = SparkContext.getOrCreate(conf);
+      context = SparkContext.getOrCreate(conf);
       SparkSession.Builder builder = SparkSession.builder().config(conf);
       boolean hasHive = conf.get("spark.sql.catalogImplementation", "in-memory").equals("hive");
       if (!conf.contains(WAREHOUSE) && !hasHive) {
@@ -66,6 +67,9 @@ final class Sessions {
       }
       return spark;
     } catch (Throwable e) { // Scala throws checked exceptions unchecked
+      if (context != null) {
+        context.stop();
+      }
       throw SparkFailures.ofStart(conf, e);
     }
   }

@@ -63,8 +63,7 @@ public final class SessionPool {
 
     synchronized ModelSession session(Model model, Files files) {
       if (session == null) {
-        session =
-            files.open(file -> ModelSession.open(file, model.name(), model.threads()));
+        session = files.open(file -> ModelSession.open(file, model.name(), model.threads()));
       }
       return session;
     }

@@ -72,8 +72,7 @@ public final class CalibrationRun {
                 + smoothed.layers().size()
                 + " tensors got factors of SmoothQuant (quantize.smooth-quant=false goes without)");
     FloatModel second = model.with(smoothed);
-    CalibrationJob.Result again =
-        pass(second, data, smoothed.smoothed(), parts(second, Map.of()));
+    CalibrationJob.Result again = pass(second, data, smoothed.smoothed(), parts(second, Map.of()));
     first.checkSameRows(again, model.name(), data);
     return join(first, again);
   }

@@ -79,8 +79,7 @@ public final class SessionSettings implements AutoCloseable {
           HELD.computeIfAbsent(spark, session -> new HashMap<>())
               .computeIfAbsent(
                   key,
-                  name ->
-                      new Held(conf.getAll().contains(key) ? conf.get(key) : null, choice));
+                  name -> new Held(conf.getAll().contains(key) ? conf.get(key) : null, choice));
       Wish wish = wishes.get(key);
       if (wish == null) {
         wish = new Wish();

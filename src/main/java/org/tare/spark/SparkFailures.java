@@ -55,6 +55,7 @@ public final class SparkFailures {
 
   private static final Pattern FORMAT =
       Pattern.compile("Failed to find (?:the )?data source: (.+?)\\. ");
+  private static final Pattern UNREGISTERED = Pattern.compile("Class is not registered: (\\S+)");
   private static final Pattern SETTING = Pattern.compile("spark(?:\\.[a-zA-Z][a-zA-Z0-9]*)+");
 
   private static final List<Rule> RULES =
@@ -119,17 +120,20 @@ public final class SparkFailures {
                       + " two if Spark has their classes"),
           new Rule(
               Kind.USAGE,
-              (t, message) -> message.contains("Hive classes are not found"),
+              (t, message) ->
+                  message.contains("Hive classes are not found")
+                      || message.contains("HiveSessionStateBuilder"),
               t ->
                   "spark.sql.catalogImplementation is hive, and this Spark has no classes of Hive;"
                       + " leave the setting out or add them"),
           new Rule(
               Kind.USAGE,
-              (t, message) -> message.contains("Class is not registered: "),
+              (t, message) -> UNREGISTERED.matcher(message).find(),
               t ->
-                  firstLine(t)
-                      + "; spark.kryo.registrationRequired is true: register it with"
-                      + " spark.kryo.classesToRegister, or set it to false"),
+                  "Spark sends objects of the class "
+                      + first(UNREGISTERED, t)
+                      + ", and spark.kryo.registrationRequired is true: name it in"
+                      + " spark.kryo.classesToRegister, or set the former to false"),
           new Rule(
               Kind.USAGE,
               (t, message) -> message.contains("spark.kryoserializer.buffer.max"),
@@ -169,6 +173,7 @@ public final class SparkFailures {
               (t, message) ->
                   message.contains("ExecutorLostFailure")
                       || message.contains("FetchFailed")
+                      || message.contains("Failed to get broadcast")
                       || message.contains("failed the maximum allowable number of times")
                       || message.contains("Master removed our application")
                       || message.contains("All masters are unresponsive"),
@@ -205,8 +210,12 @@ public final class SparkFailures {
     if (memory.isPresent()) {
       return TareException.of(Kind.TRY_AGAIN, what + ": " + memory.get()).causedBy(failure);
     }
+    List<Throwable> innermostFirst = new ArrayList<>(causes);
+    Collections.reverse(innermostFirst);
     for (Rule rule : RULES) {
-      for (Throwable cause : causes) {
+      // What is wrong with data is known where it was read; the rest is told better further out.
+      boolean isData = rule.kind() == Kind.BAD_INPUT;
+      for (Throwable cause : isData ? innermostFirst : causes) {
         if (rule.matches().test(cause, String.valueOf(cause.getMessage()))) {
           if (cause instanceof InterruptedException) {
             Thread.currentThread().interrupt();
@@ -228,7 +237,8 @@ public final class SparkFailures {
     for (Throwable cause : causes(failure)) {
       String message = String.valueOf(cause.getMessage());
       for (scala.Tuple2<String, String> entry : conf.getAll()) {
-        boolean isNamed = SETTING.matcher(message).results().anyMatch(r -> r.group().equals(entry._1()));
+        boolean isNamed =
+            SETTING.matcher(message).results().anyMatch(r -> r.group().equals(entry._1()));
         boolean isValue =
             (entry._2().length() > 5 && message.contains(entry._2()))
                 || (cause instanceof ClassNotFoundException && entry._2().contains(message));
@@ -246,11 +256,15 @@ public final class SparkFailures {
         .causedBy(failure);
   }
 
+  /** What the pattern's group is in the message. */
+  private static String first(Pattern pattern, Throwable failure) {
+    Matcher matcher = pattern.matcher(failure.getMessage());
+    return matcher.find() ? matcher.group(1) : "";
+  }
+
   private static String format(Throwable failure) {
-    Matcher matcher = FORMAT.matcher(failure.getMessage());
-    String name = matcher.find() ? matcher.group(1) : "";
     return "Spark has no format \""
-        + name
+        + first(FORMAT, failure)
         + "\"; it brings parquet, orc, csv, json, text, binaryFile and, with its MLlib, image; other"
         + " formats need their package in spark.jars.packages";
   }
@@ -260,9 +274,11 @@ public final class SparkFailures {
     for (Throwable cause : causes) {
       String message = String.valueOf(cause.getMessage());
       boolean isDead = message.contains("ExecutorLostFailure");
-      if (isDead && (message.contains("code 137") || message.contains("OOMKilled")
-          || message.contains("beyond the 'PHYSICAL' memory limit")
-          || message.contains("exceeding memory limits"))) {
+      if (isDead
+          && (message.contains("code 137")
+              || message.contains("OOMKilled")
+              || message.contains("beyond the 'PHYSICAL' memory limit")
+              || message.contains("exceeding memory limits"))) {
         return Optional.of(
             "an executor was killed because it took more memory than it may; set"
                 + " spark.executor.memoryOverhead to at least "

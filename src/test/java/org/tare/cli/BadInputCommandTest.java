@@ -304,6 +304,10 @@ class BadInputCommandTest {
         process.destroy();
       }
       assertTrue(process.waitFor(60, TimeUnit.SECONDS));
+      String log = Files.readString(folder.resolve("killed.log"));
+      assertEquals(forcibly ? 137 : 143, process.exitValue(), log);
+      assertEquals(forcibly ? 0 : 1, log.lines().filter("tare: stopped"::equals).count(), log);
+      assertFalse(log.contains("internal error") || log.contains("Exception"), log);
       assertSame(before, CommandFiles.contents(folder.resolve("killed")));
     }
   }

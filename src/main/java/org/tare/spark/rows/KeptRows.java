@@ -20,7 +20,9 @@ import org.tare.onnx.TensorType;
  * of the rows that a calibration reads those whose hashes are least.
  */
 public final class KeptRows implements AutoCloseable {
-  /** So many rows are a partition: the partitions, and the batches in them, depend on no cluster. */
+  /**
+   * So many rows are a partition: the partitions, and the batches in them, depend on no cluster.
+   */
   private static final int ROWS_PER_PARTITION = 32;
 
   private static final String ROW = "tare_row";
@@ -102,13 +104,12 @@ public final class KeptRows implements AutoCloseable {
   }
 
   /**
-   * The rows with the least hashes, dealt out to partitions whose number follows from the number
-   * of rows, and in each ordered by hash. What a batch holds is then the same on any cluster.
+   * The rows with the least hashes, dealt out to partitions whose number follows from the number of
+   * rows, and in each ordered by hash. What a batch holds is then the same on any cluster.
    *
    * @param identity what the hash is of; rows of one identity are told apart by all they hold
    */
-  private static Dataset<Row> inFixedPartitions(
-      Dataset<Row> table, Column[] identity, int count) {
+  private static Dataset<Row> inFixedPartitions(Dataset<Row> table, Column[] identity, int count) {
     Column[] all =
         Arrays.stream(table.columns())
             .map(name -> table.col(DataSource.quoted(name)))
@@ -124,10 +125,7 @@ public final class KeptRows implements AutoCloseable {
             .limit(count)
             .coalesce(1)
             .withColumn(PLACE, functions.monotonically_increasing_id());
-    return least
-        .repartition(partitions)
-        .sortWithinPartitions(PLACE)
-        .select(ROW + ".*");
+    return least.repartition(partitions).sortWithinPartitions(PLACE).select(ROW + ".*");
   }
 
   /** The rows, while this is open. */

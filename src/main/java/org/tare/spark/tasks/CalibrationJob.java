@@ -86,11 +86,7 @@ public final class CalibrationJob {
         throw TareException.tryAgain(
             "Cannot calibrate %s: %s%s had %d rows when it was read first and %d when it was read"
                 + " again; calibrate on data that nobody writes to, or on a snapshot of it",
-            label,
-            data.label(),
-            slice.isEmpty() ? "" : ", slice " + slice + ",",
-            rows,
-            rowsAgain);
+            label, data.label(), slice.isEmpty() ? "" : ", slice " + slice + ",", rows, rowsAgain);
       }
     }
   }
@@ -310,8 +306,7 @@ public final class CalibrationJob {
                 "", ModelObserver.emptyStats(layouts.keySet(), parts, place), new RowSource.Tally())
             : Collections.emptyIterator();
       }
-      ModelObserver observer =
-          new ModelObserver(model.session(task), layouts, parts, mask, place);
+      ModelObserver observer = new ModelObserver(model.session(task), layouts, parts, mask, place);
       return Slices.each(
           rows,
           by,

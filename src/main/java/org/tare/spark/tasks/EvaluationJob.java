@@ -89,7 +89,7 @@ public final class EvaluationJob {
           request.label());
     }
     String description =
-        "evaluate " + request.label() + ": compare " + outputs.size() + " outputs with the quantized";
+        "evaluate " + request.label() + ": compare " + outputs.size() + " outputs";
     try (SessionSettings settings = new SessionSettings(spark);
         JobLabel job = new JobLabel(spark, description)) {
       return run(settings, job, request, outputs, progress, started);
@@ -122,8 +122,7 @@ public final class EvaluationJob {
             request.badRows());
     boolean isFixed = inputs.values().stream().anyMatch(type -> type.shape()[0] > 0);
     List<Partial> partials = new ArrayList<>();
-    try (ShippedModel floatModel =
-            ShippedModel.ship(spark, request.floatModel(), request.label());
+    try (ShippedModel floatModel = ShippedModel.ship(spark, request.floatModel(), request.label());
         ShippedModel quantized =
             ShippedModel.ship(spark, request.quantizedModel(), "quantized " + request.label());
         Progress display =
@@ -176,7 +175,9 @@ public final class EvaluationJob {
     return new Result(rows, skipped, reason, merged, unlike, (System.nanoTime() - started) / 1e9);
   }
 
-  /** What a task found; as bytes on its way, so that no serializer of the session has to know it. */
+  /**
+   * What a task found; as bytes on its way, so that no serializer of the session has to know it.
+   */
   private record Partial(
       int partition, long rows, long skipped, String reason, HashMap<String, OutputMetrics> metrics)
       implements Serializable {

@@ -211,7 +211,7 @@ public final class ObserveJob {
     Dataset<Row> selected;
     try {
       selected = request.data().select(table, needed, identity);
-    } catch (RuntimeException e) {
+    } catch (Exception e) { // Scala throws checked exceptions unchecked
       // A sample of so many rows reads them.
       throw SparkFailures.translate("Cannot read data " + request.data().label(), e);
     }

@@ -38,11 +38,7 @@ final class Progress implements AutoCloseable {
    * @param label whose jobs are counted
    */
   Progress(
-      SparkSession spark,
-      JobLabel label,
-      String what,
-      LongAccumulator seen,
-      Consumer<String> out) {
+      SparkSession spark, JobLabel label, String what, LongAccumulator seen, Consumer<String> out) {
     context = spark.sparkContext();
     rows = new Rows(seen);
     context.addSparkListener(rows);

@@ -192,7 +192,10 @@ final class ShippedModel implements Serializable, AutoCloseable {
       LOG.info("Loading {}: {} files, {} bytes", label, files(), sizeBytes());
       return opener.open(folder.resolve(parcels.get(0).name()));
     } catch (IOException e) {
-      throw SparkFailures.translate("Cannot load " + label + " on this executor", e);
+      throw TareException.tryAgain(
+              "Cannot write %s into %s on this executor: %s",
+              label, Path.of(SparkFiles.getRootDirectory()).toAbsolutePath(), e)
+          .causedBy(e);
     } finally {
       written.forEach(ShippedModel::deleteQuietly);
     }

@@ -49,13 +49,15 @@ public final class DigitsCalibration {
 
   private DigitsCalibration() {}
 
-  /** Rows, digest and the number of speculative tasks go to the file of the first argument. */
+  /**
+   * Rows, digest, the number of speculative tasks, and the number of files that the model traveled
+   * as go to the file of the first argument.
+   */
   public static void main(String[] args) throws IOException {
     Path result = Path.of(args[0]);
     int partitions = Integer.parseInt(args[1]);
     Fault fault = Fault.valueOf(args[2]);
-    SparkSession spark =
-        SparkSession.builder().appName("digits").getOrCreate();
+    SparkSession spark = SparkSession.builder().appName("digits").getOrCreate();
     AtomicInteger speculative = new AtomicInteger();
     spark
         .sparkContext()
@@ -68,9 +70,17 @@ public final class DigitsCalibration {
             });
     try {
       CalibrationState state = calibrate(spark, Path.of(args[3]), partitions, fault).state();
-      Files.writeString(result, state.rows() + " " + state.digest() + " " + speculative.get());
+      String counts = speculative.get() + " " + files(spark, Path.of(args[3]));
+      Files.writeString(result, state.rows() + " " + state.digest() + " " + counts);
     } finally {
       spark.stop();
+    }
+  }
+
+  private static int files(SparkSession spark, Path folder) {
+    OnnxModel model = request(folder, Optional.empty(), "").prepared();
+    try (ShippedModel shipped = ShippedModel.ship(spark, model, "digits")) {
+      return shipped.files();
     }
   }
 

@@ -96,7 +96,8 @@ class ManyTensorsTest {
       PartialStates.Merged merged =
           PartialStates.merge(
               settings,
-              rows.mapPartitions(new Observe(), Encoders.row(PartialStates.SCHEMA)), TENSORS);
+              rows.mapPartitions(new Observe(), Encoders.row(PartialStates.SCHEMA)),
+              TENSORS);
       assertTrue(FailingShuffleManager.FAILURES.get() > before, "no fetch failed");
       assertEquals(10L * PARTITIONS, merged.allRows());
       for (TensorStats stats : merged.slices().get("").values()) {

@@ -75,7 +75,7 @@ final class StandaloneCluster implements AutoCloseable {
   }
 
   private void awaitMaster() throws Exception {
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 1500; i++) {
       try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
         return;
       } catch (IOException e) {

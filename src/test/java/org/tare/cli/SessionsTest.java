@@ -1,0 +1,100 @@
+package org.tare.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.SparkFiles;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.tare.TareException;
+import org.tare.TareException.Kind;
+
+/** How the command starts Spark, and what it says if that fails. */
+class SessionsTest {
+  @TempDir static Path folder;
+
+  private record Case(Kind kind, String text, Map<String, String> settings) {}
+
+  private static SparkSession start(Map<String, String> settings) {
+    settings.forEach(System::setProperty);
+    try {
+      return Sessions.start("Tare model.onnx", false);
+    } finally {
+      settings.keySet().forEach(System::clearProperty);
+    }
+  }
+
+  @Test
+  void wrongSettingsAreNamed() throws Exception {
+    Path file = Files.writeString(folder.resolve("a-file"), "");
+    String serializer = "no.such.Serializer";
+    List<Case> cases =
+        List.of(
+            new Case(
+                Kind.USAGE,
+                "set spark.task.cpus lower",
+                Map.of("spark.master", "local[2]", "spark.task.cpus", "4")),
+            new Case(Kind.USAGE, "'foo'; spark.master is", Map.of("spark.master", "foo")),
+            new Case(Kind.USAGE, "'yarn'; spark.master is", Map.of("spark.master", "yarn")),
+            new Case(
+                Kind.MISSING_INPUT,
+                "see the setting spark.eventLog.dir",
+                Map.of(
+                    "spark.eventLog.enabled",
+                    "true",
+                    "spark.eventLog.dir",
+                    folder.resolve("nowhere").toString())),
+            new Case(
+                Kind.USAGE,
+                "spark.sql.catalogImplementation is hive",
+                Map.of("spark.sql.catalogImplementation", "hive")),
+            new Case(
+                Kind.USAGE,
+                "see the setting spark.serializer",
+                Map.of("spark.serializer", serializer)),
+            new Case(
+                Kind.USAGE,
+                "\"spark.sql.shuffle.partitions\" is invalid",
+                Map.of("spark.sql.shuffle.partitions", "many")),
+            new Case(
+                Kind.CANNOT_WRITE,
+                "no folder of spark.local.dir (" + file + "/x) can be written",
+                Map.of("spark.local.dir", file + "/x")));
+    List<String> wrong = new ArrayList<>();
+    for (Case one : cases) {
+      TareException found =
+          assertThrows(TareException.class, () -> start(one.settings()), one.text());
+      boolean isOneLine = found.getMessage().lines().count() == 1;
+      if (found.kind() != one.kind() || !found.getMessage().contains(one.text()) || !isOneLine) {
+        wrong.add(one.text() + ": " + found.kind() + ": " + found.getMessage());
+      }
+      assertTrue(found.getMessage().startsWith("Cannot start Spark: "), found.getMessage());
+    }
+    assertEquals(List.of(), wrong);
+  }
+
+  @Test
+  void sessionIsNamedAndLeavesNoWarehouse() {
+    boolean wasThere = Files.exists(Path.of("spark-warehouse"));
+    SparkSession spark = start(Map.of());
+    Path warehouse;
+    try {
+      assertEquals("Tare model.onnx", spark.sparkContext().appName());
+      assertEquals(0, spark.sql("SHOW TABLES").count());
+      warehouse = Path.of(SparkFiles.getRootDirectory(), "warehouse");
+      assertTrue(Files.exists(warehouse), "the warehouse is elsewhere");
+    } finally {
+      spark.stop();
+    }
+    assertFalse(Files.exists(warehouse));
+    assertEquals(wasThere, Files.exists(Path.of("spark-warehouse")));
+  }
+}
