@@ -27,11 +27,7 @@ import org.tare.graph.TensorType;
  * @param notes what was taken for granted and may be wrong, in sentences for the user
  */
 record BoundTable(
-    Dataset<Row> rows,
-    RowSource source,
-    List<Row> head,
-    List<SliceColumn> by,
-    List<String> notes) {
+    Dataset<Row> rows, RowSource source, List<Row> head, List<SliceColumn> by, List<String> notes) {
   private static final int HEAD_ROWS = 8;
   private static final String READER_BATCH = "spark.sql.parquet.columnarReaderBatchSize";
   private static final long READER_BATCH_BYTES = 64L << 20;
@@ -65,8 +61,7 @@ record BoundTable(
     List<String> inputColumns = List.copyOf(columns.keySet());
     Optional<ColumnNames.Found> key = key(action, model, data, names);
     key.ifPresent(found -> columns.put(found.name(), found));
-    Optional<ColumnNames.Found> labels =
-        label.map(name -> labelColumn(action, model, name, names));
+    Optional<ColumnNames.Found> labels = label.map(name -> labelColumn(action, model, name, names));
     labels.ifPresent(found -> columns.put(found.name(), found));
     List<String> sliceNames = new ArrayList<>();
     for (String name : slicedBy) {
@@ -99,8 +94,7 @@ record BoundTable(
       spark.conf().set(READER_BATCH, Long.toString(readerBatch));
     }
     Dataset<Row> rows =
-        data.select(
-            flat, needed, key.map(found -> List.of(found.name())).orElse(inputColumns));
+        data.select(flat, needed, key.map(found -> List.of(found.name())).orElse(inputColumns));
     if (!slicedBy.isEmpty()) {
       // Without a shuffle; a task then holds the stats of one slice at a time.
       rows =

@@ -95,8 +95,7 @@ record InputBinding(
       InputSpec spec = specs.getOrDefault(input.getKey(), InputSpec.derived());
       String where = "Cannot " + action + " " + model + ": input \"" + input.getKey() + "\"";
       ColumnNames.Found column = column(where, input.getKey(), inputs.size(), spec, table);
-      bindings.add(
-          bind(where, input.getKey(), input.getValue(), spec, column).at(bindings.size()));
+      bindings.add(bind(where, input.getKey(), input.getValue(), spec, column).at(bindings.size()));
     }
     return bindings;
   }
@@ -109,16 +108,7 @@ record InputBinding(
   /** The same binding for a column at another place. */
   InputBinding at(int newIndex) {
     return new InputBinding(
-        input,
-        expects,
-        found,
-        newIndex,
-        source,
-        exact,
-        elementType,
-        shape,
-        channelAxis,
-        transform);
+        input, expects, found, newIndex, source, exact, elementType, shape, channelAxis, transform);
   }
 
   /** The same binding for raw float32 bytes. */
@@ -231,12 +221,7 @@ record InputBinding(
   }
 
   private static void checkImage(
-      String where,
-      String input,
-      TensorType type,
-      InputSpec spec,
-      Source source,
-      long[] shape) {
+      String where, String input, TensorType type, InputSpec spec, Source source, long[] shape) {
     if (!source.isImage()) {
       for (String field : List.of("resize", "crop")) {
         if (!(field.equals("crop") ? spec.crop() : spec.resize()).isEmpty()) {

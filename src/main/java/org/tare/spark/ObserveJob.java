@@ -169,7 +169,8 @@ public final class ObserveJob {
       FloatValues.check(column, schema.apply(column).dataType(), isArray);
     }
     for (String column : request.by()) {
-      BoundTable.sliceColumn("observe", request.data().label(), column, ColumnNames.of(spark, schema));
+      BoundTable.sliceColumn(
+          "observe", request.data().label(), column, ColumnNames.of(spark, schema));
     }
     List<String> needed = new ArrayList<>(request.columns());
     needed.addAll(request.by());

@@ -189,8 +189,7 @@ final class RowDecoder {
               + binding.input()
               + ".resize or a smaller crop");
     }
-    boolean fits =
-        (model[1] < 0 || model[1] == height) && (model[2] < 0 || model[2] == width);
+    boolean fits = (model[1] < 0 || model[1] == height) && (model[2] < 0 || model[2] == width);
     if (!fits) {
       throw binding.bad(held + "; set inputs." + binding.input() + ".resize and crop");
     }
@@ -279,8 +278,7 @@ final class RowDecoder {
 
   private BadRow refused(
       InputBinding binding, int from, Factors factors, int c, int p, Narrowing.NotHeld reason) {
-    String where =
-        binding.source() == InputBinding.Source.SCALAR ? "" : " at position " + from;
+    String where = binding.source() == InputBinding.Source.SCALAR ? "" : " at position " + from;
     if (numbers.isExact()) {
       return binding.bad("holds " + numbers.whole(from) + where + ", " + reason.getMessage());
     }

@@ -125,15 +125,7 @@ record RowSource(
   /** The same rows with other bindings of the same columns. */
   RowSource with(List<InputBinding> newBindings) {
     return new RowSource(
-        action,
-        model,
-        newBindings,
-        batchSize,
-        badRows,
-        keyIndex,
-        keyColumn,
-        labelIndex,
-        seen);
+        action, model, newBindings, batchSize, badRows, keyIndex, keyColumn, labelIndex, seen);
   }
 
   private String name(RowTag row) {
