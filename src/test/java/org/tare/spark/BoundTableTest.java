@@ -107,16 +107,18 @@ class BoundTableTest {
         new float[] {5, 6},
         first(bind("SELECT array(5f, 6f) AS `a``.b`", column("a`.b"), Optional.empty())));
     TareException missing =
-        assertThrows(
-            TareException.class, () -> bind(query, column("s.f.h"), Optional.empty()));
+        assertThrows(TareException.class, () -> bind(query, column("s.f.h"), Optional.empty()));
     assertTrue(
-        missing.getMessage().endsWith("column \"s.f.h\", which is not there; the columns are id, s"),
+        missing
+            .getMessage()
+            .endsWith("column \"s.f.h\", which is not there; the columns are id, s"),
         missing.getMessage());
   }
 
   @Test
   void caseMattersWhereSparkSaysSo() throws RowDecoder.BadRow {
-    String query = "SELECT 1 AS ID, 2 AS Label, array(1f, 2f) AS X, named_struct('G', array(8f, 9f)) AS S";
+    String query =
+        "SELECT 1 AS ID, 2 AS Label, array(1f, 2f) AS X, named_struct('G', array(8f, 9f)) AS S";
     BoundTable table = bind(query, Map.of(), Optional.of("label"), "lAbEl");
     assertArrayEquals(new float[] {1, 2}, first(table));
     assertEquals(List.of("X", "ID", "Label"), List.of(table.rows().columns()));
@@ -127,8 +129,7 @@ class BoundTableTest {
     assertThrows(TareException.class, () -> bind(query, Map.of(), Optional.empty()));
     assertThrows(TareException.class, () -> bind(query, column("X"), Optional.of("label")));
     assertThrows(TareException.class, () -> bind(query, column("s.g"), Optional.empty()));
-    assertThrows(
-        TareException.class, () -> bind(query, column("X"), Optional.empty(), "label"));
+    assertThrows(TareException.class, () -> bind(query, column("X"), Optional.empty(), "label"));
     assertEquals("", bind(query, column("X"), Optional.empty()).source().keyColumn());
     String both = "SELECT array(1f, 2f) AS X, array(3f, 4f) AS x";
     assertArrayEquals(new float[] {3, 4}, first(bind(both, Map.of(), Optional.empty())));
@@ -161,8 +162,7 @@ class BoundTableTest {
         new float[] {1, 0},
         first(bind("SELECT array(true, false) AS x", Map.of(), Optional.empty())));
     assertArrayEquals(
-        new float[] {1, 0},
-        first(bind("SELECT array(1S, 0S) AS x", Map.of(), Optional.empty())));
+        new float[] {1, 0}, first(bind("SELECT array(1S, 0S) AS x", Map.of(), Optional.empty())));
   }
 
   @Test
@@ -220,8 +220,7 @@ class BoundTableTest {
   void vectorsWithTheirClassAreObjects() throws RowDecoder.BadRow {
     spark
         .createDataFrame(
-            List.of(RowFactory.create(new Pair(3, 4))),
-            new StructType().add("x", new PairType()))
+            List.of(RowFactory.create(new Pair(3, 4))), new StructType().add("x", new PairType()))
         .createOrReplaceTempView("pairs");
     BoundTable table = bind("SELECT * FROM pairs", Map.of(), Optional.empty());
     assertEquals(InputBinding.Source.VECTOR, table.source().bindings().get(0).source());
@@ -236,10 +235,7 @@ class BoundTableTest {
     for (int i = 0; i < rows.length; i++) {
       rows[i] = RowFactory.create(i, lengths[i] < 0 ? null : new byte[lengths[i]]);
     }
-    spark
-        .createDataFrame(Arrays.asList(rows), BYTES)
-        .coalesce(1)
-        .createOrReplaceTempView("bytes");
+    spark.createDataFrame(Arrays.asList(rows), BYTES).coalesce(1).createOrReplaceTempView("bytes");
     return bind("SELECT * FROM bytes", type, specs, Optional.empty());
   }
 

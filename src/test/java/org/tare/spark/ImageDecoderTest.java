@@ -90,13 +90,20 @@ class ImageDecoderTest {
     with.put("ICC_PROFILE\0\1\1".getBytes(StandardCharsets.ISO_8859_1)).put(profile);
     with.put(plain, 2, plain.length - 2);
     int[] expected = decoder.decode(plain).rgb().clone();
-    int[] actual =
-        new ImageDecoder().decode(Arrays.copyOf(with.array(), with.position())).rgb();
+    int[] actual = new ImageDecoder().decode(Arrays.copyOf(with.array(), with.position())).rgb();
     assertEquals(Arrays.toString(expected), Arrays.toString(actual));
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"gray8.png", "rgb16.png", "palette8.png", "rgb.jpg", "cmyk.jpg", "progressive.jpg"})
+  @ValueSource(
+      strings = {
+        "gray8.png",
+        "rgb16.png",
+        "palette8.png",
+        "rgb.jpg",
+        "cmyk.jpg",
+        "progressive.jpg"
+      })
   void aFileThatIsCutIsRefused(String name) throws UnreadableImage {
     byte[] whole = file(name);
     decoder.decode(whole);
@@ -141,7 +148,15 @@ class ImageDecoderTest {
 
   /** Damage is refused, or harms no size; it never ends in another exception. */
   @ParameterizedTest
-  @ValueSource(strings = {"gray8.png", "rgba16.png", "palette4.png", "rgb.jpg", "cmyk.jpg", "progressive.jpg"})
+  @ValueSource(
+      strings = {
+        "gray8.png",
+        "rgba16.png",
+        "palette4.png",
+        "rgb.jpg",
+        "cmyk.jpg",
+        "progressive.jpg"
+      })
   void damageIsRefusedOrHarmless(String name) {
     Random random = new Random(11);
     int refused = 0;

@@ -146,8 +146,7 @@ class InputBindingTest {
     assertEquals(source, binding.source());
     assertEquals(exact, binding.exact());
     InputBinding scaled =
-        bind(
-            type(ElementType.INT64, -1, 4), DataType.fromDDL(ddl), new InputSpecs().scale(2));
+        bind(type(ElementType.INT64, -1, 4), DataType.fromDDL(ddl), new InputSpecs().scale(2));
     assertFalse(scaled.exact(), "scaling is arithmetic on floating-point numbers");
   }
 
@@ -155,8 +154,7 @@ class InputBindingTest {
   void imagesAndVectorsOfSparkAreKnownByTheirFields() {
     assertEquals(Source.PIXELS, bind(PIXELS, IMAGE, new InputSpecs().crop(8, 6)).source());
     assertEquals(
-        Source.VECTOR,
-        bind(type(ElementType.FLOAT, -1, 4), VECTOR, new InputSpecs()).source());
+        Source.VECTOR, bind(type(ElementType.FLOAT, -1, 4), VECTOR, new InputSpecs()).source());
   }
 
   @ParameterizedTest
@@ -182,57 +180,89 @@ class InputBindingTest {
         Arguments.of(
             "inputs.x.dtype says what the bytes of a binary column are; column \"x\" is of type"
                 + " array<float>",
-            PIXELS, floats, new InputSpecs().dtype("uint8")),
+            PIXELS,
+            floats,
+            new InputSpecs().dtype("uint8")),
         Arguments.of(
             "dtype cannot be \"uint16\": it is one of uint8, int8, int64, float32",
-            PIXELS, binary, new InputSpecs().dtype("uint16")),
+            PIXELS,
+            binary,
+            new InputSpecs().dtype("uint16")),
         Arguments.of(
             "inputs.x.crop is for images; set inputs.x.image=true, or leave it out",
-            PIXELS, binary, new InputSpecs().crop(8)),
+            PIXELS,
+            binary,
+            new InputSpecs().crop(8)),
         Arguments.of(
             "inputs.x.resize is for images; set inputs.x.image=true, or leave it out",
-            PIXELS, floats, new InputSpecs().resize(8, 8)),
+            PIXELS,
+            floats,
+            new InputSpecs().resize(8, 8)),
         Arguments.of(
             "inputs.x.image=true is for binary columns of PNG or JPEG files and for Spark's image"
                 + " source; column \"x\" is of type array<float>",
-            PIXELS, floats, new InputSpecs().image()),
+            PIXELS,
+            floats,
+            new InputSpecs().image()),
         Arguments.of(
             "inputs.x.crop: the height of 8 is more than the 7 that resize leaves",
-            PIXELS, binary, new InputSpecs().image().resize(7, 6).crop(8, 6)),
+            PIXELS,
+            binary,
+            new InputSpecs().image().resize(7, 6).crop(8, 6)),
         Arguments.of(
             "inputs.x.crop: the width of 8 is not the 6 of the model's float32 [N,3,8,6]",
-            PIXELS, binary, new InputSpecs().image().crop(8)),
+            PIXELS,
+            binary,
+            new InputSpecs().image().crop(8)),
         Arguments.of(
             "inputs.x: mean and std take one value or one per channel (3), not 2",
-            PIXELS, binary, new InputSpecs().mean(1.0, 2.0)),
+            PIXELS,
+            binary,
+            new InputSpecs().mean(1.0, 2.0)),
         Arguments.of(
             "inputs.x: mean and std take one value or one per channel (3), not 6",
-            PIXELS, binary, new InputSpecs().image().std(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)),
+            PIXELS,
+            binary,
+            new InputSpecs().image().std(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)),
         Arguments.of(
             "inputs.x: mean and std take one value or one for each place of the last axis of"
                 + " float32 [N,4], not 3",
-            row, floats, new InputSpecs().mean(1.0, 2.0, 3.0)),
+            row,
+            floats,
+            new InputSpecs().mean(1.0, 2.0, 3.0)),
         Arguments.of(
             "inputs.x: mean and std take one value or one for each place of the last axis of"
                 + " float32 [N], not 2",
-            type(ElementType.FLOAT, -1), floats, new InputSpecs().mean(1.0, 2.0)),
+            type(ElementType.FLOAT, -1),
+            floats,
+            new InputSpecs().mean(1.0, 2.0)),
         Arguments.of(
             "inputs.x: mean has 3 values and std 4; each takes one value, or both one for each"
                 + " channel",
-            row, floats, new InputSpecs().mean(1.0, 2.0, 3.0).std(1.0, 2.0, 3.0, 4.0)),
+            row,
+            floats,
+            new InputSpecs().mean(1.0, 2.0, 3.0).std(1.0, 2.0, 3.0, 4.0)),
         Arguments.of(
             "inputs.x.std cannot be 0: values are divided by it",
-            row, floats, new InputSpecs().std(0.0)),
+            row,
+            floats,
+            new InputSpecs().std(0.0)),
         Arguments.of(
             "inputs.x: scale, mean and std are finite numbers, not NaN",
-            row, floats, new InputSpecs().mean(Double.NaN)),
+            row,
+            floats,
+            new InputSpecs().mean(Double.NaN)),
         Arguments.of(
             "inputs.x: scale, mean and std are finite numbers, not Infinity",
-            row, floats, new InputSpecs().scale(Double.POSITIVE_INFINITY)),
+            row,
+            floats,
+            new InputSpecs().scale(Double.POSITIVE_INFINITY)),
         Arguments.of(
             "inputs.x.layout=nhwc is for inputs of three axes besides the batch; this one is"
                 + " float32 [N,4]",
-            row, floats, new InputSpecs().nhwc()));
+            row,
+            floats,
+            new InputSpecs().nhwc()));
   }
 
   @ParameterizedTest(name = "{0}")
@@ -245,7 +275,15 @@ class InputBindingTest {
 
   @ParameterizedTest
   @CsvSource({
-    "0", "-1", "65537", "16385", "2147483647", "0;5", "5;-2147483648", "65536;4097", "2;3;4"
+    "0",
+    "-1",
+    "65537",
+    "16385",
+    "2147483647",
+    "0;5",
+    "5;-2147483648",
+    "65536;4097",
+    "2;3;4"
   })
   void sidesOutOfRangeAreUsageErrors(String sides) {
     Integer[] numbers = Stream.of(sides.split(";")).map(Integer::valueOf).toArray(Integer[]::new);
@@ -286,8 +324,7 @@ class InputBindingTest {
 
   @Test
   void shapesThatDoNotFitAreRefused() {
-    String refusal =
-        refusal(65, PIXELS, DataTypes.BinaryType, new InputSpecs().shape(3L, 8L, 7L));
+    String refusal = refusal(65, PIXELS, DataTypes.BinaryType, new InputSpecs().shape(3L, 8L, 7L));
     assertTrue(
         refusal.endsWith("expects float32 [N,3,8,6], inputs.x.shape says [3, 8, 7] for one row"),
         refusal);
@@ -299,8 +336,7 @@ class InputBindingTest {
             new InputSpecs().image());
     assertTrue(colors.contains("with 1 or 3 channels, not 4"), colors);
     String axes =
-        refusal(
-            65, type(ElementType.FLOAT, -1, 4), DataTypes.BinaryType, new InputSpecs().image());
+        refusal(65, type(ElementType.FLOAT, -1, 4), DataTypes.BinaryType, new InputSpecs().image());
     assertTrue(axes.endsWith("images need an input of three axes besides the batch"), axes);
     String scalar = refusal(65, type(ElementType.FLOAT), DataTypes.FloatType, new InputSpecs());
     assertTrue(scalar.endsWith("input \"x\" is a scalar: there is no batch axis"), scalar);
@@ -323,8 +359,7 @@ class InputBindingTest {
     StructType table = new StructType().add("X", DataTypes.FloatType).add("y", DataTypes.FloatType);
     assertEquals(List.of("y", "X"), columns(table, false, "Y", "x"));
     assertEquals(List.of("y", "X"), columns(table, true, "y", "X"));
-    TareException missing =
-        assertThrows(TareException.class, () -> columns(table, true, "x", "y"));
+    TareException missing = assertThrows(TareException.class, () -> columns(table, true, "x", "y"));
     assertEquals(
         "Cannot calibrate m.onnx: input \"x\" has no column of its name; the columns are X, y; set"
             + " inputs.x.column",

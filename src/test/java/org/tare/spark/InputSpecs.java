@@ -68,7 +68,6 @@ final class InputSpecs {
   }
 
   InputSpec spec() {
-    return new InputSpec(
-        column, dtype, shape, scale, mean, std, channelsLast, image, resize, crop);
+    return new InputSpec(column, dtype, shape, scale, mean, std, channelsLast, image, resize, crop);
   }
 }

@@ -138,7 +138,8 @@ class OutOfRangeRowsTest {
 
   @Test
   void labelsThatAreNoClassesAreSkipped() {
-    String labels = GOOD.replace("CAST(id % 4 AS INT)", "CAST(IF(id IN (7, 8), 4 - id, id % 4) AS INT)");
+    String labels =
+        GOOD.replace("CAST(id % 4 AS INT)", "CAST(IF(id IN (7, 8), 4 - id, id % 4) AS INT)");
     EvaluationJob.Result all = evaluate(labels, new BadRows(true, 0.1));
     EvaluationJob.Result good = evaluate(labels + " AND id NOT IN (7, 8)", new BadRows(false, 0));
     assertEquals(2, all.skipped());

@@ -51,8 +51,8 @@ class RowDecoderTest {
         .decode(RowFactory.create(spark(value)))[0];
   }
 
-  private static double[] numbers(
-      TensorType type, String column, InputSpecs spec, Object value) throws BadRow {
+  private static double[] numbers(TensorType type, String column, InputSpecs spec, Object value)
+      throws BadRow {
     ByteBuffer bytes = decode(type, column, spec, value).bytes();
     double[] numbers = new double[bytes.limit() / type.elementType().sizeBytes()];
     for (int i = 0; i < numbers.length; i++) {
@@ -97,7 +97,8 @@ class RowDecoderTest {
         Arguments.of("array<bigint>", values),
         Arguments.of("array<array<bigint>>", List.of(values.subList(0, 2), values.subList(2, 4))),
         Arguments.of("array<decimal(38,0)>", values.stream().map(BigDecimal::new).toList()),
-        Arguments.of("array<decimal(38,2)>", values.stream().map(v -> new BigDecimal(v + ".00")).toList()),
+        Arguments.of(
+            "array<decimal(38,2)>", values.stream().map(v -> new BigDecimal(v + ".00")).toList()),
         Arguments.of("binary", longs(values.stream().mapToLong(Long::longValue).toArray())));
   }
 
@@ -122,45 +123,98 @@ class RowDecoderTest {
 
   static Stream<Arguments> notHeld() {
     return Stream.of(
-        Arguments.of(ElementType.FLOAT, "array<double>", List.of(1.0, 1e39),
+        Arguments.of(
+            ElementType.FLOAT,
+            "array<double>",
+            List.of(1.0, 1e39),
             "holds 1.0E39 at position 1, which float32 does not hold"),
-        Arguments.of(ElementType.FLOAT, "array<double>", List.of(1e300),
+        Arguments.of(
+            ElementType.FLOAT,
+            "array<double>",
+            List.of(1e300),
             "holds 1.0E300 at position 0, which float32 does not hold"),
-        Arguments.of(ElementType.FLOAT, "array<double>", List.of(Double.NaN),
-            "holds NaN at position 0"),
-        Arguments.of(ElementType.DOUBLE, "array<double>", List.of(Double.NEGATIVE_INFINITY),
+        Arguments.of(
+            ElementType.FLOAT, "array<double>", List.of(Double.NaN), "holds NaN at position 0"),
+        Arguments.of(
+            ElementType.DOUBLE,
+            "array<double>",
+            List.of(Double.NEGATIVE_INFINITY),
             "holds -Infinity at position 0"),
-        Arguments.of(ElementType.INT64, "array<float>", List.of(Float.POSITIVE_INFINITY),
+        Arguments.of(
+            ElementType.INT64,
+            "array<float>",
+            List.of(Float.POSITIVE_INFINITY),
             "holds Infinity at position 0"),
-        Arguments.of(ElementType.INT64, "array<double>", List.of(1.0, 2.5),
+        Arguments.of(
+            ElementType.INT64,
+            "array<double>",
+            List.of(1.0, 2.5),
             "holds 2.5 at position 1, which is no whole number"),
-        Arguments.of(ElementType.INT64, "array<double>", List.of(0x1p63),
+        Arguments.of(
+            ElementType.INT64,
+            "array<double>",
+            List.of(0x1p63),
             "holds 9.223372036854776E18 at position 0, which int64 does not hold"),
-        Arguments.of(ElementType.INT64, "array<decimal(10,2)>", List.of(new BigDecimal("7.25")),
+        Arguments.of(
+            ElementType.INT64,
+            "array<decimal(10,2)>",
+            List.of(new BigDecimal("7.25")),
             "holds 7.25 at position 0, which is no whole number"),
-        Arguments.of(ElementType.INT64, "array<decimal(38,0)>",
+        Arguments.of(
+            ElementType.INT64,
+            "array<decimal(38,0)>",
             List.of(BigDecimal.ONE, BigDecimal.TEN.pow(19)),
             "holds 10000000000000000000 at position 1, which int64 does not hold"),
-        Arguments.of(ElementType.INT32, "array<bigint>", List.of(1L << 40),
+        Arguments.of(
+            ElementType.INT32,
+            "array<bigint>",
+            List.of(1L << 40),
             "holds 1099511627776 at position 0, which int32 does not hold"),
-        Arguments.of(ElementType.INT16, "array<int>", List.of(-32769),
+        Arguments.of(
+            ElementType.INT16,
+            "array<int>",
+            List.of(-32769),
             "holds -32769 at position 0, which int16 does not hold"),
-        Arguments.of(ElementType.INT8, "array<int>", List.of(128),
+        Arguments.of(
+            ElementType.INT8,
+            "array<int>",
+            List.of(128),
             "holds 128 at position 0, which int8 does not hold"),
-        Arguments.of(ElementType.UINT8, "array<int>", List.of(255, 300),
+        Arguments.of(
+            ElementType.UINT8,
+            "array<int>",
+            List.of(255, 300),
             "holds 300 at position 1, which uint8 does not hold"),
-        Arguments.of(ElementType.UINT8, "array<double>", List.of(-1.0),
+        Arguments.of(
+            ElementType.UINT8,
+            "array<double>",
+            List.of(-1.0),
             "holds -1 at position 0, which uint8 does not hold"),
-        Arguments.of(ElementType.BOOL, "array<int>", List.of(0, 1, 2),
+        Arguments.of(
+            ElementType.BOOL,
+            "array<int>",
+            List.of(0, 1, 2),
             "holds 2 at position 2, which bool, of 0 and 1, does not hold"),
-        Arguments.of(ElementType.BOOL, "array<double>", List.of(0.5),
+        Arguments.of(
+            ElementType.BOOL,
+            "array<double>",
+            List.of(0.5),
             "holds 0.5 at position 0, which is no whole number"),
-        Arguments.of(ElementType.FLOAT, "array<float>", Arrays.asList(1f, null),
+        Arguments.of(
+            ElementType.FLOAT,
+            "array<float>",
+            Arrays.asList(1f, null),
             "holds a null at position 1"),
-        Arguments.of(ElementType.FLOAT, "array<array<float>>",
-            Arrays.asList(List.of(1f, 2f), null), "holds a null at position 2"),
-        Arguments.of(ElementType.FLOAT, "array<array<float>>",
-            List.of(List.of(1f, 2f), List.of(1f)), "holds arrays of different sizes, 2 and 1"));
+        Arguments.of(
+            ElementType.FLOAT,
+            "array<array<float>>",
+            Arrays.asList(List.of(1f, 2f), null),
+            "holds a null at position 2"),
+        Arguments.of(
+            ElementType.FLOAT,
+            "array<array<float>>",
+            List.of(List.of(1f, 2f), List.of(1f)),
+            "holds arrays of different sizes, 2 and 1"));
   }
 
   @ParameterizedTest(name = "{0} of {2}")
@@ -181,8 +235,7 @@ class RowDecoderTest {
   void valuesAreCheckedAfterTheTransform() throws BadRow {
     InputSpecs halves = new InputSpecs().scale(0.5).mean(1.0);
     TensorType bytes = type(ElementType.UINT8, -1, -1);
-    assertArrayEquals(
-        new double[] {0, 255}, numbers(bytes, "array<int>", halves, List.of(2, 512)));
+    assertArrayEquals(new double[] {0, 255}, numbers(bytes, "array<int>", halves, List.of(2, 512)));
     assertEquals(
         "holds 0 at position 1, by scale, mean and std -1, which uint8 does not hold",
         refusal(bytes, "array<int>", halves, List.of(2, 0)));
@@ -190,7 +243,9 @@ class RowDecoderTest {
         "holds 3 at position 0, by scale, mean and std 0.5, which is no whole number",
         refusal(bytes, "array<int>", halves, List.of(3)));
     assertArrayEquals(
-        new double[] {1e38}, numbers(FLOATS, "array<double>", new InputSpecs().scale(1e-200), List.of(1e238)), 1e31);
+        new double[] {1e38},
+        numbers(FLOATS, "array<double>", new InputSpecs().scale(1e-200), List.of(1e238)),
+        1e31);
   }
 
   @Test
@@ -204,10 +259,15 @@ class RowDecoderTest {
             plain,
             List.of((double) Float.MAX_VALUE, -0.0, (double) Float.MIN_VALUE, 1e-50)));
     assertArrayEquals(
-        new double[] {0, 255}, numbers(type(ElementType.UINT8, -1, 2), "array<int>", plain, List.of(0, 255)));
+        new double[] {0, 255},
+        numbers(type(ElementType.UINT8, -1, 2), "array<int>", plain, List.of(0, 255)));
     assertArrayEquals(
         new double[] {-128, 127},
-        numbers(type(ElementType.INT8, -1, 2), "array<tinyint>", plain, List.of((byte) -128, (byte) 127)));
+        numbers(
+            type(ElementType.INT8, -1, 2),
+            "array<tinyint>",
+            plain,
+            List.of((byte) -128, (byte) 127)));
     assertArrayEquals(
         new double[] {-0x1p63},
         numbers(type(ElementType.INT64, -1, 1), "array<double>", plain, List.of(-0x1p63)));
@@ -237,7 +297,10 @@ class RowDecoderTest {
     TensorType type = type(ElementType.INT64, -1, 3, 2, 2);
     List<List<List<Integer>>> image = new ArrayList<>();
     for (int y = 0; y < 2; y++) {
-      image.add(List.of(List.of(100 * y, 100 * y + 1, 100 * y + 2), List.of(100 * y + 10, 100 * y + 11, 100 * y + 12)));
+      image.add(
+          List.of(
+              List.of(100 * y, 100 * y + 1, 100 * y + 2),
+              List.of(100 * y + 10, 100 * y + 11, 100 * y + 12)));
     }
     List<Integer> flat = image.stream().flatMap(List::stream).flatMap(List::stream).toList();
     Object value =
@@ -276,7 +339,8 @@ class RowDecoderTest {
     InputSpecs plain = new InputSpecs();
     assertArrayEquals(
         new long[] {3, 2},
-        decode(type(ElementType.FLOAT, -1, -1, 2), "array<int>", plain, List.of(1, 2, 3, 4, 5, 6)).shape());
+        decode(type(ElementType.FLOAT, -1, -1, 2), "array<int>", plain, List.of(1, 2, 3, 4, 5, 6))
+            .shape());
     assertArrayEquals(
         new long[] {3, 1},
         decode(
@@ -290,7 +354,12 @@ class RowDecoderTest {
         refusal(type(ElementType.FLOAT, -1, -1, -1), "array<int>", plain, List.of(1)));
     assertArrayEquals(
         new long[] {2, 3},
-        decode(type(ElementType.FLOAT, -1, -1, -1), "binary", plain.dtype("float32").shape(2L, 3L), floats(1, 2, 3, 4, 5, 6)).shape());
+        decode(
+                type(ElementType.FLOAT, -1, -1, -1),
+                "binary",
+                plain.dtype("float32").shape(2L, 3L),
+                floats(1, 2, 3, 4, 5, 6))
+            .shape());
     assertEquals(
         "holds arrays of [3, 2] values",
         refusal(
@@ -301,9 +370,7 @@ class RowDecoderTest {
     assertEquals(
         "holds 3 values",
         refusal(type(ElementType.FLOAT, -1, 2), "array<int>", new InputSpecs(), List.of(1, 2, 3)));
-    assertEquals(
-        "holds 5 bytes",
-        refusal(LONGS, "binary", new InputSpecs(), new byte[5]));
+    assertEquals("holds 5 bytes", refusal(LONGS, "binary", new InputSpecs(), new byte[5]));
     assertEquals("is null", refusal(LONGS, "binary", new InputSpecs(), null));
   }
 
@@ -382,16 +449,28 @@ class RowDecoderTest {
     TensorType colors = type(ElementType.UINT8, -1, 3, 1, 2);
     assertArrayEquals(
         new double[] {3, 200, 2, 5, 1, 4},
-        numbers(colors, IMAGE, new InputSpecs(), sparkImage(1, 2, 3, 16, new byte[] {1, 2, 3, 4, 5, (byte) 200})));
+        numbers(
+            colors,
+            IMAGE,
+            new InputSpecs(),
+            sparkImage(1, 2, 3, 16, new byte[] {1, 2, 3, 4, 5, (byte) 200})));
     assertArrayEquals(
         new double[] {3, 6, 2, 5, 1, 4},
-        numbers(colors, IMAGE, new InputSpecs(), sparkImage(1, 2, 4, 24, new byte[] {1, 2, 3, 0, 4, 5, 6, 99})));
+        numbers(
+            colors,
+            IMAGE,
+            new InputSpecs(),
+            sparkImage(1, 2, 4, 24, new byte[] {1, 2, 3, 0, 4, 5, 6, 99})));
     assertArrayEquals(
         new double[] {7, 8, 7, 8, 7, 8},
         numbers(colors, IMAGE, new InputSpecs(), sparkImage(1, 2, 1, 0, new byte[] {7, 8})));
     assertArrayEquals(
         new double[] {8},
-        numbers(type(ElementType.FLOAT, -1, 1, 1, 1), IMAGE, new InputSpecs().crop(1), sparkImage(1, 3, 1, 0, new byte[] {7, 8, 9})));
+        numbers(
+            type(ElementType.FLOAT, -1, 1, 1, 1),
+            IMAGE,
+            new InputSpecs().crop(1),
+            sparkImage(1, 3, 1, 0, new byte[] {7, 8, 9})));
   }
 
   @Test
@@ -425,7 +504,8 @@ class RowDecoderTest {
     TensorType four = type(ElementType.FLOAT, -1, 4);
     assertArrayEquals(
         new double[] {1, 2, 3, 4},
-        numbers(four, VECTOR, new InputSpecs(), vector(1, null, null, List.of(1.0, 2.0, 3.0, 4.0))));
+        numbers(
+            four, VECTOR, new InputSpecs(), vector(1, null, null, List.of(1.0, 2.0, 3.0, 4.0))));
     assertArrayEquals(
         new double[] {0, 5, 0, -6},
         numbers(four, VECTOR, new InputSpecs(), vector(0, 4, List.of(1, 3), List.of(5.0, -6.0))));
@@ -437,7 +517,11 @@ class RowDecoderTest {
         refusal(four, VECTOR, new InputSpecs(), vector(0, 4, List.of(1, 2), List.of(5.0))));
     assertEquals(
         "holds NaN at position 1",
-        refusal(four, VECTOR, new InputSpecs(), vector(1, null, null, Arrays.asList(1.0, null, 3.0, 4.0))));
+        refusal(
+            four,
+            VECTOR,
+            new InputSpecs(),
+            vector(1, null, null, Arrays.asList(1.0, null, 3.0, 4.0))));
   }
 
   /** What an object of Spark ML has: nothing else of it is used. */
@@ -465,8 +549,7 @@ class RowDecoderTest {
     RowDecoder shared =
         new RowDecoder(
             List.of(
-                InputBindingTest.bind(
-                    LONGS, DataType.fromDDL("array<bigint>"), new InputSpecs())));
+                InputBindingTest.bind(LONGS, DataType.fromDDL("array<bigint>"), new InputSpecs())));
     for (int i = 0; i < 200; i++) {
       List<Long> values = random.longs(1 + random.nextInt(40)).boxed().toList();
       ByteBuffer bytes = shared.decode(RowFactory.create(spark(values)))[0].bytes();

@@ -30,7 +30,18 @@ class SliceColumnTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"../../../esc", "/etc/passwd", "a\\b", "a=b", "a,b", "a*?[b]{c}", "\u0000", "Zürich 1", "~"})
+  @ValueSource(
+      strings = {
+        "../../../esc",
+        "/etc/passwd",
+        "a\\b",
+        "a=b",
+        "a,b",
+        "a*?[b]{c}",
+        "\u0000",
+        "Zürich 1",
+        "~"
+      })
   void neitherColumnsNorValuesLeadOutOfAFolder(String text) {
     for (String name : List.of(name(text, "v"), name("c", text))) {
       assertTrue(name.matches("[A-Za-z0-9._%-]+=[A-Za-z0-9._%-]+"), name);

@@ -69,8 +69,7 @@ public record BoundTable(
     List<String> inputColumns = List.copyOf(columns.keySet());
     Optional<ColumnNames.Found> key = key(action, model, data, names);
     key.ifPresent(found -> columns.put(found.name(), found));
-    Optional<ColumnNames.Found> labels =
-        label.map(name -> labelColumn(action, model, name, names));
+    Optional<ColumnNames.Found> labels = label.map(name -> labelColumn(action, model, name, names));
     labels.ifPresent(found -> columns.put(found.name(), found));
     List<String> sliceNames = new ArrayList<>();
     for (String name : slicedBy) {
@@ -103,8 +102,7 @@ public record BoundTable(
       settings.atMost(READER_BATCH, readerBatch);
     }
     Dataset<Row> rows =
-        data.select(
-            flat, needed, key.map(found -> List.of(found.name())).orElse(inputColumns));
+        data.select(flat, needed, key.map(found -> List.of(found.name())).orElse(inputColumns));
     if (!slicedBy.isEmpty()) {
       // Without a shuffle; a task then holds the stats of one slice at a time.
       rows =
@@ -121,7 +119,7 @@ public record BoundTable(
   private static List<Row> headOf(DataSource data, Dataset<Row> table) {
     try {
       return table.takeAsList(HEAD_ROWS);
-    } catch (RuntimeException e) {
+    } catch (Exception e) { // Scala throws checked exceptions unchecked
       throw SparkFailures.translate("Cannot read data " + data.label(), e);
     }
   }

@@ -83,8 +83,7 @@ public record ColumnNames(StructType schema, boolean caseSensitive) {
     for (int dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
       Optional<StructField> first = field(in, name.substring(0, dot));
       if (first.isPresent() && first.get().dataType() instanceof StructType fields) {
-        Optional<Found> found =
-            find(fields, name.substring(dot + 1), below(above, first.get()));
+        Optional<Found> found = find(fields, name.substring(dot + 1), below(above, first.get()));
         if (found.isPresent()) {
           return found;
         }

@@ -63,7 +63,8 @@ final class ImageDecoder {
       reader.dispose();
     }
     if (warnings.damage() != null) {
-      throw new UnreadableImage("a damaged " + header.format() + " file (" + warnings.damage() + ")");
+      throw new UnreadableImage(
+          "a damaged " + header.format() + " file (" + warnings.damage() + ")");
     }
     return picture;
   }

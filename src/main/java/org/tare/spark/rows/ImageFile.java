@@ -16,12 +16,7 @@ import java.util.zip.CRC32;
  * @param profiles where a JPEG file has parts with a color profile
  */
 record ImageFile(
-    Format format,
-    int height,
-    int width,
-    int components,
-    int transform,
-    List<Integer> profiles) {
+    Format format, int height, int width, int components, int transform, List<Integer> profiles) {
   /** The formats that are decoded. */
   enum Format {
     PNG,
@@ -51,7 +46,9 @@ record ImageFile(
       throw new UnreadableImage(
           other.isEmpty()
               ? file.length + " bytes that are neither PNG nor JPEG"
-              : (other.startsWith("A") ? "an " : "a ") + other + " file; only PNG and JPEG are decoded");
+              : (other.startsWith("A") ? "an " : "a ")
+                  + other
+                  + " file; only PNG and JPEG are decoded");
     }
     return format.get() == Format.PNG ? png(ByteBuffer.wrap(file)) : jpeg(file);
   }
@@ -132,7 +129,8 @@ record ImageFile(
         if (!type.equals("IHDR") || length < 13) {
           throw damaged(Format.PNG, "it does not begin with its size");
         }
-        header = new ImageFile(
+        header =
+            new ImageFile(
                 Format.PNG, file.getInt(start + 8), file.getInt(start + 4), 0, 0, List.of());
       }
       file.position(start + 4 + (int) length);
@@ -190,15 +188,16 @@ record ImageFile(
       ByteBuffer part = ByteBuffer.wrap(file, at + 4, length - 2).slice();
       // SOF, which are 0xc0 to 0xcf but for DHT, JPG and DAC.
       boolean isFrame =
-          marker >= 0xc0
-              && marker <= 0xcf
-              && marker != 0xc4
-              && marker != 0xc8
-              && marker != 0xcc;
+          marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
       if (isFrame && header == null && part.limit() >= 6) {
         header =
             new ImageFile(
-                Format.JPEG, part.getShort(1) & 0xffff, part.getShort(3) & 0xffff, part.get(5), 0, List.of());
+                Format.JPEG,
+                part.getShort(1) & 0xffff,
+                part.getShort(3) & 0xffff,
+                part.get(5),
+                0,
+                List.of());
       } else if (marker == 0xee && part.limit() >= 12 && startsWith(file, at + 4, ascii("Adobe"))) {
         transform = part.get(11);
       } else if (marker == 0xe2 && startsWith(file, at + 4, ascii("ICC_PROFILE"))) {

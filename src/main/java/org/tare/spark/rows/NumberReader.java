@@ -55,8 +55,7 @@ final class NumberReader {
   private void readArray(Object value, int depth) throws BadRow {
     List<?> list = CollectionConverters.asJava((scala.collection.Seq<?>) value);
     if (sizes[depth] >= 0 && sizes[depth] != list.size()) {
-      throw binding.bad(
-          "holds arrays of different sizes, " + sizes[depth] + " and " + list.size());
+      throw binding.bad("holds arrays of different sizes, " + sizes[depth] + " and " + list.size());
     }
     sizes[depth] = list.size();
     boolean isInnermost = depth == sizes.length - 1;

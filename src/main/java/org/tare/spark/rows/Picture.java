@@ -61,8 +61,7 @@ record Picture(int height, int width, int[] rgb) {
   private static BufferedImage image(int height, int width, int[] rgb) {
     DataBufferInt buffer = new DataBufferInt(rgb, height * width);
     WritableRaster raster =
-        Raster.createPackedRaster(
-            buffer, width, height, width, new int[] {RED, GREEN, BLUE}, null);
+        Raster.createPackedRaster(buffer, width, height, width, new int[] {RED, GREEN, BLUE}, null);
     return new BufferedImage(new DirectColorModel(24, RED, GREEN, BLUE), raster, false, null);
   }
 

@@ -319,8 +319,7 @@ public final class EvaluationJob {
       Optional<String> ranked =
           outputs.stream()
               .filter(
-                  output ->
-                      Arrays.equals(expected.get(output).shape(), actual.get(output).shape()))
+                  output -> Arrays.equals(expected.get(output).shape(), actual.get(output).shape()))
               .filter(output -> hasClasses(expected.get(output), given))
               .findFirst();
       if (source.labelIndex() < 0 || ranked.isEmpty()) {

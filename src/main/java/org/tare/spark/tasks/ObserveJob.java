@@ -195,7 +195,8 @@ public final class ObserveJob {
       reader(column, schema, request.observed());
     }
     for (String column : request.by()) {
-      BoundTable.sliceColumn("observe", request.data().label(), column, ColumnNames.of(spark, schema));
+      BoundTable.sliceColumn(
+          "observe", request.data().label(), column, ColumnNames.of(spark, schema));
     }
     List<String> needed = new ArrayList<>(request.columns());
     needed.addAll(request.by());
