@@ -23,6 +23,7 @@ final class FolderProof {
     CONTENTS
   }
 
+  private static final int LOOKS = 3;
   private static final Set<String> MARKS = Set.of(Manifest.NAME, OutputFolder.SUCCESS);
 
   private final FolderStore store;
@@ -36,11 +37,32 @@ final class FolderProof {
   }
 
   /**
-   * Why the folder must not be replaced; empty if it may be, also because it is empty.
+   * Why the folder must not be replaced; empty if it may be, also because it is empty. A folder that
+   * another run exchanges meanwhile is looked at again.
    *
-   * @throws FileNotFoundException or NoSuchFileException if it is not there
+   * @throws FileNotFoundException if it is not there
    */
   static Optional<String> objection(FolderStore store, Path folder, Depth depth)
+      throws IOException {
+    String objection = "";
+    for (int look = 0; look < LOOKS; look++) {
+      try {
+        Optional<String> found = look(store, folder, depth);
+        if (found.isEmpty()) {
+          return found;
+        }
+        objection = found.get();
+      } catch (FileNotFoundException | NoSuchFileException e) {
+        if (store.find(folder).isEmpty()) {
+          throw new FileNotFoundException(Paths.shown(folder));
+        }
+        objection = "another run is writing it at this moment";
+      }
+    }
+    return Optional.of(objection);
+  }
+
+  private static Optional<String> look(FolderStore store, Path folder, Depth depth)
       throws IOException {
     FolderStore.Entry entry =
         store.find(folder).orElseThrow(() -> new FileNotFoundException(folder.toString()));

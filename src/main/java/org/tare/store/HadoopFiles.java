@@ -16,7 +16,6 @@ import org.apache.hadoop.fs.FSError;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.tare.TareException;
 import org.tare.files.TemporaryFolder;
 import org.tare.files.TemporaryFolders;
@@ -68,17 +67,20 @@ public final class HadoopFiles {
 
   Path qualifiedPath(String name) throws IOException {
     Path path = Paths.parse(name, configuration);
-    return "file".equals(path.toUri().getScheme())
-        ? path
-        : fileSystem(path, name).makeQualified(path);
+    if ("file".equals(path.toUri().getScheme())) {
+      return path;
+    }
+    FileSystem fileSystem = fileSystem(path);
+    try {
+      return fileSystem.makeQualified(path);
+    } catch (RuntimeException e) {
+      // The file system asks for its home folder, and throws what it likes.
+      throw new IOException(FileErrors.reason(e), e);
+    }
   }
 
   /** The file system of the path; the local one without checksum files beside its files. */
   FileSystem fileSystem(Path path) throws IOException {
-    return fileSystem(path, path.toString());
-  }
-
-  private FileSystem fileSystem(Path path, String name) throws IOException {
     FileSystem fileSystem;
     try {
       fileSystem = path.getFileSystem(configuration);
@@ -91,7 +93,7 @@ public final class HadoopFiles {
 
   FolderStore store(Path path) throws IOException {
     FileSystem fileSystem = fileSystem(path);
-    return fileSystem instanceof RawLocalFileSystem && fileSystem.getScheme().equals("file")
+    return Links.isLocal(fileSystem)
         ? new LocalStore()
         : new HadoopStore(fileSystem);
   }

@@ -5,12 +5,15 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.tare.TareException;
 
 /** Symbolic links: where a path really leads. */
 final class Links {
   private Links() {}
+
+  static boolean isLocal(FileSystem fileSystem) {
+    return "file".equals(fileSystem.getUri().getScheme());
+  }
 
   /** The path without links; of what is not there, the part that is. */
   static Path resolve(FileSystem fileSystem, Path path) {
@@ -18,7 +21,7 @@ final class Links {
     for (Path above = path; above != null; above = above.getParent()) {
       try {
         Path real =
-            fileSystem instanceof RawLocalFileSystem
+            isLocal(fileSystem)
                 ? new Path(
                     "file", "", LocalStore.local(above).toRealPath().toString())
                 : fileSystem.resolvePath(above);
@@ -37,7 +40,7 @@ final class Links {
    * @throws TareException if it is a link to nothing
    */
   static Path target(FileSystem fileSystem, Path path, String what, String name) {
-    if (fileSystem instanceof RawLocalFileSystem) {
+    if (isLocal(fileSystem)) {
       java.nio.file.Path local = LocalStore.local(path);
       if (Files.isSymbolicLink(local) && !Files.exists(local)) {
         throw TareException.cannotWrite(

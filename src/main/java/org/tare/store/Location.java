@@ -33,10 +33,19 @@ record Location(String system, List<String> names) {
       return scheme;
     }
     String family = scheme.matches("s3[an]?") ? "s3" : scheme.matches("abfss?") ? "abfs" : scheme;
-    String service = fileSystem.getCanonicalServiceName();
+    String service = service(fileSystem);
     String authority = String.valueOf(path.toUri().getAuthority()).toLowerCase(Locale.ROOT);
     // HDFS has a service name, which is the same with and without the default port.
     return family + "://" + (service == null ? authority : service);
+  }
+
+  private static String service(FileSystem fileSystem) {
+    try {
+      return fileSystem.getCanonicalServiceName();
+    } catch (IllegalArgumentException e) {
+      // It takes a bucket's name for a host's.
+      return null;
+    }
   }
 
   private static List<String> split(Path path) {

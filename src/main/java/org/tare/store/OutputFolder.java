@@ -1,8 +1,10 @@
 package org.tare.store;
 
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -72,8 +74,10 @@ public final class OutputFolder {
   /** The part that needs nothing but the store. */
   void check(String given) throws IOException {
     publishing().recover();
-    if (store.find(place).isPresent()) {
+    try {
       checkReplaceable(given);
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      // Nothing is there, or another run has just moved it away. Publishing looks again.
     }
     checkWritable();
   }
@@ -83,7 +87,11 @@ public final class OutputFolder {
   }
 
   private void checkReplaceable(String given) throws IOException {
-    if (!store.find(place).orElseThrow().isFolder()) {
+    Optional<FolderStore.Entry> there = store.find(place);
+    if (there.isEmpty()) {
+      return;
+    }
+    if (!there.get().isFolder()) {
       throw TareException.cannotWrite(
           "Cannot write output %s: it exists and is a file, not a folder", Paths.shown(given));
     }

@@ -21,9 +21,6 @@ final class RenamePublishing implements Publishing {
   /** Other runs can only be so quick so often. */
   private static final int ATTEMPTS = 50;
 
-  /** A folder that another run exchanges while it is looked at seems foreign; not twice, though. */
-  private static final int LOOKS = 3;
-
   private final FolderStore store;
   private final Path place;
 
@@ -108,10 +105,8 @@ final class RenamePublishing implements Publishing {
   /** Moves what is at the place into the working folder; false if it has gone by itself. */
   private boolean leaves(WorkFolder work, int number) throws IOException {
     try {
-      Optional<String> objection = Optional.empty();
-      for (int look = 0; look == 0 || (look < LOOKS && objection.isPresent()); look++) {
-        objection = FolderProof.objection(store, place, FolderProof.Depth.NAMES);
-      }
+      Optional<String> objection =
+          FolderProof.objection(store, place, FolderProof.Depth.NAMES);
       if (objection.isPresent()) {
         throw new PlaceTaken(objection.get());
       }

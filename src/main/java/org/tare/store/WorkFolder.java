@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.time.Instant;
@@ -62,7 +63,11 @@ final class WorkFolder {
     List<FolderStore.Entry> all;
     try {
       all = store.list(place.getParent());
-    } catch (FileNotFoundException | NoSuchFileException | AccessDeniedException e) {
+    } catch (FileNotFoundException
+        | NoSuchFileException
+        | NotDirectoryException
+        | AccessDeniedException e) {
+      // Whether the place can be written shows later.
       return found;
     }
     for (FolderStore.Entry entry : all) {

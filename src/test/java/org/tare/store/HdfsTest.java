@@ -98,7 +98,7 @@ class HdfsTest {
     }
   }
 
-  private static long size(java.nio.file.Path file) {
+  static long size(java.nio.file.Path file) {
     try {
       return Files.size(file);
     } catch (IOException e) {

@@ -1,0 +1,90 @@
+package org.tare.store;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.util.List;
+import java.util.Optional;
+import org.apache.hadoop.fs.Path;
+
+/** A store that calls a hook before each step. */
+final class SteppedStore implements FolderStore {
+  /** Told what is about to happen; may wait, or throw to end the run there. */
+  @FunctionalInterface
+  interface Hook {
+    void before(String step, Path path);
+  }
+
+  private final FolderStore store;
+  private final Hook hook;
+
+  SteppedStore(FolderStore store, Hook hook) {
+    this.store = store;
+    this.hook = hook;
+  }
+
+  @Override
+  public Moves moves() {
+    return store.moves();
+  }
+
+  @Override
+  public Optional<Entry> find(Path path) throws IOException {
+    hook.before("find", path);
+    return store.find(path);
+  }
+
+  @Override
+  public List<Entry> list(Path folder) throws IOException {
+    hook.before("list", folder);
+    return store.list(folder);
+  }
+
+  @Override
+  public InputStream open(Path file) throws IOException {
+    hook.before("open", file);
+    return store.open(file);
+  }
+
+  @Override
+  public void makeFolder(Path folder) throws IOException {
+    hook.before("makeFolder", folder);
+    store.makeFolder(folder);
+  }
+
+  @Override
+  public OutputStream create(Path file) throws IOException {
+    hook.before("create", file);
+    return store.create(file);
+  }
+
+  @Override
+  public OutputStream overwrite(Path file) throws IOException {
+    hook.before("overwrite", file);
+    return store.overwrite(file);
+  }
+
+  @Override
+  public void move(Path folder, Path place) throws IOException {
+    hook.before("move", folder.getName().equals("new") ? place : folder);
+    store.move(folder, place);
+  }
+
+  @Override
+  public void moveFile(Path file, Path place, Existing existing) throws IOException {
+    hook.before("moveFile", place);
+    store.moveFile(file, place, existing);
+  }
+
+  @Override
+  public void delete(Path path) throws IOException {
+    hook.before("delete", path);
+    store.delete(path);
+  }
+
+  @Override
+  public void copyAccess(Path from, Path to) {
+    hook.before("copyAccess", from);
+    store.copyAccess(from, to);
+  }
+}
