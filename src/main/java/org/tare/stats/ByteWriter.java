@@ -26,8 +26,9 @@ final class ByteWriter {
     i32(Float.floatToRawIntBits(value));
   }
 
+  /** Any NaN is written as the same one: which one arithmetic makes depends on the CPU. */
   void f64(double value) {
-    i64(Double.doubleToRawLongBits(value));
+    i64(Double.doubleToLongBits(value));
   }
 
   /** An unsigned number in groups of seven bits, the low ones first. */
@@ -45,9 +46,13 @@ final class ByteWriter {
   }
 
   void string(String value) {
-    byte[] utf8 = value.getBytes(StandardCharsets.UTF_8);
-    varint(utf8.length);
-    bytes(utf8);
+    block(value.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** Bytes after their length. */
+  void block(byte[] bytes) {
+    varint(bytes.length);
+    bytes(bytes);
   }
 
   void bytes(byte[] bytes) {

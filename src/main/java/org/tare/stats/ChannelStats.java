@@ -1,5 +1,6 @@
 package org.tare.stats;
 
+import java.math.BigInteger;
 import java.util.Arrays;
 import org.tare.TareException;
 
@@ -60,7 +61,8 @@ public final class ChannelStats {
   /**
    * Adds what another one holds; the other is not changed.
    *
-   * @throws TareException if the channels are not as many, or only one has histograms
+   * @throws TareException if the channels are not as many, only one has histograms, or counts would
+   *     pass 2^63 - 1; these stats are then as they were
    */
   public ChannelStats merge(ChannelStats other) {
     return mergeTimes(other, 1);
@@ -68,6 +70,24 @@ public final class ChannelStats {
 
   /** Adds another one the given number of times, as merging it that often would. */
   ChannelStats mergeTimes(ChannelStats other, long times) {
+    requireMergeable(other, times);
+    for (int c = 0; c < min.length; c++) {
+      min[c] = Math.min(min[c], other.min[c]);
+      max[c] = Math.max(max[c], other.max[c]);
+      finite[c] += other.finite[c] * times;
+      nans[c] += other.nans[c] * times;
+      positiveInfinities[c] += other.positiveInfinities[c] * times;
+      negativeInfinities[c] += other.negativeInfinities[c] * times;
+      if (histograms != null) {
+        histograms[c].mergeTimes(other.histograms[c], times);
+      }
+    }
+    sums.addTimes(other.sums, times);
+    magnitudes.addTimes(other.magnitudes, times);
+    return this;
+  }
+
+  void requireMergeable(ChannelStats other, long times) {
     if (channels() != other.channels()) {
       throw TareException.badInput(
           "Cannot merge channel statistics: one has %d channels, the other %d",
@@ -78,23 +98,38 @@ public final class ChannelStats {
           "Cannot merge channel statistics: one has a histogram of each channel, the other has none");
     }
     for (int c = 0; c < min.length; c++) {
-      min[c] = Math.min(min[c], other.min[c]);
-      max[c] = Math.max(max[c], other.max[c]);
-      addTimes(finite, other.finite, c, times);
-      addTimes(nans, other.nans, c, times);
-      addTimes(positiveInfinities, other.positiveInfinities, c, times);
-      addTimes(negativeInfinities, other.negativeInfinities, c, times);
-      if (histograms != null) {
-        histograms[c].mergeTimes(other.histograms[c], times);
-      }
+      Counts.requireRoom(count(c), other.count(c), times);
     }
-    sums.addTimes(other.sums, times);
-    magnitudes.addTimes(other.magnitudes, times);
-    return this;
   }
 
-  private static void addTimes(long[] ours, long[] theirs, int c, long times) {
-    ours[c] = Math.addExact(ours[c], Math.multiplyExact(theirs[c], times));
+  private long count(int c) {
+    return finite[c] + nans[c] + positiveInfinities[c] + negativeInfinities[c];
+  }
+
+  /** Whether sums can be those of a channel's values, as far as its counts and its range tell. */
+  boolean fit(int c, BigInteger sum, BigInteger sumOfMagnitudes) {
+    if (finite[c] == 0) {
+      return sum.signum() == 0 && sumOfMagnitudes.signum() == 0;
+    }
+    BigInteger greatest = ExactSums.exact(Math.max(-min[c], max[c]));
+    // Within a row float64 rounds, at most to twice the sum.
+    BigInteger bound = greatest.multiply(BigInteger.valueOf(finite[c])).shiftLeft(1);
+    boolean hasOneSign = min[c] >= 0 || max[c] <= 0;
+    int signed = sum.abs().compareTo(sumOfMagnitudes);
+    return sumOfMagnitudes.compareTo(greatest) >= 0
+        && sumOfMagnitudes.compareTo(bound) <= 0
+        && (hasOneSign ? signed == 0 && (sum.signum() >= 0) == (min[c] >= 0) : signed <= 0);
+  }
+
+  /** Whether the histogram of a channel counts what the channel counts. */
+  boolean histogramFits(int c) {
+    TensorStats stats = histograms[c];
+    return Float.compare(min[c], stats.min) == 0
+        && Float.compare(max[c], stats.max) == 0
+        && finite[c] == stats.finiteCount()
+        && nans[c] == stats.nans
+        && positiveInfinities[c] == stats.positiveInfinities
+        && negativeInfinities[c] == stats.negativeInfinities;
   }
 
   /** As many channels, with histograms or not, and nothing observed. */

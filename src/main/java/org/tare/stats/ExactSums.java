@@ -15,6 +15,9 @@ import java.util.Arrays;
  * in magnitude.
  */
 final class ExactSums {
+  /** How many bytes a sum takes at most, as a two's complement number. */
+  static final int MAX_BYTES = 48;
+
   private static final int LIMBS = 11;
   private static final int FRACTION_BITS = 160;
   private static final int ADDITIONS_BEFORE_CARRY = 1 << 28;
@@ -108,6 +111,35 @@ final class ExactSums {
       limbs[channel * LIMBS + i] =
           i == LIMBS - 1 ? shifted.longValueExact() : shifted.longValue() & MASK;
     }
+  }
+
+  /**
+   * Sets a sum.
+   *
+   * @param digits as {@link BigInteger#toByteArray} gives them, at most {@value #MAX_BYTES}
+   */
+  void set(int channel, byte[] digits) {
+    int low = channel * LIMBS;
+    int top = low + LIMBS - 1;
+    long sign = digits[0] >> 7;
+    Arrays.fill(limbs, low, top, sign & MASK);
+    limbs[top] = sign;
+    for (int i = 0; i < digits.length; i++) {
+      int place = Math.min(i >>> 2, LIMBS - 1);
+      int shift = 8 * (i - 4 * place);
+      limbs[low + place] &= ~(0xffL << shift);
+      limbs[low + place] |= (digits[digits.length - 1 - i] & 0xffL) << shift;
+    }
+  }
+
+  /** A finite float32 number as a whole number of 2^-{@value #FRACTION_BITS}. */
+  static BigInteger exact(float value) {
+    int bits = Float.floatToRawIntBits(value);
+    int exponent = Math.max(1, bits >>> 23 & 0xff);
+    int fraction = bits & 0x7fffff;
+    int mantissa = (bits >>> 23 & 0xff) == 0 ? fraction : fraction | 0x800000;
+    return BigInteger.valueOf(bits < 0 ? -mantissa : mantissa)
+        .shiftLeft(exponent - 150 + FRACTION_BITS);
   }
 
   /** The float64 nearest to the sum. */

@@ -31,7 +31,15 @@ public final class FloatHistogram {
   static final int NEGATIVE_SPECIAL_PAGE = 511;
   static final int SHIFT = 23 - MANTISSA_BITS;
 
-  private final long[][] pages = new long[PAGES][];
+  private static final long UNKNOWN = -1;
+
+  /** The pages of a histogram that holds nothing, which takes no memory of its own. */
+  private static final long[][] NO_PAGES = new long[PAGES][];
+
+  private long[][] pages = NO_PAGES;
+
+  /** The number of values, or {@link #UNKNOWN} since somebody asked for a page to change it. */
+  private long total;
 
   FloatHistogram() {}
 
@@ -40,8 +48,16 @@ public final class FloatHistogram {
     return pages[page];
   }
 
-  /** The counts of a page, made when missing. Not a copy. */
+  /**
+   * The counts of a page, made when missing. Not a copy; to be changed at once and not kept, for
+   * {@link #total} is counted anew only after a call of this.
+   */
+  @SuppressWarnings("ReferenceEquality") // the one array that stands for no pages
   long[] pageForUpdate(int page) {
+    total = UNKNOWN;
+    if (pages == NO_PAGES) {
+      pages = new long[PAGES][];
+    }
     long[] counts = pages[page];
     if (counts == null) {
       counts = new long[PAGE_SIZE];
@@ -50,16 +66,24 @@ public final class FloatHistogram {
     return counts;
   }
 
+  /** Adds another's counts that often. The caller made sure that all together are below 2^63. */
   void addTimes(FloatHistogram other, long times) {
+    long sum = total() + other.total() * times;
     for (int p = 0; p < PAGES; p++) {
       long[] theirs = other.pages[p];
       if (theirs != null) {
         long[] ours = pageForUpdate(p);
         for (int i = 0; i < PAGE_SIZE; i++) {
-          ours[i] = Math.addExact(ours[i], Math.multiplyExact(theirs[i], times));
+          ours[i] += theirs[i] * times;
         }
       }
     }
+    setTotal(sum);
+  }
+
+  /** Says how many values the pages hold, after they were changed by somebody who knows. */
+  void setTotal(long values) {
+    total = values;
   }
 
   /** Adds the buckets of another that lie wholly above a limit. */
@@ -127,15 +151,21 @@ public final class FloatHistogram {
 
   /** The number of values in the pages. */
   long total() {
-    long total = 0;
+    long known = total;
+    if (known != UNKNOWN) {
+      return known;
+    }
+    long sum = 0;
     for (long[] page : pages) {
       if (page != null) {
         for (long count : page) {
-          total += count;
+          sum += count;
         }
       }
     }
-    return total;
+    // One write of one field: threads that only read may do it at the same time.
+    total = sum;
+    return sum;
   }
 
   @Override

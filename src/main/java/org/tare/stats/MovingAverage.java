@@ -28,6 +28,12 @@ import org.tare.TareException;
  * follow float32's rules, as in PyTorch. Not thread-safe.
  */
 public final class MovingAverage {
+  /** Runs join up to this level. */
+  static final int MAX_LEVEL = 62;
+
+  /** The last place in the order. */
+  static final long LAST_PLACE = (1L << MAX_LEVEL) - 1;
+
   /** PyTorch's default constant. */
   public static final float DEFAULT_CONSTANT = 0.01f;
 
@@ -43,6 +49,11 @@ public final class MovingAverage {
       return start + (1L << level);
     }
 
+    /** Whether both are the halves of one run of the tree. */
+    boolean joins(Run other) {
+      return level == other.level && start == (other.start ^ 1L << level) && level < MAX_LEVEL;
+    }
+
     /** This run, then the other. */
     private Run then(Run next, int joinedLevel, double constant) {
       double keep = StrictMath.pow(1 - constant, (double) next.batches);
@@ -51,7 +62,7 @@ public final class MovingAverage {
         joined[i] = next.reached[i] + keep * (reached[i] - next.first[i]);
       }
       long joinedStart = start >> joinedLevel << joinedLevel;
-      return new Run(joinedStart, joinedLevel, Math.addExact(batches, next.batches), first, joined);
+      return new Run(joinedStart, joinedLevel, batches + next.batches, first, joined);
     }
 
     @Override
@@ -74,6 +85,9 @@ public final class MovingAverage {
   private final int channels;
   private final NavigableMap<Long, Run> runs = new TreeMap<>();
 
+  /** How many batches the runs are of. */
+  private long runBatches;
+
   private boolean isOpen;
   private long openStart;
   private long openBatches;
@@ -82,6 +96,9 @@ public final class MovingAverage {
 
   private MovingAverage(float constant, int channels) {
     checkConstant(constant);
+    if (channels < 1) {
+      throw new IllegalArgumentException("channels: " + channels);
+    }
     this.constant = constant;
     this.channels = channels;
   }
@@ -106,9 +123,12 @@ public final class MovingAverage {
   /**
    * No batches yet; those that will be added stand at the given place in the order.
    *
-   * @param sequence the place, from 0
+   * @param sequence the place, from 0 to 2^62 - 1
    */
   public static MovingAverage at(long sequence, float constant, int channels) {
+    if (sequence < 0 || sequence > LAST_PLACE) {
+      throw new IllegalArgumentException("sequence: " + sequence);
+    }
     MovingAverage average = new MovingAverage(constant, channels);
     average.isOpen = true;
     average.openStart = sequence;
@@ -161,8 +181,12 @@ public final class MovingAverage {
       return runs;
     }
     NavigableMap<Long, Run> all = new TreeMap<>(runs);
-    all.put(openStart, new Run(openStart, 0, openBatches, widen(openFirst), widen(openReached)));
+    all.put(openStart, openRun());
     return all;
+  }
+
+  private Run openRun() {
+    return new Run(openStart, 0, openBatches, widen(openFirst), widen(openReached));
   }
 
   private static double[] widen(float[] values) {
@@ -179,33 +203,61 @@ public final class MovingAverage {
    * @throws TareException if a place is taken in both, or if constant or channels differ
    */
   public MovingAverage merge(MovingAverage other) {
+    requireMergeable(other);
+    MovingAverage merged = new MovingAverage(constant, channels);
+    merged.add(this);
+    merged.add(other);
+    return merged;
+  }
+
+  /**
+   * Merges another one into this one, which takes no more batches then. The other is not changed.
+   *
+   * @throws TareException as {@link #merge} does; this one is then as it was
+   */
+  void add(MovingAverage other) {
+    requireMergeable(other);
+    if (openBatches > 0) {
+      insert(openRun());
+      openBatches = 0;
+    }
+    isOpen = false;
+    for (Run run : other.runs().values()) {
+      insert(run);
+    }
+  }
+
+  void requireMergeable(MovingAverage other) {
     if (constant != other.constant || channels != other.channels) {
       throw TareException.badInput(
           "Cannot merge moving averages: one has constant %s and %d channels, the other %s and %d",
           constant, channels, other.constant, other.channels);
     }
-    MovingAverage merged = new MovingAverage(constant, channels);
-    merged.runs.putAll(runs());
+    NavigableMap<Long, Run> ours = runs();
     for (Run run : other.runs().values()) {
-      merged.insert(run);
+      Map.Entry<Long, Run> before = ours.floorEntry(run.end() - 1);
+      if (before != null && before.getValue().end() > run.start()) {
+        throw TareException.badInput(
+            "Cannot merge moving averages: both hold batches at place %d of the order, and which come"
+                + " first is not known; a moving average merges only within one run over the data",
+            Math.max(run.start(), before.getKey()));
+      }
     }
-    return merged;
+    if (batches() + other.batches() < 0) {
+      throw TareException.badInput(
+          "Cannot merge moving averages: %d and %d batches are above 2^63 - 1, which no count passes",
+          batches(), other.batches());
+    }
   }
 
-  /** Puts a run at its place, and joins neighbours of the tree. */
-  void insert(Run run) {
-    Map.Entry<Long, Run> before = runs.floorEntry(run.end() - 1);
-    if (before != null && before.getValue().end() > run.start()) {
-      throw TareException.badInput(
-          "Cannot merge moving averages: both hold batches at place %d of the order, and which come"
-              + " first is not known; a moving average merges only within one run over the data",
-          Math.max(run.start(), before.getKey()));
-    }
+  /** Puts a run at its place, where none is, and joins neighbours of the tree. */
+  private void insert(Run run) {
+    runBatches += run.batches();
     Run joined = run;
-    while (joined.level() < 62) {
+    while (joined.level() < MAX_LEVEL) {
       long buddyStart = joined.start() ^ (1L << joined.level());
       Run buddy = runs.get(buddyStart);
-      if (buddy == null || buddy.level() != joined.level()) {
+      if (buddy == null || !buddy.joins(joined)) {
         break;
       }
       runs.remove(buddyStart);
@@ -217,9 +269,15 @@ public final class MovingAverage {
     runs.put(joined.start(), joined);
   }
 
+  /** Puts a run at its place, where none is and none joins it. */
+  void put(Run run) {
+    runBatches += run.batches();
+    runs.put(run.start(), run);
+  }
+
   /** How many batches were added. */
   public long batches() {
-    return runs().values().stream().mapToLong(Run::batches).sum();
+    return runBatches + openBatches;
   }
 
   /** The average of the least values of a channel; +infinity before the first batch. */

@@ -19,6 +19,9 @@ public final class Recording {
   private final int limit;
   private final NavigableMap<Long, float[]> batches = new TreeMap<>();
 
+  /** How many values the batches hold. */
+  private long held;
+
   /** The place of the first batch that did not fit: nothing is kept from there on. */
   private long end = Long.MAX_VALUE;
 
@@ -42,16 +45,23 @@ public final class Recording {
     return limit;
   }
 
-  /** Records a batch at its place; a batch that does not fit is dropped with all after it. */
+  /**
+   * Records a batch at its place; a batch that does not fit is dropped with all after it.
+   *
+   * @param sequence the place, from 0
+   */
   public void observe(long sequence, float... values) {
+    if (sequence < 0) {
+      throw new IllegalArgumentException("sequence: " + sequence);
+    }
     if (sequence >= end) {
       return;
     }
-    if (batches.putIfAbsent(sequence, values.clone()) != null) {
+    if (batches.containsKey(sequence)) {
       throw TareException.badInput(
           "Cannot record a batch: place %d of the order is taken", sequence);
     }
-    trim();
+    put(sequence, values.clone());
   }
 
   /**
@@ -60,42 +70,56 @@ public final class Recording {
    * @throws TareException if both hold a batch at the same place, or if the limits differ
    */
   public Recording merge(Recording other) {
+    requireMergeable(other);
+    Recording merged = new Recording(limit);
+    merged.add(this);
+    merged.add(other);
+    return merged;
+  }
+
+  /**
+   * Merges another one into this one, in a time that grows with the other's batches alone. The
+   * other is not changed.
+   *
+   * @throws TareException as {@link #merge} does; this one is then as it was
+   */
+  void add(Recording other) {
+    requireMergeable(other);
+    end = Math.min(end, other.end);
+    // Arrays of values are never changed: both may hold the same.
+    other.batches.headMap(end, false).forEach(this::put);
+    trim();
+  }
+
+  void requireMergeable(Recording other) {
     if (limit != other.limit) {
       throw TareException.badInput(
           "Cannot merge recordings: one is limited to %d values, the other to %d",
           limit, other.limit);
     }
-    Recording merged = new Recording(limit);
-    merged.end = Math.min(end, other.end);
-    merged.batches.putAll(batches);
-    for (Map.Entry<Long, float[]> batch : other.batches.entrySet()) {
-      merged.put(batch.getKey(), batch.getValue());
+    for (Long sequence : other.batches.keySet()) {
+      if (batches.containsKey(sequence)) {
+        throw TareException.badInput(
+            "Cannot merge recordings: both hold a batch at place %d of the order", sequence);
+      }
     }
-    merged.trim();
-    return merged;
   }
 
   private void put(long sequence, float[] values) {
-    if (batches.putIfAbsent(sequence, values) != null) {
-      throw TareException.badInput(
-          "Cannot merge recordings: both hold a batch at place %d of the order", sequence);
+    if (sequence < end) {
+      batches.put(sequence, values);
+      held += values.length;
+      trim();
     }
   }
 
+  /** Drops batches from the last on, until none is past the end and the rest is within the limit. */
   private void trim() {
-    long total = 0;
-    Long firstDropped = null;
-    for (Map.Entry<Long, float[]> batch : batches.entrySet()) {
-      total += batch.getValue().length;
-      if (total > limit) {
-        firstDropped = batch.getKey();
-        break;
-      }
+    while (!batches.isEmpty() && (batches.lastKey() >= end || held > limit)) {
+      Map.Entry<Long, float[]> last = batches.pollLastEntry();
+      held -= last.getValue().length;
+      end = Math.min(end, last.getKey());
     }
-    if (firstDropped != null) {
-      end = Math.min(end, firstDropped);
-    }
-    batches.tailMap(end, true).clear();
   }
 
   /** The batches that were kept, in order. */
@@ -123,7 +147,21 @@ public final class Recording {
         && limit == that.limit
         && end == that.end
         && batches.keySet().equals(that.batches.keySet())
-        && Arrays.deepEquals(batches.values().toArray(), that.batches.values().toArray());
+        && Arrays.deepEquals(bits(), that.bits());
+  }
+
+  /** The values' bits: what is written tells one NaN from another, and -0.0 from 0.0. */
+  private int[][] bits() {
+    int[][] bits = new int[batches.size()][];
+    int batch = 0;
+    for (float[] values : batches.values()) {
+      bits[batch] = new int[values.length];
+      for (int i = 0; i < values.length; i++) {
+        bits[batch][i] = Float.floatToRawIntBits(values[i]);
+      }
+      batch++;
+    }
+    return bits;
   }
 
   @Override

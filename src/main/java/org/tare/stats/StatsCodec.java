@@ -154,204 +154,104 @@ public final class StatsCodec {
   /**
    * The stats of the bytes.
    *
-   * @throws TareException if they are of another version, or damaged
+   * @throws TareException if they are not what {@link #encode} gives, or gave in version 1
    */
   public static TensorStats decode(byte[] bytes) {
-    return decode(bytes, "of a tensor");
+    String source = "of a tensor";
+    boolean isFirstVersion = bytes.length > 0 && bytes[0] == BODY_ONLY_VERSION;
+    return isFirstVersion ? decodeBodyOnly(bytes, source) : decode(bytes, source);
   }
 
-  static TensorStats decode(byte[] bytes, String source) {
+  /** The stats of bytes of version 1. */
+  static TensorStats decodeBodyOnly(byte[] bytes, String source) {
+    ByteReader in = new ByteReader(bytes, 0, bytes.length, source);
+    requireVersion(BODY_ONLY_VERSION, in);
     TensorStats stats = TensorStats.empty();
-    decodeInto(stats, bytes, source);
+    new StatsReader(in).body(stats);
+    requireEnd(in);
     return stats;
+  }
+
+  /** The stats of bytes of version 2. */
+  static TensorStats decode(byte[] bytes, String source) {
+    ByteReader in = checked(bytes, source);
+    int parts = in.u8();
+    if (parts > CHANNELS + AVERAGE + RECORDING) {
+      throw in.damaged("parts " + parts + " are unknown");
+    }
+    StatsReader reader = new StatsReader(in);
+    TensorStats stats = TensorStats.empty();
+    reader.body(stats);
+    if ((parts & CHANNELS) != 0) {
+      stats.channels = reader.channels();
+    }
+    if ((parts & AVERAGE) != 0) {
+      stats.average = reader.average();
+    }
+    if ((parts & RECORDING) != 0) {
+      stats.recording = reader.recording();
+    }
+    requireEnd(in);
+    return stats;
+  }
+
+  /** What follows the version's byte, up to the checksum, which fits. */
+  private static ByteReader checked(byte[] bytes, String source) {
+    ByteReader all = new ByteReader(bytes, 0, bytes.length, source);
+    requireVersion(VERSION, all);
+    int end = bytes.length - Checksum.BYTES;
+    if (end < 2
+        || new ByteReader(bytes, end, bytes.length, source).i32() != Checksum.of(bytes, end)) {
+      throw all.damaged("a tensor's checksum does not fit, it is damaged or cut short");
+    }
+    return new ByteReader(bytes, 1, end, source);
+  }
+
+  private static void requireVersion(int expected, ByteReader in) {
+    int version = in.u8();
+    if (version != expected) {
+      throw in.damaged(
+          "a tensor of it has layout "
+              + version
+              + " where layout "
+              + expected
+              + " is due; this Tare reads layouts 1 and "
+              + VERSION);
+    }
+  }
+
+  private static void requireEnd(ByteReader in) {
+    if (!in.atEnd()) {
+      throw in.damaged("bytes follow a tensor's end");
+    }
   }
 
   /**
    * Merges the stats of the bytes into those given, without making an object of them where that can
    * be: what the merging of many partitions comes down to.
    *
-   * @throws TareException if they are of another version, or damaged
+   * <p>It checks what {@link #decode} checks but for one thing: a page of a histogram may be in
+   * another form than the shortest. The counts are the same, and are written in the shortest.
+   *
+   * @throws TareException as decode and {@link TensorStats#merge} do; the stats are then as they
+   *     were
    */
   public static void mergeInto(TensorStats stats, byte[] bytes) {
     boolean isPlain = bytes.length > 2 && bytes[0] == VERSION && bytes[1] == 0;
-    if (isPlain && stats.channels == null && stats.average == null && stats.recording == null) {
-      decodeInto(stats, bytes, "of a tensor");
-    } else {
+    if (!isPlain || stats.channels != null || stats.average != null || stats.recording != null) {
       stats.merge(decode(bytes));
-    }
-  }
-
-  private static void decodeInto(TensorStats stats, byte[] bytes, String source) {
-    ByteReader header = new ByteReader(bytes, 0, bytes.length, source);
-    try {
-      decodeInto(stats, bytes, header, source);
-    } catch (ArithmeticException e) {
-      throw header.damaged("its counts are out of range").causedBy(e);
-    }
-  }
-
-  private static void decodeInto(
-      TensorStats stats, byte[] bytes, ByteReader header, String source) {
-    int version = header.u8();
-    if (version == BODY_ONLY_VERSION) {
-      addBody(stats, header);
-      if (!header.atEnd()) {
-        throw header.damaged("bytes follow a tensor's end");
-      }
       return;
     }
-    if (version != VERSION) {
-      throw header.damaged(
-          "its tensors have layout " + version + ", this Tare reads layouts 1 and " + VERSION);
-    }
-    int end = bytes.length - Checksum.BYTES;
-    if (end < 2
-        || new ByteReader(bytes, end, bytes.length, source).i32() != Checksum.of(bytes, end)) {
-      throw header.damaged("a tensor's checksum does not fit, it is damaged or cut short");
-    }
-    ByteReader in = new ByteReader(bytes, 1, end, source);
-    int parts = in.u8();
-    if (parts > CHANNELS + AVERAGE + RECORDING) {
-      throw in.damaged("parts " + parts + " are unknown");
-    }
-    addBody(stats, in);
-    if ((parts & CHANNELS) != 0) {
-      stats.channels = readChannels(in);
-    }
-    if ((parts & AVERAGE) != 0) {
-      stats.average = readAverage(in);
-    }
-    if ((parts & RECORDING) != 0) {
-      stats.recording = readRecording(in);
-    }
-    if (!in.atEnd()) {
-      throw in.damaged("bytes follow a tensor's end");
-    }
-  }
-
-  private static void addBody(TensorStats stats, ByteReader in) {
-    long zeros = in.varint();
-    stats.zeros = Math.addExact(stats.zeros, zeros);
-    stats.nans = Math.addExact(stats.nans, in.varint());
-    stats.positiveInfinities = Math.addExact(stats.positiveInfinities, in.varint());
-    stats.negativeInfinities = Math.addExact(stats.negativeInfinities, in.varint());
-    float min = in.f32();
-    float max = in.f32();
-    long used = in.varint();
-    checkRange(min, max, zeros + used == 0, in);
-    stats.min = Math.min(stats.min, min);
-    stats.max = Math.max(stats.max, max);
-    long page = -1;
-    for (long i = 0; i < used; i++) {
-      long step = in.varint();
-      page += Math.min(step, FloatHistogram.PAGES);
-      if (step < 1
-          || page >= FloatHistogram.PAGES
-          || page == FloatHistogram.POSITIVE_SPECIAL_PAGE
-          || page == FloatHistogram.NEGATIVE_SPECIAL_PAGE) {
-        throw in.damaged("page " + page + " cannot be there");
-      }
-      PageCodec.addTo(stats.histogram().pageForUpdate((int) page), in);
-    }
-  }
-
-  private static void checkRange(float min, float max, boolean isEmpty, ByteReader in) {
-    boolean hasRange = Float.isFinite(min) && Float.isFinite(max) && min <= max;
-    boolean hasNoRange = min == Float.POSITIVE_INFINITY && max == Float.NEGATIVE_INFINITY;
-    if (isEmpty ? !hasNoRange : !hasRange) {
-      throw in.damaged("range [" + min + ", " + max + "] does not fit the counts");
-    }
-  }
-
-  private static ChannelStats readChannels(ByteReader in) {
-    int count = in.length();
-    if (count == 0) {
-      throw in.damaged("it has channel statistics of no channels");
-    }
-    boolean withHistograms = in.u8() != 0;
-    ChannelStats stats =
-        withHistograms ? ChannelStats.withHistograms(count) : ChannelStats.of(count);
-    for (int c = 0; c < count; c++) {
-      stats.min[c] = in.f32();
-      stats.max[c] = in.f32();
-      stats.finite[c] = in.varint();
-      stats.nans[c] = in.varint();
-      stats.positiveInfinities[c] = in.varint();
-      stats.negativeInfinities[c] = in.varint();
-      checkRange(stats.min[c], stats.max[c], stats.finite[c] == 0, in);
-      readExact(stats.sums, c, in);
-      readExact(stats.magnitudes, c, in);
-      if (withHistograms) {
-        addBody(stats.histograms[c], in);
-      }
-    }
-    return stats;
-  }
-
-  private static void readExact(ExactSums sums, int channel, ByteReader in) {
-    int length = in.u8();
-    if (length == 0) {
-      throw in.damaged("a sum has no digits");
-    }
-    try {
-      sums.set(channel, new BigInteger(in.bytes(length)));
-    } catch (ArithmeticException e) {
-      throw in.damaged("a sum is out of range");
-    }
-  }
-
-  private static MovingAverage readAverage(ByteReader in) {
-    float constant = in.f32();
-    int channels = in.length();
-    if (!(constant > 0 && constant <= 1)) {
-      throw in.damaged("averaging constant " + constant + " cannot be there");
-    }
-    MovingAverage average = MovingAverage.empty(constant, channels);
-    long runs = in.varint();
-    for (long i = 0; i < runs; i++) {
-      long start = in.varint();
-      int level = in.u8();
-      if (level > 62) {
-        throw in.damaged("a run of level " + level + " cannot be there");
-      }
-      long batches = in.varint();
-      MovingAverage.Run run =
-          new MovingAverage.Run(
-              start, level, batches, readDoubles(2 * channels, in), readDoubles(2 * channels, in));
-      try {
-        average.insert(run);
-      } catch (TareException e) {
-        throw in.damaged("two runs of a moving average stand at one place").causedBy(e);
-      }
-    }
-    return average;
-  }
-
-  private static double[] readDoubles(int count, ByteReader in) {
-    double[] values = new double[count];
-    for (int i = 0; i < count; i++) {
-      values[i] = in.f64();
-    }
-    return values;
-  }
-
-  private static Recording readRecording(ByteReader in) {
-    long limit = in.varint();
-    if (limit > Integer.MAX_VALUE) {
-      throw in.damaged("a recording of " + limit + " values cannot be there");
-    }
-    Recording recording = Recording.of((int) limit);
-    long end = in.varint();
-    long batches = in.varint();
-    for (long i = 0; i < batches; i++) {
-      long place = in.varint();
-      float[] values = new float[in.length()];
-      for (int k = 0; k < values.length; k++) {
-        values[k] = in.f32();
-      }
-      recording.observe(place, values);
-    }
-    recording.setEnd(end);
-    return recording;
+    ByteReader in = checked(bytes, "of a tensor");
+    in.u8();
+    BodyReader body = new BodyReader(in);
+    long before = stats.count();
+    body.add(
+        stats.histogram(),
+        () -> {
+          requireEnd(in);
+          Counts.requireRoom(before, body.count(), 1);
+        });
+    body.addTo(stats);
   }
 }

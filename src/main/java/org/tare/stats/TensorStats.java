@@ -52,12 +52,18 @@ public final class TensorStats {
     return stats;
   }
 
-  /** Adds what another tensor's stats hold; the other is not changed. */
+  /**
+   * Adds what another tensor's stats hold; the other is not changed.
+   *
+   * @throws TareException if the parts do not merge, or counts would pass 2^63 - 1; these stats are
+   *     then as they were
+   */
   @SuppressWarnings("ReferenceEquality") // merging an object with itself would count twice
   public TensorStats merge(TensorStats other) {
     if (other == this) {
       throw new IllegalArgumentException("Cannot merge stats with themselves");
     }
+    requireMergeable(other);
     mergeParts(other);
     addCounts(other, 1);
     return this;
@@ -67,37 +73,44 @@ public final class TensorStats {
     histogram.addTimes(other.histogram, times);
     min = Math.min(min, other.min);
     max = Math.max(max, other.max);
-    zeros = Math.addExact(zeros, Math.multiplyExact(other.zeros, times));
-    nans = Math.addExact(nans, Math.multiplyExact(other.nans, times));
-    positiveInfinities =
-        Math.addExact(positiveInfinities, Math.multiplyExact(other.positiveInfinities, times));
-    negativeInfinities =
-        Math.addExact(negativeInfinities, Math.multiplyExact(other.negativeInfinities, times));
+    zeros += other.zeros * times;
+    nans += other.nans * times;
+    positiveInfinities += other.positiveInfinities * times;
+    negativeInfinities += other.negativeInfinities * times;
   }
 
-  /** Parts first: a failure there leaves all as it was. */
-  private void mergeParts(TensorStats other) {
+  /** All that can fail, before anything changes. */
+  private void requireMergeable(TensorStats other) {
     requireSame("channel statistics", channels, other.channels, other);
     requireSame("a moving average", average, other.average, other);
     requireSame("a recording", recording, other.recording, other);
-    MovingAverage bothAverages =
-        other.average == null
-            ? average
-            : (average == null
-                    ? MovingAverage.empty(other.average.constant(), other.average.channels())
-                    : average)
-                .merge(other.average);
-    Recording bothRecordings =
-        other.recording == null
-            ? recording
-            : (recording == null ? Recording.of(other.recording.limit()) : recording)
-                .merge(other.recording);
-    if (other.channels != null) {
-      ChannelStats ours = channels == null ? other.channels.emptyCopy() : channels;
-      channels = ours.merge(other.channels);
+    if (channels != null && other.channels != null) {
+      channels.requireMergeable(other.channels, 1);
     }
-    average = bothAverages;
-    recording = bothRecordings;
+    if (average != null && other.average != null) {
+      average.requireMergeable(other.average);
+    }
+    if (recording != null && other.recording != null) {
+      recording.requireMergeable(other.recording);
+    }
+    Counts.requireRoom(count(), other.count(), 1);
+  }
+
+  private void mergeParts(TensorStats other) {
+    if (other.channels != null) {
+      channels = channels == null ? other.channels.emptyCopy() : channels;
+      channels.merge(other.channels);
+    }
+    if (other.average != null) {
+      MovingAverage theirs = other.average;
+      average =
+          average == null ? MovingAverage.empty(theirs.constant(), theirs.channels()) : average;
+      average.add(theirs);
+    }
+    if (other.recording != null) {
+      recording = recording == null ? Recording.of(other.recording.limit()) : recording;
+      recording.add(other.recording);
+    }
   }
 
   private void requireSame(String part, Object ours, Object theirs, TensorStats other) {
@@ -113,12 +126,15 @@ public final class TensorStats {
   /**
    * Adds another tensor's counts the given number of times, as merging it that often would. The
    * other has no parts; those of these stats stay as they are.
+   *
+   * @throws TareException if counts would pass 2^63 - 1; these stats are then as they were
    */
   public TensorStats mergeTimes(TensorStats other, long times) {
     if (other.channels != null || other.average != null || other.recording != null) {
       throw new IllegalArgumentException("parts cannot be merged several times");
     }
     if (times > 0) {
+      Counts.requireRoom(count(), other.count(), times);
       addCounts(other, times);
     }
     return this;
