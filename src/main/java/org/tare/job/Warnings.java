@@ -1,5 +1,6 @@
 package org.tare.job;
 
+import org.tare.onnx.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

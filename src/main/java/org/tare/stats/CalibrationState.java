@@ -1,5 +1,6 @@
 package org.tare.stats;
 
+import org.tare.onnx.Tensor;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.apache.spark.SparkFiles;
+import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,7 +27,7 @@ class SessionsTest {
   private static SparkSession start(Map<String, String> settings) {
     settings.forEach(System::setProperty);
     try {
-      return Sessions.start("Tare model.onnx", false);
+      return Sessions.start(new SparkConf(), "Tare model.onnx", false);
     } finally {
       settings.keySet().forEach(System::clearProperty);
     }

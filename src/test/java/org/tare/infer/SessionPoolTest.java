@@ -19,7 +19,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
-import org.tare.graph.TestModel;
+import org.tare.onnx.TestModel;
 import org.tare.infer.SessionPool.Lease;
 import org.tare.infer.SessionPool.Model;
 

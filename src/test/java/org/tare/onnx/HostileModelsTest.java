@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.tare.prepare.FloatPasses;
+import org.tare.prepare.FatalNodes;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;

@@ -2,6 +2,15 @@ package org.tare.rewrite;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.tare.onnx.TestModel;
+import org.tare.plan.QuantizationPlan;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.ElementType;
+import org.tare.prepare.FloatPasses;
+import org.tare.onnx.SymbolicShapes;
+import org.tare.onnx.TensorType;
+import org.tare.prepare.FatalNodes;
+import org.tare.inspect.ModelInspection;
 import java.lang.management.ManagementFactory;
 import java.util.HashMap;
 import java.util.List;
@@ -85,7 +94,7 @@ class GraphGrowthTest {
     seconds.put("prepare", secondsNow() - begun);
 
     Map<String, TensorType> types = new HashMap<>();
-    TensorType type = new TensorType(ElementType.FLOAT, new long[] {1, 2});
+    TensorType type = new TensorType(ElementType.FLOAT32, new long[] {1, 2});
     List.of("x", "y").forEach(name -> types.put(name, type));
     for (int i = 0; i <= nodes; i++) {
       types.put("t" + i, type);

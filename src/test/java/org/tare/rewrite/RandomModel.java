@@ -1,5 +1,6 @@
 package org.tare.rewrite;
 
+import org.tare.onnx.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;

@@ -1,5 +1,12 @@
 package org.tare.rewrite;
 
+import org.tare.plan.QuantizationPlan;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TensorType;
+import org.tare.onnx.Node;
+import org.tare.onnx.Graph;
+import org.tare.onnx.TestModel;
+import org.tare.onnx.Tensor;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -8,7 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
-import org.tare.onnx.QuantizationPlan.Activation;
+import org.tare.plan.QuantizationPlan.Activation;
 import org.tare.onnx.TestModel.Values;
 import org.tare.onnx.proto.Onnx.TensorProto;
 import org.tare.qconfig.Mode;
@@ -102,7 +109,7 @@ final class RoundingNoise {
       String tensor = entry.getKey();
       float[] noise = noise(entry.getValue().floats().length, steps.get(tensor), random);
       String name = graph.freshName(tensor + "_noise");
-      graph.addConstant(Tensors.ofFloats(name, entry.getValue().shape(), noise));
+      graph.addConstant(Tensor.ofFloats(name, entry.getValue().shape(), noise));
       noisy.put(tensor, graph.freshName(tensor + "_noisy"));
       nodes.add(Node.of("Add", "", List.of(tensor, name), List.of(noisy.get(tensor))));
     }
@@ -148,8 +155,8 @@ final class RoundingNoise {
     return known.computeIfAbsent(
         constant,
         key -> {
-          TensorProto tensor = graph.constant(constant).orElseThrow();
-          float[] values = Tensors.floats(tensor);
+          Tensor tensor = graph.constant(constant).orElseThrow();
+          float[] values = tensor.floats();
           QConfig config = mapping.standard();
           int codes = config.weight().dtype().bits() == 4 ? 15 : 127;
           float[] noise = noise(values.length, 2 * magnitude(values) / codes, random);
@@ -157,7 +164,7 @@ final class RoundingNoise {
             noise[i] += values[i];
           }
           String name = graph.freshName(constant + "_rough");
-          graph.addConstant(Tensors.ofFloats(name, Tensors.shape(tensor), noise));
+          graph.addConstant(Tensor.ofFloats(name, tensor.shape(), noise));
           return name;
         });
   }

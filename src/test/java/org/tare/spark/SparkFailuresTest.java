@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.tare.spark.tasks.DigitsCalibration;
+import org.tare.spark.rows.DataSource;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.nio.file.Files;
@@ -59,14 +61,7 @@ class SparkFailuresTest {
         kind,
         text,
         () ->
-            new DataSource(
-                    Optional.of(path),
-                    Optional.empty(),
-                    Optional.empty(),
-                    format,
-                    Map.of(),
-                    Optional.empty(),
-                    Optional.empty())
+            new DataSource(new DataSource.Files(path, format, Map.of()), Optional.empty(), Optional.empty())
                 .load(spark)
                 .collectAsList());
   }

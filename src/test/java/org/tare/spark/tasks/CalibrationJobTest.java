@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.tare.spark.rows.Sample;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -48,7 +49,7 @@ class CalibrationJobTest {
     SparkSession spark = DigitsCalibration.local("local[1]", Map.of());
     try {
       CalibrationJob.Request request =
-          DigitsCalibration.request(folder, Optional.of(1500.0), "SELECT * FROM digits");
+          DigitsCalibration.request(folder, Optional.of(new Sample.Rows(1500)), "SELECT * FROM digits");
       String data = DigitsCalibration.demoFile(folder, "digits-train.parquet").toString();
       spark.read().parquet(data).createOrReplaceTempView("digits");
       List<Row> rows =

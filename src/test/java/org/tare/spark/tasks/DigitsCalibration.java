@@ -1,5 +1,6 @@
 package org.tare.spark.tasks;
 
+import org.tare.spark.rows.Sample;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -123,10 +124,10 @@ public final class DigitsCalibration {
     rows.mapPartitions(new Inject(fault, marker), Encoders.row(rows.schema()))
         .createOrReplaceTempView("digits");
     return CalibrationJob.run(
-        spark, request(folder, Optional.of(1500.0), "SELECT * FROM digits"), line -> {});
+        spark, request(folder, Optional.of(new Sample.Rows(1500)), "SELECT * FROM digits"), line -> {});
   }
 
-  public static CalibrationJob.Request request(Path folder, Optional<Double> sample, String query) {
+  public static CalibrationJob.Request request(Path folder, Optional<Sample> sample, String query) {
     OnnxModel model =
         FloatPasses.prepare(OnnxModel.read(demoFile(folder, "digits-mobilenet.onnx")));
     Map<String, TensorType> types = TensorTypes.of(model, "digits");
@@ -148,14 +149,7 @@ public final class DigitsCalibration {
         model,
         types,
         QuantizationPlan.of(model, types, mapping).observed(),
-        new DataSource(
-            Optional.empty(),
-            Optional.empty(),
-            Optional.of(query),
-            "",
-            Map.of(),
-            sample,
-            Optional.of("id")),
+        new DataSource(new DataSource.Query(query), sample, Optional.of("id")),
         Map.of("image", image),
         32,
         new BadRows(false, 0),

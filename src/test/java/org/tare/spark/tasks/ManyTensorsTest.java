@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.tare.spark.SessionSettings;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;

@@ -1,4 +1,4 @@
-package org.tare.spark;
+package org.tare.spark.rows;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -23,9 +23,9 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.tare.graph.ElementType;
-import org.tare.graph.TensorType;
-import org.tare.spark.RowDecoder.BadRow;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.TensorType;
+import org.tare.spark.rows.RowDecoder.BadRow;
 import scala.jdk.javaapi.CollectionConverters;
 
 class RowDecoderTest {
@@ -33,9 +33,9 @@ class RowDecoderTest {
     return new TensorType(type, shape);
   }
 
-  private static final TensorType FLOATS = type(ElementType.FLOAT, -1, -1);
+  private static final TensorType FLOATS = type(ElementType.FLOAT32, -1, -1);
   private static final TensorType LONGS = type(ElementType.INT64, -1, -1);
-  private static final TensorType GRAY8 = type(ElementType.FLOAT, -1, 1, 8, 8);
+  private static final TensorType GRAY8 = type(ElementType.FLOAT32, -1, 1, 8, 8);
 
   /** Arrays as Spark gives them. */
   private static Object spark(Object value) {
@@ -58,8 +58,8 @@ class RowDecoderTest {
     for (int i = 0; i < numbers.length; i++) {
       numbers[i] =
           switch (type.elementType()) {
-            case FLOAT -> bytes.getFloat(4 * i);
-            case DOUBLE -> bytes.getDouble(8 * i);
+            case FLOAT32 -> bytes.getFloat(4 * i);
+            case FLOAT64 -> bytes.getDouble(8 * i);
             case INT64 -> bytes.getLong(8 * i);
             case INT32 -> bytes.getInt(4 * i);
             case INT16 -> bytes.getShort(2 * i);
@@ -124,19 +124,19 @@ class RowDecoderTest {
   static Stream<Arguments> notHeld() {
     return Stream.of(
         Arguments.of(
-            ElementType.FLOAT,
+            ElementType.FLOAT32,
             "array<double>",
             List.of(1.0, 1e39),
             "holds 1.0E39 at position 1, which float32 does not hold"),
         Arguments.of(
-            ElementType.FLOAT,
+            ElementType.FLOAT32,
             "array<double>",
             List.of(1e300),
             "holds 1.0E300 at position 0, which float32 does not hold"),
         Arguments.of(
-            ElementType.FLOAT, "array<double>", List.of(Double.NaN), "holds NaN at position 0"),
+            ElementType.FLOAT32, "array<double>", List.of(Double.NaN), "holds NaN at position 0"),
         Arguments.of(
-            ElementType.DOUBLE,
+            ElementType.FLOAT64,
             "array<double>",
             List.of(Double.NEGATIVE_INFINITY),
             "holds -Infinity at position 0"),
@@ -201,17 +201,17 @@ class RowDecoderTest {
             List.of(0.5),
             "holds 0.5 at position 0, which is no whole number"),
         Arguments.of(
-            ElementType.FLOAT,
+            ElementType.FLOAT32,
             "array<float>",
             Arrays.asList(1f, null),
             "holds a null at position 1"),
         Arguments.of(
-            ElementType.FLOAT,
+            ElementType.FLOAT32,
             "array<array<float>>",
             Arrays.asList(List.of(1f, 2f), null),
             "holds a null at position 2"),
         Arguments.of(
-            ElementType.FLOAT,
+            ElementType.FLOAT32,
             "array<array<float>>",
             List.of(List.of(1f, 2f), List.of(1f)),
             "holds arrays of different sizes, 2 and 1"));
@@ -322,16 +322,16 @@ class RowDecoderTest {
     InputSpecs two = new InputSpecs().mean(1.0, 10.0).std(1.0, 2.0);
     assertArrayEquals(
         new double[] {0, 1, -3, -2.5},
-        numbers(type(ElementType.FLOAT, -1, 2, 1, 2), "array<int>", two, List.of(1, 2, 4, 5)));
+        numbers(type(ElementType.FLOAT32, -1, 2, 1, 2), "array<int>", two, List.of(1, 2, 4, 5)));
     assertArrayEquals(
         new double[] {0, -4, 3, -2.5},
-        numbers(type(ElementType.FLOAT, -1, -1, 2), "array<int>", two, List.of(1, 2, 4, 5)));
+        numbers(type(ElementType.FLOAT32, -1, -1, 2), "array<int>", two, List.of(1, 2, 4, 5)));
     assertArrayEquals(
         new double[] {0, -4, 3, -2.5},
-        numbers(type(ElementType.FLOAT, -1, 1, 2, 2), "array<int>", two, List.of(1, 2, 4, 5)));
+        numbers(type(ElementType.FLOAT32, -1, 1, 2, 2), "array<int>", two, List.of(1, 2, 4, 5)));
     assertEquals(
         "holds values of shape [4, 1, 1]; mean and std are for 2 channels",
-        refusal(type(ElementType.FLOAT, -1, -1, 1, 1), "array<int>", two, List.of(1, 2, 3, 4)));
+        refusal(type(ElementType.FLOAT32, -1, -1, 1, 1), "array<int>", two, List.of(1, 2, 3, 4)));
   }
 
   @Test
@@ -339,23 +339,23 @@ class RowDecoderTest {
     InputSpecs plain = new InputSpecs();
     assertArrayEquals(
         new long[] {3, 2},
-        decode(type(ElementType.FLOAT, -1, -1, 2), "array<int>", plain, List.of(1, 2, 3, 4, 5, 6))
+        decode(type(ElementType.FLOAT32, -1, -1, 2), "array<int>", plain, List.of(1, 2, 3, 4, 5, 6))
             .shape());
     assertArrayEquals(
         new long[] {3, 1},
         decode(
-                type(ElementType.FLOAT, -1, -1, -1),
+                type(ElementType.FLOAT32, -1, -1, -1),
                 "array<array<int>>",
                 plain,
                 List.of(List.of(1), List.of(2), List.of(3)))
             .shape());
     assertEquals(
         "does not tell its shape; set inputs.x.shape",
-        refusal(type(ElementType.FLOAT, -1, -1, -1), "array<int>", plain, List.of(1)));
+        refusal(type(ElementType.FLOAT32, -1, -1, -1), "array<int>", plain, List.of(1)));
     assertArrayEquals(
         new long[] {2, 3},
         decode(
-                type(ElementType.FLOAT, -1, -1, -1),
+                type(ElementType.FLOAT32, -1, -1, -1),
                 "binary",
                 plain.dtype("float32").shape(2L, 3L),
                 floats(1, 2, 3, 4, 5, 6))
@@ -363,13 +363,13 @@ class RowDecoderTest {
     assertEquals(
         "holds arrays of [3, 2] values",
         refusal(
-            type(ElementType.FLOAT, -1, 2, 3),
+            type(ElementType.FLOAT32, -1, 2, 3),
             "array<array<int>>",
             new InputSpecs(),
             List.of(List.of(1, 2), List.of(3, 4), List.of(5, 6))));
     assertEquals(
         "holds 3 values",
-        refusal(type(ElementType.FLOAT, -1, 2), "array<int>", new InputSpecs(), List.of(1, 2, 3)));
+        refusal(type(ElementType.FLOAT32, -1, 2), "array<int>", new InputSpecs(), List.of(1, 2, 3)));
     assertEquals("holds 5 bytes", refusal(LONGS, "binary", new InputSpecs(), new byte[5]));
     assertEquals("is null", refusal(LONGS, "binary", new InputSpecs(), null));
   }
@@ -467,7 +467,7 @@ class RowDecoderTest {
     assertArrayEquals(
         new double[] {8},
         numbers(
-            type(ElementType.FLOAT, -1, 1, 1, 1),
+            type(ElementType.FLOAT32, -1, 1, 1, 1),
             IMAGE,
             new InputSpecs().crop(1),
             sparkImage(1, 3, 1, 0, new byte[] {7, 8, 9})));
@@ -501,7 +501,7 @@ class RowDecoderTest {
 
   @Test
   void vectorsAreDenseOrSparse() throws BadRow {
-    TensorType four = type(ElementType.FLOAT, -1, 4);
+    TensorType four = type(ElementType.FLOAT32, -1, 4);
     assertArrayEquals(
         new double[] {1, 2, 3, 4},
         numbers(
@@ -533,7 +533,7 @@ class RowDecoderTest {
 
   @Test
   void vectorsMayBeObjects() throws BadRow {
-    TensorType two = type(ElementType.FLOAT, -1, 2);
+    TensorType two = type(ElementType.FLOAT32, -1, 2);
     assertArrayEquals(
         new double[] {1, 2.5}, numbers(two, VECTOR, new InputSpecs(), new VectorObject()));
     assertEquals(

@@ -1,4 +1,4 @@
-package org.tare.spark;
+package org.tare.spark.tasks;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;

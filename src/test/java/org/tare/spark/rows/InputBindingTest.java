@@ -1,4 +1,4 @@
-package org.tare.spark;
+package org.tare.spark.rows;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -22,9 +22,9 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.tare.TareException;
-import org.tare.graph.ElementType;
-import org.tare.graph.TensorType;
-import org.tare.spark.InputBinding.Source;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.TensorType;
+import org.tare.spark.rows.InputBinding.Source;
 
 class InputBindingTest {
   static final StructType VECTOR =
@@ -39,7 +39,7 @@ class InputBindingTest {
     return new TensorType(type, shape);
   }
 
-  private static final TensorType PIXELS = type(ElementType.FLOAT, -1, 3, 8, 6);
+  private static final TensorType PIXELS = type(ElementType.FLOAT32, -1, 3, 8, 6);
 
   static InputBinding bind(TensorType type, DataType column, InputSpecs spec) {
     return InputBinding.bind(
@@ -75,7 +75,7 @@ class InputBindingTest {
         InputBinding.bind(
                 "calibrate",
                 "m.onnx",
-                Map.of("x", type(ElementType.FLOAT, -1, 3, -1, -1)),
+                Map.of("x", type(ElementType.FLOAT32, -1, 3, -1, -1)),
                 Map.of(
                     "x",
                     new InputSpecs()
@@ -154,7 +154,7 @@ class InputBindingTest {
   void imagesAndVectorsOfSparkAreKnownByTheirFields() {
     assertEquals(Source.PIXELS, bind(PIXELS, IMAGE, new InputSpecs().crop(8, 6)).source());
     assertEquals(
-        Source.VECTOR, bind(type(ElementType.FLOAT, -1, 4), VECTOR, new InputSpecs()).source());
+        Source.VECTOR, bind(type(ElementType.FLOAT32, -1, 4), VECTOR, new InputSpecs()).source());
   }
 
   @ParameterizedTest
@@ -175,7 +175,7 @@ class InputBindingTest {
   static Stream<Arguments> wrong() {
     DataType binary = DataTypes.BinaryType;
     DataType floats = DataType.fromDDL("array<float>");
-    TensorType row = type(ElementType.FLOAT, -1, 4);
+    TensorType row = type(ElementType.FLOAT32, -1, 4);
     return Stream.of(
         Arguments.of(
             "inputs.x.dtype says what the bytes of a binary column are; column \"x\" is of type"
@@ -233,7 +233,7 @@ class InputBindingTest {
         Arguments.of(
             "inputs.x: mean and std take one value or one for each place of the last axis of"
                 + " float32 [N], not 2",
-            type(ElementType.FLOAT, -1),
+            type(ElementType.FLOAT32, -1),
             floats,
             new InputSpecs().mean(1.0, 2.0)),
         Arguments.of(
@@ -316,10 +316,10 @@ class InputBindingTest {
     DataType floats = DataType.fromDDL("array<float>");
     InputSpecs three = new InputSpecs().mean(1.0, 2.0, 3.0);
     assertEquals(0, bind(PIXELS, floats, three).channelAxis());
-    assertEquals(1, bind(type(ElementType.FLOAT, -1, 5, 3), floats, three).channelAxis());
-    assertEquals(0, bind(type(ElementType.FLOAT, -1, 3), floats, three).channelAxis());
-    assertEquals(2, bind(type(ElementType.FLOAT, -1, 8, 6, 3), floats, three).channelAxis());
-    assertEquals(0, bind(type(ElementType.FLOAT, -1, -1, 6, 6), floats, three).channelAxis());
+    assertEquals(1, bind(type(ElementType.FLOAT32, -1, 5, 3), floats, three).channelAxis());
+    assertEquals(0, bind(type(ElementType.FLOAT32, -1, 3), floats, three).channelAxis());
+    assertEquals(2, bind(type(ElementType.FLOAT32, -1, 8, 6, 3), floats, three).channelAxis());
+    assertEquals(0, bind(type(ElementType.FLOAT32, -1, -1, 6, 6), floats, three).channelAxis());
   }
 
   @Test
@@ -331,21 +331,21 @@ class InputBindingTest {
     String colors =
         refusal(
             65,
-            type(ElementType.FLOAT, -1, 4, 8, 6),
+            type(ElementType.FLOAT32, -1, 4, 8, 6),
             DataTypes.BinaryType,
             new InputSpecs().image());
     assertTrue(colors.contains("with 1 or 3 channels, not 4"), colors);
     String axes =
-        refusal(65, type(ElementType.FLOAT, -1, 4), DataTypes.BinaryType, new InputSpecs().image());
+        refusal(65, type(ElementType.FLOAT32, -1, 4), DataTypes.BinaryType, new InputSpecs().image());
     assertTrue(axes.endsWith("images need an input of three axes besides the batch"), axes);
-    String scalar = refusal(65, type(ElementType.FLOAT), DataTypes.FloatType, new InputSpecs());
+    String scalar = refusal(65, type(ElementType.FLOAT32), DataTypes.FloatType, new InputSpecs());
     assertTrue(scalar.endsWith("input \"x\" is a scalar: there is no batch axis"), scalar);
   }
 
   private static List<String> columns(StructType table, boolean caseSensitive, String... inputs) {
     Map<String, TensorType> types = new LinkedHashMap<>();
     for (String input : inputs) {
-      types.put(input, type(ElementType.FLOAT, -1));
+      types.put(input, type(ElementType.FLOAT32, -1));
     }
     return InputBinding.bind(
             "calibrate", "m.onnx", types, Map.of(), new ColumnNames(table, caseSensitive))

@@ -1,10 +1,12 @@
-package org.tare.spark;
+package org.tare.spark.rows;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.tare.spark.SessionSettings;
+import org.tare.spark.tasks.DigitsCalibration;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -26,8 +28,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.tare.TareException;
-import org.tare.graph.ElementType;
-import org.tare.graph.TensorType;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.TensorType;
 
 /** Tables as Spark gives them: nested, by case, images, vectors, and bytes of unknown form. */
 class BoundTableTest {
@@ -48,7 +50,7 @@ class BoundTableTest {
     spark.conf().unset("spark.sql.caseSensitive");
   }
 
-  private static final TensorType PAIR = new TensorType(ElementType.FLOAT, new long[] {-1, 2});
+  private static final TensorType PAIR = new TensorType(ElementType.FLOAT32, new long[] {-1, 2});
 
   private static BoundTable bind(
       String query, Map<String, InputSpec> specs, Optional<String> label, String... by) {
@@ -62,17 +64,10 @@ class BoundTableTest {
       Optional<String> label,
       String... by) {
     return BoundTable.bind(
-        spark,
+        new SessionSettings(spark),
         "calibrate",
         "m.onnx",
-        new DataSource(
-            Optional.empty(),
-            Optional.empty(),
-            Optional.of(query),
-            "",
-            Map.of(),
-            Optional.empty(),
-            Optional.empty()),
+        new DataSource(new DataSource.Query(query), Optional.empty(), Optional.empty()),
         Map.of("x", type),
         specs,
         label,
@@ -140,7 +135,7 @@ class BoundTableTest {
     String query =
         "SELECT named_struct('origin', 'f', 'height', 1, 'width', 2, 'nChannels', 3, 'mode', 16,"
             + " 'data', X'010203040506') AS image";
-    TensorType colors = new TensorType(ElementType.FLOAT, new long[] {-1, 3, -1, -1});
+    TensorType colors = new TensorType(ElementType.FLOAT32, new long[] {-1, 3, -1, -1});
     assertArrayEquals(
         new float[] {3, 6, 2, 5, 1, 4}, first(bind(query, colors, Map.of(), Optional.empty())));
     assertArrayEquals(
@@ -278,7 +273,7 @@ class BoundTableTest {
 
   @Test
   void anUnknownShapeIsNoted() {
-    TensorType open = new TensorType(ElementType.FLOAT, new long[] {-1, -1, -1});
+    TensorType open = new TensorType(ElementType.FLOAT32, new long[] {-1, -1, -1});
     assertEquals(
         List.of(
             "column \"x\" is read as uint8 bytes, since the shape of input \"x\" does not tell how"

@@ -1,4 +1,4 @@
-package org.tare.spark;
+package org.tare.spark.rows;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;

@@ -1,9 +1,11 @@
-package org.tare.spark;
+package org.tare.spark.tasks;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.DataSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -13,12 +15,12 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.tare.TareException;
-import org.tare.graph.ElementType;
-import org.tare.graph.FloatPasses;
-import org.tare.graph.OnnxModel;
-import org.tare.graph.QuantizationPlan;
-import org.tare.graph.TensorType;
-import org.tare.graph.TestModel;
+import org.tare.onnx.ElementType;
+import org.tare.prepare.FloatPasses;
+import org.tare.onnx.OnnxModel;
+import org.tare.plan.QuantizationPlan;
+import org.tare.onnx.TensorType;
+import org.tare.onnx.TestModel;
 import org.tare.infer.TensorTypes;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
@@ -64,14 +66,7 @@ class OutOfRangeRowsTest {
   }
 
   private static DataSource query(String text) {
-    return new DataSource(
-        Optional.empty(),
-        Optional.empty(),
-        Optional.of(text),
-        "",
-        Map.of(),
-        Optional.empty(),
-        Optional.empty());
+    return new DataSource(new DataSource.Query(text), Optional.empty(), Optional.empty());
   }
 
   private static CalibrationJob.Result calibrate(String query, BadRows badRows) {

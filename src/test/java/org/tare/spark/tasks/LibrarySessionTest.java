@@ -1,4 +1,4 @@
-package org.tare.spark;
+package org.tare.spark.tasks;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.tare.spark.SparkFailures;
+import org.tare.spark.rows.KeptRows;
+import org.tare.spark.rows.BadRows;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;

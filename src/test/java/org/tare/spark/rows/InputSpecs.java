@@ -1,4 +1,4 @@
-package org.tare.spark;
+package org.tare.spark.rows;
 
 import java.util.ArrayList;
 import java.util.List;

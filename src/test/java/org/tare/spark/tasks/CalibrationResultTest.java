@@ -1,9 +1,10 @@
-package org.tare.spark;
+package org.tare.spark.tasks;
 
 import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import org.tare.spark.rows.DataSource;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -15,14 +16,7 @@ import org.tare.stats.CalibrationState;
 /** Two readings of one table. */
 class CalibrationResultTest {
   private static final DataSource DATA =
-      new DataSource(
-          Optional.of("rows"),
-          Optional.empty(),
-          Optional.empty(),
-          "parquet",
-          Map.of(),
-          Optional.empty(),
-          Optional.empty());
+      new DataSource(new DataSource.Files("rows", "parquet", Map.of()), Optional.empty(), Optional.empty());
 
   private static CalibrationJob.Result result(long skipped, Map<String, Integer> slices) {
     SortedMap<String, CalibrationState> states = new TreeMap<>();
