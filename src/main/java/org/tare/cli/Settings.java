@@ -92,6 +92,7 @@ public final class Settings {
     keys.put("quantize.weight.dtype", "");
     keys.put("quantize.weight.scheme", "");
     keys.put("quantize.weight.block", "");
+    keys.put("quantize.weight.products", "");
     keys.put("quantize.weight.rounding", "auto");
     keys.put("quantize.smooth-quant", "auto");
     keys.put("quantize.bias-correction", "auto");

@@ -37,13 +37,37 @@ public final class WeightQuantizer {
 
   /** Qparams for the whole tensor. Values must be finite. */
   public ChannelQParams perTensor(float[] values) {
-    return new ChannelQParams(-1, List.of(qparams(values, 0, values.length, 1, values.length)));
+    return perTensor(values, PairLimit.none());
+  }
+
+  /** Qparams for the whole tensor whose integers keep to a limit. Values must be finite. */
+  public ChannelQParams perTensor(float[] values, PairLimit limit) {
+    int[] channelOf = limit.isNone() ? new int[0] : new int[limit.columns().total()];
+    float least = limit.leastScales(values, 1, channelOf)[0];
+    QParams q = qparams(values, 0, values.length, 1, values.length, least);
+    return new ChannelQParams(-1, limit.held(values, List.of(q), channelOf));
   }
 
   /** Qparams of each channel. Values must be finite. */
   public ChannelQParams perChannel(float[] values, long[] shape, int axis) {
+    return perChannel(values, shape, axis, PairLimit.none());
+  }
+
+  /** Qparams of each channel whose integers keep to a limit. Values must be finite. */
+  public ChannelQParams perChannel(float[] values, long[] shape, int axis, PairLimit limit) {
     int channels = Math.toIntExact(shape[axis]);
     int inner = inner(shape, axis);
+    boolean isHeld = !limit.isNone() && values.length > 0;
+    int[] channelOf = new int[isHeld ? limit.columns().total() : 0];
+    for (int column = 0; column < channelOf.length; column++) {
+      channelOf[column] = limit.columns().index(column, 0) / inner % channels;
+    }
+    float[] least = limit.leastScales(values, channels, channelOf);
+    List<QParams> all = perChannel(values, channels, inner, least);
+    return new ChannelQParams(axis, limit.held(values, all, channelOf));
+  }
+
+  private List<QParams> perChannel(float[] values, int channels, int inner, float[] least) {
     List<QParams> all = new ArrayList<>(channels);
     if (!leastError) {
       // In the order of memory: with the channels last, column by column is many times slower.
@@ -57,18 +81,26 @@ public final class WeightQuantizer {
         }
       }
       for (int c = 0; c < channels; c++) {
-        all.add(spec.qparams(min[c], max[c]));
+        all.add(atLeast(spec.qparams(min[c], max[c]), least[c]));
       }
-      return new ChannelQParams(axis, all);
+      return all;
     }
     for (int c = 0; c < channels; c++) {
-      all.add(
-          qparams(values, c * inner, inner, values.length / inner / channels, channels * inner));
+      int outer = values.length / inner / channels;
+      all.add(qparams(values, c * inner, inner, outer, channels * inner, least[c]));
     }
-    return new ChannelQParams(axis, all);
+    return all;
   }
 
-  private QParams qparams(float[] values, int start, int inner, int outer, int stride) {
+  private static QParams atLeast(QParams q, float scale) {
+    return q.scale() < scale ? q.withScale(scale) : q;
+  }
+
+  /**
+   * @param leastScale no scale is below it
+   */
+  private QParams qparams(
+      float[] values, int start, int inner, int outer, int stride, float leastScale) {
     float min = 0;
     float max = 0;
     for (int o = 0; o < outer; o++) {
@@ -78,7 +110,7 @@ public final class WeightQuantizer {
         max = Math.max(max, values[i]);
       }
     }
-    QParams best = spec.qparams(min, max);
+    QParams best = atLeast(spec.qparams(min, max), leastScale);
     if (!leastError || min == max) {
       return best;
     }
@@ -86,7 +118,7 @@ public final class WeightQuantizer {
     int candidates = spec.dtype().bits() <= 4 ? 40 : 16;
     for (int i = 1; i < candidates; i++) {
       float share = (float) (1 - (1 - NARROWEST) * i / candidates);
-      QParams candidate = spec.qparams(min * share, max * share);
+      QParams candidate = atLeast(spec.qparams(min * share, max * share), leastScale);
       double error = squaredError(values, start, inner, outer, stride, candidate);
       if (error < least) {
         least = error;
@@ -121,7 +153,7 @@ public final class WeightQuantizer {
       for (int b = 0; b < blocks; b++) {
         int first = b * block;
         int length = Math.min(block, rows - first);
-        QParams q = qparams(values, first * columns + n, 1, length, columns);
+        QParams q = qparams(values, first * columns + n, 1, length, columns, 0);
         scales[n * blocks + b] = q.scale();
         zeroPoints[n * blocks + b] = q.zeroPoint();
       }
@@ -197,7 +229,7 @@ public final class WeightQuantizer {
                   + " input; leave the layer float",
               largest, inputScale);
         }
-        q = new QParams(raised, q.zeroPoint(), q.dtype(), q.quantMin(), q.quantMax());
+        q = q.withScale(raised);
         changed = true;
       }
       guarded.add(q);

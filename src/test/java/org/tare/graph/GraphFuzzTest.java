@@ -27,6 +27,7 @@ import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.qconfig.TensorQConfig;
+import org.tare.qconfig.WeightProducts;
 import org.tare.quant.DType;
 import org.tare.quant.QScheme;
 import org.tare.range.RangeMethod;
@@ -225,7 +226,12 @@ class GraphFuzzTest {
         mode == Mode.STATIC
             ? Backend.values()[random.nextInt(Backend.values().length)]
             : Backend.ONNXRUNTIME_CPU;
-    QConfig standard = backend.standard(mode, random.nextBoolean());
+    // PyTorch's kernels take 7 bits of activations beside weights of the whole range.
+    boolean mayReduce = backend == Backend.FBGEMM || backend == Backend.X86;
+    QConfig standard =
+        backend.standard(
+            mode,
+            random.nextBoolean() || !mayReduce ? backend.products() : WeightProducts.FULL);
     TensorQConfig activation =
         new TensorQConfig(
             new RangeMethod.MinMax(),
@@ -248,7 +254,8 @@ class GraphFuzzTest {
             weight,
             standard.reduceRange(),
             standard.reduceActivations(),
-            random.nextInt(4) == 0);
+            random.nextInt(4) == 0,
+            standard.products());
     return new QConfigMapping(mode, backend, config, List.of());
   }
 }
