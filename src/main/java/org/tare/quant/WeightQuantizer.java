@@ -54,11 +54,11 @@ public final class WeightQuantizer {
   }
 
   /** Qparams of each channel whose integers keep to a limit. Values must be finite. */
-  public ChannelQParams perChannel(float[] values, long[] shape, int axis, PairLimit limit) {
+  public ChannelQParams perChannel(float[] values, long[] shape, int axis, PairLimit wanted) {
+    PairLimit limit = values.length == 0 ? PairLimit.none() : wanted;
     int channels = Math.toIntExact(shape[axis]);
     int inner = inner(shape, axis);
-    boolean isHeld = !limit.isNone() && values.length > 0;
-    int[] channelOf = new int[isHeld ? limit.columns().total() : 0];
+    int[] channelOf = new int[limit.isNone() ? 0 : limit.columns().total()];
     for (int column = 0; column < channelOf.length; column++) {
       channelOf[column] = limit.columns().index(column, 0) / inner % channels;
     }

@@ -131,6 +131,7 @@ class GraphFuzzTest {
       QuantizedModel quantized =
           Quantization.quantize(prepared, types, mapping, form, state, Map.of());
       began(seed, what, Outcome.QUANTIZED);
+      WrittenProducts.check(quantized.model(), mapping.standard());
       return compare(expected, quantized.model(), made.inputs(), mapping + " " + form);
     } catch (TareException e) {
       if (e.getMessage() == null || e.getMessage().isBlank()) {
