@@ -17,6 +17,16 @@ public final class WeightQuantizer {
   /** The narrowest range that the search of least error tries, as a share of the whole. */
   private static final double NARROWEST = 0.4;
 
+  /**
+   * Scales that are tried for a weight with a limit, from the least on, and how far apart they are.
+   */
+  private static final int SCALES = 16;
+
+  private static final double SCALE_STEP = 1 / 512.0;
+
+  /** Rounding errors of longer channels even out, so that all scales are about as good. */
+  private static final int LONGEST = 4096;
+
   private final QuantSpec spec;
   private final boolean leastError;
 
@@ -40,12 +50,18 @@ public final class WeightQuantizer {
     return perTensor(values, PairLimit.none());
   }
 
-  /** Qparams for the whole tensor whose integers keep to a limit. Values must be finite. */
+  /**
+   * Qparams for the whole tensor whose integers keep to a limit. Of the scales that comply and are
+   * at most 3 % above the least of them, it is the one of least squared error, unless the tensor is
+   * large. Values must be finite.
+   */
   public ChannelQParams perTensor(float[] values, PairLimit limit) {
     int[] channelOf = limit.isNone() ? new int[0] : new int[limit.columns().total()];
     float least = limit.leastScales(values, 1, channelOf)[0];
     QParams q = qparams(values, 0, values.length, 1, values.length, least);
-    return new ChannelQParams(-1, limit.held(values, List.of(q), channelOf));
+    List<QParams> held = limit.held(values, List.of(q), channelOf);
+    return new ChannelQParams(
+        -1, limit.isNone() ? held : ofLeastError(values, held, values.length));
   }
 
   /** Qparams of each channel. Values must be finite. */
@@ -53,7 +69,10 @@ public final class WeightQuantizer {
     return perChannel(values, shape, axis, PairLimit.none());
   }
 
-  /** Qparams of each channel whose integers keep to a limit. Values must be finite. */
+  /**
+   * Qparams of each channel whose integers keep to a limit, chosen as {@link #perTensor(float[],
+   * PairLimit)} says. Values must be finite.
+   */
   public ChannelQParams perChannel(float[] values, long[] shape, int axis, PairLimit wanted) {
     PairLimit limit = values.length == 0 ? PairLimit.none() : wanted;
     int channels = Math.toIntExact(shape[axis]);
@@ -64,7 +83,45 @@ public final class WeightQuantizer {
     }
     float[] least = limit.leastScales(values, channels, channelOf);
     List<QParams> all = perChannel(values, channels, inner, least);
-    return new ChannelQParams(axis, limit.held(values, all, channelOf));
+    List<QParams> held = limit.held(values, all, channelOf);
+    return new ChannelQParams(axis, limit.isNone() ? held : ofLeastError(values, held, inner));
+  }
+
+  /** The same, with greater scales where these round better: rounding is what the limit costs. */
+  private static List<QParams> ofLeastError(float[] values, List<QParams> held, int inner) {
+    if (values.length / held.size() > LONGEST) {
+      return held;
+    }
+    QParams[] best = held.toArray(QParams[]::new);
+    double[] least = squaredErrors(values, best, inner);
+    for (int i = 1; i < SCALES; i++) {
+      QParams[] wider = new QParams[best.length];
+      for (int c = 0; c < wider.length; c++) {
+        float scale = (float) (held.get(c).scale() * (1 + i * SCALE_STEP));
+        wider[c] = Float.isInfinite(scale) ? best[c] : held.get(c).withScale(scale);
+      }
+      double[] errors = squaredErrors(values, wider, inner);
+      for (int c = 0; c < errors.length; c++) {
+        if (errors[c] < least[c]) {
+          least[c] = errors[c];
+          best[c] = wider[c];
+        }
+      }
+    }
+    return List.of(best);
+  }
+
+  /** Of each channel, summed in the order of memory. */
+  private static double[] squaredErrors(float[] values, QParams[] channels, int inner) {
+    double[] sums = new double[channels.length];
+    for (int from = 0; from < values.length; from += inner) {
+      int c = from / inner % channels.length;
+      for (int i = from; i < from + inner; i++) {
+        double error = values[i] - channels[c].fakeQuantize(values[i]);
+        sums[c] += error * error;
+      }
+    }
+    return sums;
   }
 
   private List<QParams> perChannel(float[] values, int channels, int inner, float[] least) {
