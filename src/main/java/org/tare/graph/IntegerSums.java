@@ -14,22 +14,31 @@ final class IntegerSums {
   private IntegerSums() {}
 
   /**
-   * How the integer kernel of an operator reads its weight; empty if it has none that adds products
+   * How the integer kernel of an operator, or of its form on integers, reads its weight; empty if it has none that adds products
    * of several channels or places in 16 bits: depthwise convolutions multiply each channel by
    * itself, in 32 bits, transposed ones are computed in floats.
    */
   static Optional<WeightColumns> columns(Node node, long[] shape) {
     return switch (node.opType()) {
-      case "Conv" -> {
+      case "Conv", "QLinearConv" -> {
         boolean isDepthwise = shape[1] == 1 && shape[0] == node.intAttribute("group", 1);
         yield isDepthwise ? Optional.empty() : Optional.of(convolution(shape));
       }
-      case "Gemm" ->
+      case "ConvInteger" -> Optional.of(convolution(shape));
+      case "Gemm", "QGemm" ->
           Optional.of(
               node.intAttribute("transB", 0) != 0
                   ? WeightColumns.ofTransposed((int) shape[0], (int) shape[1])
                   : matrices(shape));
-      case "MatMul", "Attention" -> Optional.of(matrices(shape));
+      case "MatMul",
+          "Attention",
+          "QLinearMatMul",
+          "MatMulInteger",
+          "MatMulIntegerToFloat",
+          "QAttention",
+          "DynamicQuantizeMatMul",
+          "DynamicQuantizeLSTM" ->
+          Optional.of(matrices(shape));
       default -> Optional.empty();
     };
   }

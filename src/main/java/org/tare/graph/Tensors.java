@@ -65,6 +65,19 @@ final class Tensors {
     return values;
   }
 
+  /** The values of an int8 or uint8 tensor. */
+  static byte[] bytesOf(TensorProto tensor) {
+    byte[] values = new byte[checkedLength(tensor)];
+    if (tensor.hasRawData()) {
+      raw(tensor).get(values);
+      return values;
+    }
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (byte) tensor.getInt32Data(i);
+    }
+    return values;
+  }
+
   private static ByteBuffer raw(TensorProto tensor) {
     return tensor.getRawData().asReadOnlyByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
   }

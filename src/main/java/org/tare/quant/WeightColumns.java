@@ -75,6 +75,18 @@ public record WeightColumns(
     return inColumn % positions * channels + inColumn / positions;
   }
 
+  /** The largest sum of two neighbours of one sign, in absolute value. */
+  public int largestPair(byte[] integers) {
+    int[] largest = new int[1];
+    forEachPair(
+        (column, i, j) -> {
+          if ((integers[i] > 0) == (integers[j] > 0)) {
+            largest[0] = Math.max(largest[0], Math.abs(integers[i] + integers[j]));
+          }
+        });
+    return largest[0];
+  }
+
   /**
    * Visits the values at the places 0 and 1, 2 and 3, and so on of every column; the last value of
    * an odd number has no other.

@@ -346,6 +346,11 @@ class PortableProductsTest {
       assertTrue(decibels > 25, dtype + ": " + decibels + " dB, " + operators);
       // Symmetric integers begin below the bound of 0, so that the Clip of floats stays there.
       assertEquals(dtype == DType.UINT8 ? 1 : 0, quantized.removedActivations());
+      long tensors =
+          quantized.activations().values().stream().mapToLong(a -> a.tensors().size()).sum();
+      assertEquals(
+          tensors - quantized.removedActivations(),
+          ModelInspection.of(quantized.model(), Map.of()).count(ModelInspection.Kind.ACTIVATION));
       if (form == Form.QOPERATOR && dtype == DType.UINT8) {
         assertTrue(operators.stream().filter("QLinearConv"::equals).count() == 2, "" + operators);
       }
