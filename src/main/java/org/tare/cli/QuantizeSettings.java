@@ -85,9 +85,7 @@ final class QuantizeSettings {
     settings.setDefault("quantize.activation.dtype", standard.activation().dtype().id(), origin);
     settings.setDefault("quantize.activation.scheme", standard.activation().scheme().id(), origin);
     settings.setDefault(
-        "quantize.activation.reduce-range",
-        Boolean.toString(standard.reduceActivations()),
-        origin);
+        "quantize.activation.reduce-range", Boolean.toString(standard.reduceActivations()), origin);
     settings.setDefault("quantize.weight.dtype", standard.weight().dtype().id(), origin);
     DType weight = DType.of(settings.require("quantize.weight.dtype"));
     boolean isFourBits = weight.bits() == 4;

@@ -87,8 +87,7 @@ final class IntegerProducts {
    * @param matrix [depth, columns]
    */
   private void product(Node node, Weight matrix, QConfig config, String output) {
-    Weight weight =
-        matrix.within(IntegerSums.limit(IntegerSums.matrices(matrix.shape()), config));
+    Weight weight = matrix.within(IntegerSums.limit(IntegerSums.matrices(matrix.shape()), config));
     ChannelQParams qparams = QuantizedConstants.qparams(weight, 1, config);
     Quantized x = quantize(node.input(0));
     String sums = graph.freshName(node.label() + "_sums");

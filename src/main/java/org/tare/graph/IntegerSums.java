@@ -14,9 +14,9 @@ final class IntegerSums {
   private IntegerSums() {}
 
   /**
-   * How the integer kernel of an operator, or of its form on integers, reads its weight; empty if it has none that adds products
-   * of several channels or places in 16 bits: depthwise convolutions multiply each channel by
-   * itself, in 32 bits, transposed ones are computed in floats.
+   * How the integer kernel of an operator, or of its form on integers, reads its weight; empty if
+   * it has none that adds products of several channels or places in 16 bits: depthwise convolutions
+   * multiply each channel by itself, in 32 bits, transposed ones are computed in floats.
    */
   static Optional<WeightColumns> columns(Node node, long[] shape) {
     return switch (node.opType()) {

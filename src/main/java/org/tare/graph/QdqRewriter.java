@@ -241,8 +241,7 @@ public final class QdqRewriter {
     String[] names = qparamsNames.computeIfAbsent(root, this::addQParams);
     QParams q = chosen.get(root).qparams();
     String rounded = graph.freshName(tensor + "_q");
-    written.add(
-        Node.of("QuantizeLinear", "", List.of(from, names[0], names[1]), List.of(rounded)));
+    written.add(Node.of("QuantizeLinear", "", List.of(from, names[0], names[1]), List.of(rounded)));
     String quantized = clips(tensor, q) ? clipped(tensor, rounded, root, q) : rounded;
     written.add(
         Node.of("DequantizeLinear", "", List.of(quantized, names[0], names[1]), List.of(to)));
@@ -262,15 +261,13 @@ public final class QdqRewriter {
             key -> {
               String least = graph.freshName(key + "_l");
               String greatest = graph.freshName(key + "_h");
-              graph.addConstant(
-                  Tensors.ofQuantized(least, q.dtype(), new long[0], q.quantMin()));
+              graph.addConstant(Tensors.ofQuantized(least, q.dtype(), new long[0], q.quantMin()));
               graph.addConstant(
                   Tensors.ofQuantized(greatest, q.dtype(), new long[0], q.quantMax()));
               return new String[] {least, greatest};
             });
     String output = graph.freshName(tensor + "_c");
-    written.add(
-        Node.of("Clip", "", List.of(integers, bounds[0], bounds[1]), List.of(output)));
+    written.add(Node.of("Clip", "", List.of(integers, bounds[0], bounds[1]), List.of(output)));
     return output;
   }
 
@@ -334,8 +331,7 @@ public final class QdqRewriter {
 
   private void quantizeWeights(Node node, QConfig config) {
     foldGemmFactors(node);
-    Weight weight =
-        limited(node, constants.read(node.input(1)), config).roundedFor(node, config);
+    Weight weight = limited(node, constants.read(node.input(1)), config).roundedFor(node, config);
     ChannelQParams qparams = weightQParams(node, weight, config);
     correctBias(node, weight, qparams);
     String bias = node.input(2);

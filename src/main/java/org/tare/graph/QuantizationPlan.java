@@ -249,8 +249,7 @@ public final class QuantizationPlan {
     QuantizedConstants.checkFinite(node, node.input(1), weight);
     return weight.length == 0
         ? Optional.of("its weight is empty")
-        : IntegerSums.obstacle(
-            node, Tensors.shape(graph.constant(node.input(1)).orElseThrow()));
+        : IntegerSums.obstacle(node, Tensors.shape(graph.constant(node.input(1)).orElseThrow()));
   }
 
   /** What it computes is float in its integer form too, so only some backends round it. */

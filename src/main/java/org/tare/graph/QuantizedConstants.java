@@ -92,8 +92,7 @@ final class QuantizedConstants {
    *
    * @param limit that its integers keep to
    */
-  record Weight(
-      String name, float[] values, long[] shape, boolean preserveSums, PairLimit limit) {
+  record Weight(String name, float[] values, long[] shape, boolean preserveSums, PairLimit limit) {
     Weight(String name, float[] values, long[] shape) {
       this(name, values, shape, false, PairLimit.none());
     }

@@ -109,8 +109,7 @@ public final class Saturation {
     }
     byte[] integers = Tensors.bytesOf(tensor.get());
     String name = new Place(item.scope(), item.node().label()).label();
-    Optional<WeightColumns> columns =
-        IntegerSums.columns(item.node(), Tensors.shape(tensor.get()));
+    Optional<WeightColumns> columns = IntegerSums.columns(item.node(), Tensors.shape(tensor.get()));
     int most = most(item, data);
     long pair = columns.map(c -> (long) c.largestPair(integers) * most).orElse(0L);
     if (pair > MOST) {

@@ -128,8 +128,7 @@ public record PairLimit(Which which, WeightColumns columns) {
     int place = columns.place(index);
     if (which == Which.NEIGHBOURS) {
       int other = place ^ 1;
-      return other >= columns.depth()
-          || !exceeds(next, quantized[columns.index(column, other)]);
+      return other >= columns.depth() || !exceeds(next, quantized[columns.index(column, other)]);
     }
     for (int other = 0; other < columns.depth(); other++) {
       if (other != place && exceeds(next, quantized[columns.index(column, other)])) {

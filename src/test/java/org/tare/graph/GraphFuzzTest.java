@@ -231,8 +231,7 @@ class GraphFuzzTest {
     boolean mayReduce = backend == Backend.FBGEMM || backend == Backend.X86;
     QConfig standard =
         backend.standard(
-            mode,
-            random.nextBoolean() || !mayReduce ? backend.products() : WeightProducts.FULL);
+            mode, random.nextBoolean() || !mayReduce ? backend.products() : WeightProducts.FULL);
     TensorQConfig activation =
         new TensorQConfig(
             new RangeMethod.MinMax(),

@@ -183,8 +183,7 @@ class PortableProductsTest {
   @MethodSource("configurations")
   void integersAreTheSameOnEveryCpu(Net net, QScheme scheme, boolean sums) {
     OnnxModel portable = net.quantize(config(scheme, sums, WeightProducts.PORTABLE));
-    int expected =
-        net.name().equals("convolutions") ? 3 : net.name().equals("lstm") ? 2 : 1;
+    int expected = net.name().equals("convolutions") ? 3 : net.name().equals("lstm") ? 2 : 1;
     assertEquals(expected, WrittenProducts.of(portable).size());
     assertEquals(0, differing(portable));
     OnnxModel any = net.quantize(config(scheme, sums, WeightProducts.ANY_ORDER));
@@ -234,8 +233,7 @@ class PortableProductsTest {
         x[i] = value;
       }
       float[] y =
-          TestModel.run(
-                  quantized.model(), Map.of("x", new Values(new long[] {count, depth}, x)))
+          TestModel.run(quantized.model(), Map.of("x", new Values(new long[] {count, depth}, x)))
               .get("y")
               .floats();
       float[] exact = new float[y.length];
@@ -347,7 +345,7 @@ class PortableProductsTest {
       // Symmetric integers begin below the bound of 0, so that the Clip of floats stays there.
       assertEquals(dtype == DType.UINT8 ? 1 : 0, quantized.removedActivations());
       long tensors =
-          quantized.activations().values().stream().mapToLong(a -> a.tensors().size()).sum();
+          quantized.activations().values().stream().mapToLong(a -> a.sharedBy().size()).sum();
       assertEquals(
           tensors - quantized.removedActivations(),
           ModelInspection.of(quantized.model(), Map.of()).count(ModelInspection.Kind.ACTIVATION));

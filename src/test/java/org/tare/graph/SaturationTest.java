@@ -45,10 +45,7 @@ class SaturationTest {
     Arrays.fill(x, 1);
     QConfigMapping mapping =
         new QConfigMapping(
-            mode,
-            Backend.ONNXRUNTIME_CPU,
-            QConfig.standard().withProducts(products),
-            List.of());
+            mode, Backend.ONNXRUNTIME_CPU, QConfig.standard().withProducts(products), List.of());
     Map<String, Values> inputs = Map.of("x", new Values(new long[] {1, 4, 6, 6}, x));
     return TestModel.quantize(model().read(), inputs, mapping, form).model();
   }
@@ -105,8 +102,7 @@ class SaturationTest {
         Saturation.of(foreign(DType.UINT8, (byte) 64, (byte) 65)));
     assertEquals(List.of(), Saturation.of(foreign(DType.UINT8, (byte) 64, (byte) 64)));
     // Neighbours are those at even places and the places after them.
-    assertEquals(
-        List.of(), Saturation.of(foreign(DType.UINT8, (byte) 1, (byte) 127, (byte) 127)));
+    assertEquals(List.of(), Saturation.of(foreign(DType.UINT8, (byte) 1, (byte) 127, (byte) 127)));
     assertEquals(List.of(), Saturation.of(foreign(DType.UINT8, (byte) -127, (byte) 127)));
     // Products of int8 by int8 are exact on x86.
     assertEquals(List.of(), Saturation.of(foreign(DType.INT8, (byte) 127, (byte) 127)));

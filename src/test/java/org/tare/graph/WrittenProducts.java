@@ -19,7 +19,8 @@ import org.tare.qconfig.WeightProducts;
 public final class WrittenProducts {
   /** Integers that are moved keep their bounds. */
   private static final Set<String> MOVERS =
-      Set.of("MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split");
+      Set.of(
+          "MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split");
 
   private WrittenProducts() {}
 
@@ -112,8 +113,7 @@ public final class WrittenProducts {
             graph.constant(weight).filter(t -> t.getDataType() == ElementType.INT8.code());
         if (tensor.isPresent() && !isDepthwise(node, tensor.get())) {
           int[][] columns = columns(node, tensor.get());
-          found.add(
-              new Product(node.opType(), weight, columns, most(graph, producers, data)));
+          found.add(new Product(node.opType(), weight, columns, most(graph, producers, data)));
         }
       }
     }
@@ -164,9 +164,7 @@ public final class WrittenProducts {
 
   private static boolean isDepthwise(Node node, TensorProto weight) {
     boolean isConv = node.opType().equals("Conv") || node.opType().equals("QLinearConv");
-    return isConv
-        && weight.getDims(1) == 1
-        && weight.getDims(0) == node.intAttribute("group", 1);
+    return isConv && weight.getDims(1) == 1 && weight.getDims(0) == node.intAttribute("group", 1);
   }
 
   private static int[][] columns(Node node, TensorProto weight) {

@@ -139,7 +139,8 @@ class PairLimitTest {
   }
 
   /** The largest sum of two values of one sign that the limit is about, in absolute value. */
-  private static double largest(Layout layout, PairLimit.Which which, double[] values, int channel) {
+  private static double largest(
+      Layout layout, PairLimit.Which which, double[] values, int channel) {
     double largest = 0;
     for (int[] column : layout.at()) {
       boolean isOf = channel < 0 || channelOf(layout, column[0]) == channel;
@@ -173,7 +174,11 @@ class PairLimitTest {
   }
 
   private static ChannelQParams qparams(
-      WeightQuantizer quantizer, Layout layout, float[] values, boolean isPerChannel, PairLimit limit) {
+      WeightQuantizer quantizer,
+      Layout layout,
+      float[] values,
+      boolean isPerChannel,
+      PairLimit limit) {
     return isPerChannel
         ? quantizer.perChannel(values, layout.shape(), layout.axis(), limit)
         : quantizer.perTensor(values, limit);
@@ -208,8 +213,7 @@ class PairLimitTest {
           double sum = largest(layout, which, doubles(integers), channel);
           assertTrue(sum <= PairLimit.MOST, "seed " + seed + ": " + sum);
           double least =
-              Math.max(
-                  full.scales()[c], largest(layout, which, doubles(values), channel) / 128);
+              Math.max(full.scales()[c], largest(layout, which, doubles(values), channel) / 128);
           // The search for the least error, the rounding to float32, and the steps that rounded
           // integers may need.
           double most = least * (1 + 15 / 512.0) + 8 * Math.ulp((float) least);
@@ -288,10 +292,10 @@ class PairLimitTest {
   @Test
   void pairsOfOppositeSignsAndSevenBitsAreLeftAlone() {
     long[] shape = {4, 1};
-    PairLimit limit =
-        new PairLimit(PairLimit.Which.NEIGHBOURS, WeightColumns.ofMatrices(1, 4, 1));
+    PairLimit limit = new PairLimit(PairLimit.Which.NEIGHBOURS, WeightColumns.ofMatrices(1, 4, 1));
     float[] opposite = {127, -127, -100, 100};
-    assertArrayEquals(integers(opposite, shape, PairLimit.none()), integers(opposite, shape, limit));
+    assertArrayEquals(
+        integers(opposite, shape, PairLimit.none()), integers(opposite, shape, limit));
     // Between pairs there is no limit.
     float[] apart = {-25, 127, 127, -25};
     assertArrayEquals(new int[] {-25, 127, 127, -25}, integers(apart, shape, limit));
@@ -313,8 +317,7 @@ class PairLimitTest {
     PairLimit two = new PairLimit(PairLimit.Which.NEIGHBOURS, WeightColumns.ofMatrices(1, 2, 1));
     long[] shape = {2, 1};
     assertEquals(1f, MIN_MAX.perChannel(new float[] {0, -0f}, shape, 1, two).scales()[0]);
-    assertEquals(
-        3f / 64, MIN_MAX.perChannel(new float[] {3, 3}, shape, 1, two).scales()[0], 1e-8f);
+    assertEquals(3f / 64, MIN_MAX.perChannel(new float[] {3, 3}, shape, 1, two).scales()[0], 1e-8f);
     // Scales below the least normal number become 1, as without a limit.
     float tiny = Float.MIN_VALUE;
     assertEquals(1f, MIN_MAX.perChannel(new float[] {tiny, tiny}, shape, 1, two).scales()[0]);
@@ -324,10 +327,11 @@ class PairLimitTest {
         new int[] {64, 64}, WeightQuantizer.quantize(new float[] {huge, huge}, shape, wide));
     PairLimit one = new PairLimit(PairLimit.Which.NEIGHBOURS, WeightColumns.ofMatrices(1, 1, 1));
     assertEquals(
-        2f / 127, MIN_MAX.perChannel(new float[] {2}, new long[] {1, 1}, 1, one).scales()[0], 1e-8f);
+        2f / 127,
+        MIN_MAX.perChannel(new float[] {2}, new long[] {1, 1}, 1, one).scales()[0],
+        1e-8f);
     PairLimit none = new PairLimit(PairLimit.Which.ANY_TWO, WeightColumns.ofMatrices(1, 0, 1));
-    assertEquals(
-        1f, MIN_MAX.perChannel(new float[0], new long[] {0, 1}, 1, none).scales()[0]);
+    assertEquals(1f, MIN_MAX.perChannel(new float[0], new long[] {0, 1}, 1, none).scales()[0]);
     for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
       IllegalArgumentException e =
           assertThrows(
