@@ -253,13 +253,26 @@ public record ModelInspection(
 
     private static boolean feedsIntegers(Item item) {
       return item.scope().consumers(item.node().output(0)).stream()
-          .anyMatch(reader -> QuantizedOperator.of(reader).isPresent());
+          .anyMatch(
+              reader ->
+                  QuantizedOperator.of(reader).isPresent()
+                      || (reader.is("Clip") && feedsIntegers(reader)));
+    }
+
+    /** Where integers are made that a Clip keeps within fewer bits: the same tensor. */
+    private Place unclipped(Item item, String tensor) {
+      return item.scope()
+          .producer(tensor)
+          .filter(producer -> producer.is("Clip"))
+          .map(clip -> clip.scope().place(clip.node().input(0)))
+          .filter(integers::contains)
+          .orElseGet(() -> item.scope().place(tensor));
     }
 
     private void dequantize(Item item) {
       Node node = item.node();
       Optional<Place> constantPlace = item.scope().source(node.input(0));
-      Place place = constantPlace.orElseGet(() -> item.scope().place(node.input(0)));
+      Place place = constantPlace.orElseGet(() -> unclipped(item, node.input(0)));
       Figures scale = figures(item, 1);
       Figures zeroPoint = zeroPoint(item, 2, scale);
       int blockSize = (int) node.intAttribute("block_size", 0);
@@ -370,10 +383,11 @@ public record ModelInspection(
               ? Figures.of(0)
               : zeroPoint(item, slot.zeroPoint(), scale);
       if (constantPlace.isEmpty()) {
+        Place place = unclipped(item, tensor);
         add(
-            item.scope().place(tensor),
+            place,
             activation(
-                item.scope().place(tensor).label(),
+                place.label(),
                 form,
                 integerType(item, slot.zeroPoint(), ElementType.UINT8),
                 scale,

@@ -1,6 +1,5 @@
 package org.tare.job;
 
-import org.tare.onnx.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

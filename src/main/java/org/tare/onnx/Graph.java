@@ -19,6 +19,7 @@ import org.tare.onnx.SymbolicShapes.Size;
 import org.tare.onnx.proto.Onnx.GraphProto;
 import org.tare.onnx.proto.Onnx.NodeProto;
 import org.tare.onnx.proto.Onnx.SparseTensorProto;
+import org.tare.onnx.proto.Onnx.TensorProto;
 import org.tare.onnx.proto.Onnx.TensorShapeProto;
 import org.tare.onnx.proto.Onnx.TensorShapeProto.Dimension;
 import org.tare.onnx.proto.Onnx.TypeProto;
@@ -60,7 +61,7 @@ public final class Graph {
           "Initializer \"%s\" is sparse, which Tare does not read: store all of its values",
           sparse.getValues().getName());
     }
-    for (Tensor tensor : source.getInitializerList()) {
+    for (TensorProto tensor : source.getInitializerList()) {
       if (initializers.put(tensor.getName(), Tensor.of(tensor)) != null) {
         throw TareException.badInput(
             "Not a valid model: two initializers are named \"%s\"", tensor.getName());
@@ -389,7 +390,7 @@ public final class Graph {
     }
   }
 
-  GraphProto toProto() {
+  public GraphProto toProto() {
     Set<String> live = new HashSet<>();
     nodes.forEach(node -> live.addAll(node.outputs()));
     GraphProto.Builder builder =

@@ -163,6 +163,19 @@ public final class Tensor {
     return values;
   }
 
+  /** The values of an int8 or uint8 tensor. */
+  public byte[] int8s() {
+    byte[] values = new byte[checkedLength()];
+    if (proto.hasRawData()) {
+      raw().get(values);
+      return values;
+    }
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (byte) proto.getInt32Data(i);
+    }
+    return values;
+  }
+
   /**
    * The values of a tensor of any type of number, in order; empty where they are not in the model's
    * file or have no such reading (float8, text).

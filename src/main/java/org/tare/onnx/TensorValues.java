@@ -1,6 +1,7 @@
 package org.tare.onnx;
 
 import com.google.protobuf.ByteString;
+import org.tare.onnx.proto.Onnx.TensorProto;
 
 /**
  * Reads the values of constant tensors of any type of number, as doubles. ONNX keeps them in raw
@@ -15,7 +16,7 @@ final class TensorValues {
    * (float8, text).
    */
   static double[] of(Tensor from) {
-    Tensor tensor = from.proto();
+    TensorProto tensor = from.proto();
     ElementType type = from.type();
     int size = (int) Math.min(from.size(), 1 << 28);
     boolean isExternal = tensor.getDataLocation() == TensorProto.DataLocation.EXTERNAL;
@@ -44,7 +45,7 @@ final class TensorValues {
     return values;
   }
 
-  private static int storedCount(Tensor tensor, ElementType type) {
+  private static int storedCount(TensorProto tensor, ElementType type) {
     return switch (type) {
       case FLOAT32 -> tensor.getFloatDataCount();
       case FLOAT64 -> tensor.getDoubleDataCount();
@@ -104,7 +105,7 @@ final class TensorValues {
    * @param rowLength numbers in a row; the rest of its last byte is filling
    */
   static double[] unpacked(Tensor from, int bits, int rows, int rowLength) {
-    Tensor tensor = from.proto();
+    TensorProto tensor = from.proto();
     if (!tensor.hasRawData() || bits < 1 || rows < 1 || rowLength < 1) {
       return new double[0];
     }

@@ -272,7 +272,9 @@ public final class QuantizationPlan {
   private Optional<String> weightObstacle(Node node) {
     float[] weight = graph.floatConstant(node.input(1)).orElseThrow();
     FiniteValues.check(node, node.input(1), weight);
-    return weight.length == 0 ? Optional.of("its weight is empty") : Optional.empty();
+    return weight.length == 0
+        ? Optional.of("its weight is empty")
+        : IntegerSums.obstacle(node, graph.constant(node.input(1)).orElseThrow().shape());
   }
 
   /** What it computes is float in its integer form too, so only some backends round it. */

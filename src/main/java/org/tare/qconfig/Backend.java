@@ -22,7 +22,12 @@ public enum Backend {
    * activations stay float: they gain little.
    */
   ONNXRUNTIME_CPU(DType.UINT8, QScheme.PER_TENSOR_AFFINE, QScheme.PER_CHANNEL_SYMMETRIC),
-  /** PyTorch's FBGEMM, with 7-bit activations where the CPU lacks VNNI. */
+  /**
+   * PyTorch's FBGEMM. PyTorch keeps a bit of its activations free, since its kernels add pairs of
+   * products in 16 bits where the CPU lacks VNNI. Weights that keep to a limit are exact there with
+   * 8 bits of activations, which lose less, so that a bit stays free only beside {@link
+   * WeightProducts#FULL}.
+   */
   FBGEMM(DType.UINT8, QScheme.PER_TENSOR_AFFINE, QScheme.PER_CHANNEL_SYMMETRIC),
   /** PyTorch's x86 engine, which is FBGEMM and oneDNN: as {@link #FBGEMM}. */
   X86(DType.UINT8, QScheme.PER_TENSOR_AFFINE, QScheme.PER_CHANNEL_SYMMETRIC),
@@ -32,7 +37,8 @@ public enum Backend {
   QNNPACK(DType.UINT8, QScheme.PER_TENSOR_AFFINE, QScheme.PER_TENSOR_SYMMETRIC),
   /**
    * NVIDIA TensorRT: symmetric on both sides, pairs on the inputs of convolutions and products and
-   * on the shortcut of a residual addition, float biases, no pair after an operator.
+   * on the shortcut of a residual addition, float biases, no pair after an operator. Its kernels
+   * add in 32 bits, so that its weights take the whole range unless told otherwise.
    */
   TENSORRT(DType.INT8, QScheme.PER_TENSOR_SYMMETRIC, QScheme.PER_CHANNEL_SYMMETRIC);
 
@@ -69,21 +75,27 @@ public enum Backend {
         name, Arrays.stream(values()).map(Backend::id).collect(Collectors.joining(", ")));
   }
 
-  /**
-   * What it takes unless told otherwise.
-   *
-   * @param hasVnni whether the CPU adds four 8-bit products in 32 bits; one that adds pairs in 16
-   *     bits saturates, so FBGEMM and x86 keep a bit of the activations free
-   */
-  public QConfig standard(Mode mode, boolean hasVnni) {
-    boolean addsPairs = (this == FBGEMM || this == X86) && !hasVnni;
+  /** The products that it takes unless told otherwise: only TensorRT is never run by a CPU. */
+  public WeightProducts products() {
+    return this == TENSORRT ? WeightProducts.FULL : WeightProducts.PORTABLE;
+  }
+
+  /** What it takes unless told otherwise. */
+  public QConfig standard(Mode mode) {
+    return standard(mode, products());
+  }
+
+  /** What it takes unless told otherwise, for the given products. */
+  public QConfig standard(Mode mode, WeightProducts products) {
+    boolean addsPairs = (this == FBGEMM || this == X86) && products == WeightProducts.FULL;
     return new QConfig(
         true,
         new TensorQConfig(new RangeMethod.Mse(), activationType, activationScheme),
         new TensorQConfig(new RangeMethod.MinMax(), DType.INT8, weightScheme),
         false,
         addsPairs && mode == Mode.STATIC,
-        false);
+        false,
+        products);
   }
 
   /** Whether pairs stand on the inputs of an operator only, and biases stay float. */

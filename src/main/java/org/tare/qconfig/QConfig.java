@@ -15,6 +15,7 @@ import org.tare.quant.QScheme;
  * @param reduceActivations activations keep one bit free, for the same reason; PyTorch's way
  * @param preserveSums convolutions' weights are rounded so that the errors of a kernel add up to
  *     nothing, see {@link org.tare.quant.KernelSums}; else each to the nearest
+ * @param products on which CPUs products of int8 weights are exact
  */
 public record QConfig(
     boolean quantized,
@@ -22,18 +23,22 @@ public record QConfig(
     TensorQConfig weight,
     boolean reduceRange,
     boolean reduceActivations,
-    boolean preserveSums) {
-  /** With activations of the whole range, and weights rounded to the nearest. */
+    boolean preserveSums,
+    WeightProducts products) {
+  /**
+   * With activations of the whole range, and weights that are rounded to the nearest and exact on
+   * every CPU.
+   */
   public QConfig(
       boolean quantized, TensorQConfig activation, TensorQConfig weight, boolean reduceRange) {
-    this(quantized, activation, weight, reduceRange, false, false);
+    this(quantized, activation, weight, reduceRange, false, false, WeightProducts.PORTABLE);
   }
 
   /**
    * Least expected squared error for uint8 affine activations, int8 symmetric weights per channel.
    */
   public static QConfig standard() {
-    return Backend.ONNXRUNTIME_CPU.standard(Mode.STATIC, true);
+    return Backend.ONNXRUNTIME_CPU.standard(Mode.STATIC);
   }
 
   /** The same for weights of another type, without blocks. */
@@ -46,16 +51,31 @@ public record QConfig(
             : new TensorQConfig(weight.method(), dtype, QScheme.PER_CHANNEL_SYMMETRIC),
         reduceRange,
         reduceActivations,
-        preserveSums);
+        preserveSums,
+        products);
+  }
+
+  /** The same, with weights of the whole 8 bits. */
+  public QConfig withoutReducedRange() {
+    return new QConfig(
+        quantized, activation, weight, false, reduceActivations, preserveSums, products);
+  }
+
+  /** The same for other products. */
+  public QConfig withProducts(WeightProducts other) {
+    return new QConfig(
+        quantized, activation, weight, reduceRange, reduceActivations, preserveSums, other);
   }
 
   /** The same, with weights rounded each to the nearest. */
   public QConfig withoutKernelSums() {
-    return new QConfig(quantized, activation, weight, reduceRange, reduceActivations, false);
+    return new QConfig(
+        quantized, activation, weight, reduceRange, reduceActivations, false, products);
   }
 
   /** The same, left in float32. */
   public QConfig asFloat() {
-    return new QConfig(false, activation, weight, reduceRange, reduceActivations, preserveSums);
+    return new QConfig(
+        false, activation, weight, reduceRange, reduceActivations, preserveSums, products);
   }
 }

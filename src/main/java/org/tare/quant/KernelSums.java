@@ -7,7 +7,7 @@ package org.tare.quant;
  *
  * <p>First within each kernel, then among the kernels of an output channel, weights are moved by
  * one step to the other side of their value, those first whose error grows least, until the sum of
- * errors is at most half a step. Values are finite.
+ * errors is at most half a step. A weight that a {@link PairLimit} holds stays. Values are finite.
  */
 public final class KernelSums {
   private KernelSums() {}
@@ -18,9 +18,10 @@ public final class KernelSums {
    * @param quantized integers of the weight, row-major
    * @param values [output channels, input channels of a group, kernel...]
    * @param qparams per tensor, or per output channel
+   * @param limit that the integers keep to, before and after
    */
   public static void preserve(
-      int[] quantized, float[] values, long[] shape, ChannelQParams qparams) {
+      int[] quantized, float[] values, long[] shape, ChannelQParams qparams, PairLimit limit) {
     int channels = (int) shape[0];
     if (channels == 0 || values.length == 0) {
       return;
@@ -29,7 +30,7 @@ public final class KernelSums {
     int kernel = shape[1] == 0 ? 0 : perChannel / (int) shape[1];
     for (int o = 0; o < channels; o++) {
       QParams q = qparams.channels().get(qparams.isPerChannel() ? o : 0);
-      Errors errors = new Errors(quantized, values, q);
+      Errors errors = new Errors(quantized, values, q, limit);
       int from = o * perChannel;
       if (kernel > 1) {
         for (int start = from; start < from + perChannel; start += kernel) {
@@ -43,7 +44,7 @@ public final class KernelSums {
   }
 
   /** Rounding errors in steps. */
-  private record Errors(int[] quantized, float[] values, QParams q) {
+  private record Errors(int[] quantized, float[] values, QParams q, PairLimit limit) {
     double of(int i) {
       return (quantized[i] - q.zeroPoint()) - (double) values[i] / q.scale();
     }
@@ -69,7 +70,7 @@ public final class KernelSums {
           int next = quantized[i] + direction;
           boolean fits =
               next >= q.quantMin() && next <= q.quantMax() && !moved[(i - from) / neighbours];
-          if (fits && error > largest) {
+          if (fits && error > largest && limit.allows(quantized, i, next)) {
             largest = error;
             best = i;
           }

@@ -35,6 +35,11 @@ public record QParams(float scale, int zeroPoint, DType dtype, int quantMin, int
     return new QParams(scale, zeroPoint, dtype, dtype.min(), dtype.max());
   }
 
+  /** The same integers for another step. */
+  QParams withScale(float other) {
+    return new QParams(other, zeroPoint, dtype, quantMin, quantMax);
+  }
+
   /** The least number that these qparams represent. */
   public double lowest() {
     return ((double) quantMin - zeroPoint) * scale;

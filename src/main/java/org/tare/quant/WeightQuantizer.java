@@ -17,6 +17,16 @@ public final class WeightQuantizer {
   /** The narrowest range that the search of least error tries, as a share of the whole. */
   private static final double NARROWEST = 0.4;
 
+  /**
+   * Scales that are tried for a weight with a limit, from the least on, and how far apart they are.
+   */
+  private static final int SCALES = 16;
+
+  private static final double SCALE_STEP = 1 / 512.0;
+
+  /** Rounding errors of longer channels even out, so that all scales are about as good. */
+  private static final int LONGEST = 4096;
+
   private final QuantSpec spec;
   private final boolean leastError;
 
@@ -37,13 +47,84 @@ public final class WeightQuantizer {
 
   /** Qparams for the whole tensor. Values must be finite. */
   public ChannelQParams perTensor(float[] values) {
-    return new ChannelQParams(-1, List.of(qparams(values, 0, values.length, 1, values.length)));
+    return perTensor(values, PairLimit.none());
+  }
+
+  /**
+   * Qparams for the whole tensor whose integers keep to a limit. Of the scales that comply and are
+   * at most 3 % above the least of them, it is the one of least squared error, unless the tensor is
+   * large. Values must be finite.
+   */
+  public ChannelQParams perTensor(float[] values, PairLimit limit) {
+    int[] channelOf = limit.isNone() ? new int[0] : new int[limit.columns().total()];
+    float least = limit.leastScales(values, 1, channelOf)[0];
+    QParams q = qparams(values, 0, values.length, 1, values.length, least);
+    List<QParams> held = limit.held(values, List.of(q), channelOf);
+    return new ChannelQParams(
+        -1, limit.isNone() ? held : ofLeastError(values, held, values.length));
   }
 
   /** Qparams of each channel. Values must be finite. */
   public ChannelQParams perChannel(float[] values, long[] shape, int axis) {
+    return perChannel(values, shape, axis, PairLimit.none());
+  }
+
+  /**
+   * Qparams of each channel whose integers keep to a limit, chosen as {@link #perTensor(float[],
+   * PairLimit)} says. Values must be finite.
+   */
+  public ChannelQParams perChannel(float[] values, long[] shape, int axis, PairLimit wanted) {
+    PairLimit limit = values.length == 0 ? PairLimit.none() : wanted;
     int channels = Math.toIntExact(shape[axis]);
     int inner = inner(shape, axis);
+    int[] channelOf = new int[limit.isNone() ? 0 : limit.columns().total()];
+    for (int column = 0; column < channelOf.length; column++) {
+      channelOf[column] = limit.columns().index(column, 0) / inner % channels;
+    }
+    float[] least = limit.leastScales(values, channels, channelOf);
+    List<QParams> all = perChannel(values, channels, inner, least);
+    List<QParams> held = limit.held(values, all, channelOf);
+    return new ChannelQParams(axis, limit.isNone() ? held : ofLeastError(values, held, inner));
+  }
+
+  /** The same, with greater scales where these round better: rounding is what the limit costs. */
+  private static List<QParams> ofLeastError(float[] values, List<QParams> held, int inner) {
+    if (values.length / held.size() > LONGEST) {
+      return held;
+    }
+    QParams[] best = held.toArray(QParams[]::new);
+    double[] least = squaredErrors(values, best, inner);
+    for (int i = 1; i < SCALES; i++) {
+      QParams[] wider = new QParams[best.length];
+      for (int c = 0; c < wider.length; c++) {
+        float scale = (float) (held.get(c).scale() * (1 + i * SCALE_STEP));
+        wider[c] = Float.isInfinite(scale) ? best[c] : held.get(c).withScale(scale);
+      }
+      double[] errors = squaredErrors(values, wider, inner);
+      for (int c = 0; c < errors.length; c++) {
+        if (errors[c] < least[c]) {
+          least[c] = errors[c];
+          best[c] = wider[c];
+        }
+      }
+    }
+    return List.of(best);
+  }
+
+  /** Of each channel, summed in the order of memory. */
+  private static double[] squaredErrors(float[] values, QParams[] channels, int inner) {
+    double[] sums = new double[channels.length];
+    for (int from = 0; from < values.length; from += inner) {
+      int c = from / inner % channels.length;
+      for (int i = from; i < from + inner; i++) {
+        double error = values[i] - channels[c].fakeQuantize(values[i]);
+        sums[c] += error * error;
+      }
+    }
+    return sums;
+  }
+
+  private List<QParams> perChannel(float[] values, int channels, int inner, float[] least) {
     List<QParams> all = new ArrayList<>(channels);
     if (!leastError) {
       // In the order of memory: with the channels last, column by column is many times slower.
@@ -57,18 +138,26 @@ public final class WeightQuantizer {
         }
       }
       for (int c = 0; c < channels; c++) {
-        all.add(spec.qparams(min[c], max[c]));
+        all.add(atLeast(spec.qparams(min[c], max[c]), least[c]));
       }
-      return new ChannelQParams(axis, all);
+      return all;
     }
     for (int c = 0; c < channels; c++) {
-      all.add(
-          qparams(values, c * inner, inner, values.length / inner / channels, channels * inner));
+      int outer = values.length / inner / channels;
+      all.add(qparams(values, c * inner, inner, outer, channels * inner, least[c]));
     }
-    return new ChannelQParams(axis, all);
+    return all;
   }
 
-  private QParams qparams(float[] values, int start, int inner, int outer, int stride) {
+  private static QParams atLeast(QParams q, float scale) {
+    return q.scale() < scale ? q.withScale(scale) : q;
+  }
+
+  /**
+   * @param leastScale no scale is below it
+   */
+  private QParams qparams(
+      float[] values, int start, int inner, int outer, int stride, float leastScale) {
     float min = 0;
     float max = 0;
     for (int o = 0; o < outer; o++) {
@@ -78,7 +167,7 @@ public final class WeightQuantizer {
         max = Math.max(max, values[i]);
       }
     }
-    QParams best = spec.qparams(min, max);
+    QParams best = atLeast(spec.qparams(min, max), leastScale);
     if (!leastError || min == max) {
       return best;
     }
@@ -86,7 +175,7 @@ public final class WeightQuantizer {
     int candidates = spec.dtype().bits() <= 4 ? 40 : 16;
     for (int i = 1; i < candidates; i++) {
       float share = (float) (1 - (1 - NARROWEST) * i / candidates);
-      QParams candidate = spec.qparams(min * share, max * share);
+      QParams candidate = atLeast(spec.qparams(min * share, max * share), leastScale);
       double error = squaredError(values, start, inner, outer, stride, candidate);
       if (error < least) {
         least = error;
@@ -121,7 +210,7 @@ public final class WeightQuantizer {
       for (int b = 0; b < blocks; b++) {
         int first = b * block;
         int length = Math.min(block, rows - first);
-        QParams q = qparams(values, first * columns + n, 1, length, columns);
+        QParams q = qparams(values, first * columns + n, 1, length, columns, 0);
         scales[n * blocks + b] = q.scale();
         zeroPoints[n * blocks + b] = q.zeroPoint();
       }
@@ -197,7 +286,7 @@ public final class WeightQuantizer {
                   + " input; leave the layer float",
               largest, inputScale);
         }
-        q = new QParams(raised, q.zeroPoint(), q.dtype(), q.quantMin(), q.quantMax());
+        q = q.withScale(raised);
         changed = true;
       }
       guarded.add(q);

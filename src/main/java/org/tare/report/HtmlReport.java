@@ -1,6 +1,5 @@
 package org.tare.report;
 
-import org.tare.onnx.Tensor;
 import java.util.List;
 import java.util.Locale;
 import org.tare.PrintableText;

@@ -22,7 +22,7 @@ final class Embeddings {
       Graph graph, QuantizedConstants constants, Consumer<Node> write, Node node, QConfig config) {
     Weight table = constants.read(node.input(0));
     FiniteValues.check(node, table.name(), table.values());
-    QConfig eightBits = config.withWeightType(DType.INT8);
+    QConfig eightBits = config.withWeightType(DType.INT8).withoutReducedRange();
     ChannelQParams qparams = QuantizedConstants.qparams(table, 1, eightBits);
     String rows = graph.freshName(node.label() + "_rows");
     String output = node.output(0);

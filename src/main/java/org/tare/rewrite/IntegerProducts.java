@@ -1,5 +1,6 @@
 package org.tare.rewrite;
 
+import org.tare.plan.IntegerSums;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -16,6 +17,7 @@ import org.tare.plan.FiniteValues;
 import org.tare.plan.WeightAxes;
 import org.tare.qconfig.QConfig;
 import org.tare.quant.ChannelQParams;
+import org.tare.quant.WeightColumns;
 import org.tare.rewrite.QuantizedConstants.Weight;
 
 /**
@@ -82,11 +84,18 @@ final class IntegerProducts {
     if (weight.rank() != 2) {
       return Optional.of("its weight is no matrix");
     }
-    product(node, weight, config, node.output(0));
-    return Optional.empty();
+    Optional<String> obstacle = IntegerSums.obstacle(node, weight.shape());
+    if (obstacle.isEmpty()) {
+      product(node, weight, config, node.output(0));
+    }
+    return obstacle;
   }
 
-  private void product(Node node, Weight weight, QConfig config, String output) {
+  /**
+   * @param matrix [depth, columns]
+   */
+  private void product(Node node, Weight matrix, QConfig config, String output) {
+    Weight weight = matrix.within(IntegerSums.limit(IntegerSums.matrices(matrix.shape()), config));
     ChannelQParams qparams = QuantizedConstants.qparams(weight, 1, config);
     Quantized x = quantize(node.input(0));
     String sums = graph.freshName(node.label() + "_sums");
@@ -115,6 +124,10 @@ final class IntegerProducts {
       return Optional.of("its input is transposed");
     }
     Weight weight = constants.read(node.input(1));
+    Optional<String> obstacle = IntegerSums.obstacle(node, weight.shape());
+    if (obstacle.isPresent()) {
+      return obstacle;
+    }
     if (node.intAttribute("transB", 0) != 0) {
       weight = weight.transposed();
     }
@@ -152,11 +165,16 @@ final class IntegerProducts {
 
   private Optional<String> conv(Node node, QConfig config) {
     Weight weight = constants.read(node.input(1)).roundedFor(node, config);
+    Optional<String> obstacle = IntegerSums.obstacle(node, weight.shape());
+    if (obstacle.isPresent()) {
+      return obstacle;
+    }
     String bias = node.input(2);
     if (!bias.isEmpty() && graph.floatConstant(bias).isEmpty()) {
       return Optional.of("its bias is not a constant");
     }
     // ONNX Runtime's ConvInteger takes a third of the time with uint8 weights, and one zero point.
+    // Products of uint8 by uint8 are exact on every CPU, so that no limit is needed.
     ChannelQParams qparams = QuantizedConstants.qparams(weight, 0, config).asUnsigned();
     Quantized x = quantize(node.input(0));
     String zeroPoint = graph.freshName(weight.name() + "_z");
@@ -204,12 +222,23 @@ final class IntegerProducts {
     while (given.size() < 8) {
       given.add("");
     }
+    List<Weight> turned = new ArrayList<>();
     for (int i = 1; i <= 2; i++) {
       Weight weight = turned(constants.read(node.input(i)));
       FiniteValues.check(node, weight.name(), weight.values());
+      WeightColumns columns = IntegerSums.matrices(weight.shape());
+      Optional<String> obstacle = IntegerSums.obstacle(columns);
+      if (obstacle.isPresent()) {
+        return obstacle;
+      }
+      turned.add(weight.within(IntegerSums.limit(columns, config)));
+    }
+    for (int i = 1; i <= 2; i++) {
+      Weight weight = turned.get(i - 1);
       // One scale a direction: the axis of the directions.
       ChannelQParams qparams =
-          QuantizedConstants.quantizer(config).perChannel(weight.values(), weight.shape(), 0);
+          QuantizedConstants.quantizer(config)
+              .perChannel(weight.values(), weight.shape(), 0, weight.limit());
       given.set(i, constants.integers(weight, qparams));
       given.add(constants.scales(weight, qparams));
       given.add(constants.zeroPoints(weight, qparams));
@@ -223,11 +252,13 @@ final class IntegerProducts {
   }
 
   private Optional<String> attention(Node node, QConfig config) {
-    Optional<String> obstacle = Attention.obstacle(node);
+    Weight read = constants.read(node.input(1));
+    Optional<String> obstacle =
+        Attention.obstacle(node).or(() -> IntegerSums.obstacle(node, read.shape()));
     if (obstacle.isPresent()) {
       return obstacle;
     }
-    Weight weight = constants.read(node.input(1));
+    Weight weight = read.within(IntegerSums.limit(node, read.shape(), config));
     ChannelQParams qparams =
         QuantizedConstants.qparams(weight, WeightAxes.channelAxis(node, weight.shape()), config);
     Quantized x = quantize(node.input(0));

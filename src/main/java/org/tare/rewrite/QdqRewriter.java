@@ -1,5 +1,6 @@
 package org.tare.rewrite;
 
+import org.tare.plan.IntegerSums;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -41,6 +42,9 @@ import org.tare.stats.TensorStats;
  * Writes a {@link QuantizationPlan} into the graph: a QuantizeLinear and DequantizeLinear pair on
  * each quantized activation, integers and a DequantizeLinear for each constant. Runtimes fuse the
  * pairs around an operator into its integer kernel.
+ *
+ * <p>QuantizeLinear saturates at the ends of its type. Where a smaller range has to hold, since a
+ * bit is kept free or an activation function was left out, a Clip of the integers holds it.
  */
 public final class QdqRewriter {
   /** How far past a bound, in steps, an integer type's end may lie and still do its work. */
@@ -58,7 +62,9 @@ public final class QdqRewriter {
   private final boolean inputsOnly;
   private final Optional<CalibrationState> correction;
   private final Map<String, String[]> qparamsNames = new HashMap<>();
+  private final Map<String, String[]> clipNames = new HashMap<>();
   private final Set<Node> removed = new HashSet<>();
+  private final Set<String> afterRemoved = new HashSet<>();
 
   /**
    * Quantizes a copy of the model.
@@ -198,6 +204,9 @@ public final class QdqRewriter {
       current = function.get().output(0);
       function = removable(current);
     }
+    if (!current.equals(tensor)) {
+      afterRemoved.add(current);
+    }
     return current;
   }
 
@@ -241,11 +250,36 @@ public final class QdqRewriter {
   private void writePair(String from, String tensor, String to) {
     String root = plan.activation(tensor).orElseThrow().root();
     String[] names = qparamsNames.computeIfAbsent(root, this::addQParams);
-    String quantized = graph.freshName(tensor + "_q");
-    written.add(
-        Node.of("QuantizeLinear", "", List.of(from, names[0], names[1]), List.of(quantized)));
+    QParams q = chosen.get(root).qparams();
+    String rounded = graph.freshName(tensor + "_q");
+    written.add(Node.of("QuantizeLinear", "", List.of(from, names[0], names[1]), List.of(rounded)));
+    String quantized = clips(tensor, q) ? clipped(tensor, rounded, root, q) : rounded;
     written.add(
         Node.of("DequantizeLinear", "", List.of(quantized, names[0], names[1]), List.of(to)));
+  }
+
+  private boolean clips(String tensor, QParams q) {
+    boolean keepsBitFree = q.quantMax() < q.dtype().max();
+    // Symmetric int8 begins at -127; a step more matters only in place of a function.
+    boolean endsBefore = q.quantMin() > q.dtype().min() && afterRemoved.contains(tensor);
+    return keepsBitFree || endsBefore;
+  }
+
+  private String clipped(String tensor, String integers, String root, QParams q) {
+    String[] bounds =
+        clipNames.computeIfAbsent(
+            root,
+            key -> {
+              String least = graph.freshName(key + "_l");
+              String greatest = graph.freshName(key + "_h");
+              graph.addConstant(Tensor.ofQuantized(least, q.dtype(), new long[0], q.quantMin()));
+              graph.addConstant(
+                  Tensor.ofQuantized(greatest, q.dtype(), new long[0], q.quantMax()));
+              return new String[] {least, greatest};
+            });
+    String output = graph.freshName(tensor + "_c");
+    written.add(Node.of("Clip", "", List.of(integers, bounds[0], bounds[1]), List.of(output)));
+    return output;
   }
 
   private String[] addQParams(String root) {
@@ -276,7 +310,7 @@ public final class QdqRewriter {
       quantizeWeights(node, config);
     } else if (rule == OpRule.ATTENTION) {
       // Its bias is added to floats, in its integer form too.
-      Weight weight = constants.read(node.input(1));
+      Weight weight = limited(node, constants.read(node.input(1)), config);
       node.setInput(1, constants.dequantized(weight, weightQParams(node, weight, config), false));
     } else if (rule == OpRule.ELEMENTWISE || rule == OpRule.WEIGHTED) {
       for (int i = 0; i < node.inputs().size(); i++) {
@@ -308,7 +342,7 @@ public final class QdqRewriter {
 
   private void quantizeWeights(Node node, QConfig config) {
     foldGemmFactors(node);
-    Weight weight = constants.read(node.input(1)).roundedFor(node, config);
+    Weight weight = limited(node, constants.read(node.input(1)), config).roundedFor(node, config);
     ChannelQParams qparams = weightQParams(node, weight, config);
     correctBias(node, weight, qparams);
     String bias = node.input(2);
@@ -325,7 +359,17 @@ public final class QdqRewriter {
     node.setInput(1, constants.dequantized(weight, qparams, withZeroPoint));
   }
 
-  private static ChannelQParams weightQParams(Node node, Weight weight, QConfig config) {
+  /** The weight with the limit that its products need beside the integers of their input. */
+  private Weight limited(Node node, Weight weight, QConfig config) {
+    QParams input = qparams(node.input(0));
+    // Pairs of products are at most 2 * 127 * 127, which fits 16 bits.
+    boolean hasFreeBit = input.dtype() == DType.UINT8 && input.quantMax() <= 127;
+    return hasFreeBit ? weight : weight.within(IntegerSums.limit(node, weight.shape(), config));
+  }
+
+  private static ChannelQParams weightQParams(Node node, Weight weight, QConfig given) {
+    // A transposed convolution is computed in floats, whatever is said of integer products.
+    QConfig config = node.opType().equals("ConvTranspose") ? given.withoutReducedRange() : given;
     return QuantizedConstants.qparams(weight, WeightAxes.channelAxis(node, weight.shape()), config);
   }
 

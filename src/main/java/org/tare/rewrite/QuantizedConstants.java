@@ -16,6 +16,7 @@ import org.tare.qconfig.QConfig;
 import org.tare.quant.ChannelQParams;
 import org.tare.quant.DType;
 import org.tare.quant.KernelSums;
+import org.tare.quant.PairLimit;
 import org.tare.quant.QParams;
 import org.tare.quant.QParamsRule;
 import org.tare.quant.WeightQuantizer;
@@ -88,15 +89,30 @@ final class QuantizedConstants {
     home(weight).addConstant(tensor);
   }
 
-  /** A constant's values and shape. */
-  record Weight(String name, float[] values, long[] shape, boolean preserveSums) {
+  /**
+   * A constant's values and shape.
+   *
+   * @param limit that its integers keep to
+   */
+  record Weight(String name, float[] values, long[] shape, boolean preserveSums, PairLimit limit) {
     Weight(String name, float[] values, long[] shape) {
-      this(name, values, shape, false);
+      this(name, values, shape, false, PairLimit.none());
     }
 
     /** To be rounded as the node's configuration says. */
     Weight roundedFor(Node node, QConfig config) {
-      return new Weight(name, values, shape, config.preserveSums() && node.opType().equals("Conv"));
+      boolean preserves = config.preserveSums() && node.opType().equals("Conv");
+      return new Weight(name, values, shape, preserves, limit);
+    }
+
+    /** To keep to a limit. */
+    Weight within(PairLimit other) {
+      return new Weight(name, values, shape, preserveSums, other);
+    }
+
+    /** How its integers are rounded, given its qparams. */
+    private String rounding() {
+      return preserveSums ? "sums " + limit : "nearest";
     }
 
     int rank() {
@@ -137,15 +153,15 @@ final class QuantizedConstants {
   static ChannelQParams qparams(Weight weight, int axis, QConfig config) {
     WeightQuantizer quantizer = quantizer(config);
     return axis >= 0 && config.weight().scheme().isPerChannel()
-        ? quantizer.perChannel(weight.values(), weight.shape(), axis)
-        : quantizer.perTensor(weight.values());
+        ? quantizer.perChannel(weight.values(), weight.shape(), axis, weight.limit())
+        : quantizer.perTensor(weight.values(), weight.limit());
   }
 
   /** The weight's integers, rounded as it is to be. */
   static int[] quantize(Weight weight, ChannelQParams qparams) {
     int[] integers = WeightQuantizer.quantize(weight.values(), weight.shape(), qparams);
     if (weight.preserveSums()) {
-      KernelSums.preserve(integers, weight.values(), weight.shape(), qparams);
+      KernelSums.preserve(integers, weight.values(), weight.shape(), qparams, weight.limit());
     }
     return integers;
   }
@@ -153,7 +169,7 @@ final class QuantizedConstants {
   /** The name of the weight's integers. */
   String integers(Weight weight, ChannelQParams qparams) {
     return once(
-        key(weight, "integers " + Arrays.toString(weight.shape()) + weight.preserveSums(), qparams),
+        key(weight, "integers " + Arrays.toString(weight.shape()) + weight.rounding(), qparams),
         () -> {
           weights.put(weight.name(), QuantizedWeight.of(qparams, weight.values().length, false));
           String name = graph.freshName(weight.name() + "_q");
@@ -207,7 +223,7 @@ final class QuantizedConstants {
         new Key(
             graph,
             weight.name(),
-            "floats" + weight.preserveSums() + withZeroPoint,
+            "floats " + weight.rounding() + withZeroPoint,
             weight.rank(),
             qparams),
         () -> {

@@ -14,7 +14,8 @@ import org.tare.rewrite.QuantizedConstants.Weight;
 
 /**
  * Weights that are stored as integers and multiplied as floats: int8 through a DequantizeLinear,
- * with qparams per output channel, or 4 bits as {@link BlockedWeights} has them.
+ * with qparams per output channel, or 4 bits as {@link BlockedWeights} has them. No sum of integers
+ * can saturate, so they have all bits and no limit.
  */
 final class StoredWeights {
   private static final Set<String> RECURRENT = Set.of("LSTM", "GRU", "RNN");
@@ -33,7 +34,8 @@ final class StoredWeights {
   }
 
   /** Writes the node with its weights as integers; gives the reason if it can't. */
-  Optional<String> rewrite(Node node, QConfig config) {
+  Optional<String> rewrite(Node node, QConfig given) {
+    QConfig config = given.withoutReducedRange();
     if (RECURRENT.contains(node.opType())) {
       return recurrent(node, config.withWeightType(DType.INT8));
     }

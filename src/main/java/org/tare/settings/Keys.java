@@ -12,6 +12,7 @@ import org.tare.export.TensorRtCalibrationCache;
 import org.tare.job.Observer;
 import org.tare.qconfig.Backend;
 import org.tare.qconfig.Mode;
+import org.tare.qconfig.WeightProducts;
 import org.tare.range.RangeMethod;
 import org.tare.settings.Key.Group;
 
@@ -250,7 +251,7 @@ public final class Keys {
             group,
             "quantize.reduce-range",
             false,
-            "weights keep one bit free, for kernels that add products in 16 bits"));
+            "weights of integer products keep one bit free; portable weights are exact without"));
     String methods = String.join(", ", RangeMethod.PARAMETERS.keySet());
     keys.add(
         Key.text(
@@ -323,6 +324,15 @@ public final class Keys {
                 1 << 20,
                 "rows of a column that share a scale: 16, 32, 64, 128 …")
             .absent("32 for 4 bits"));
+    keys.add(
+        Key.choice(
+                group,
+                "quantize.weight.products",
+                "",
+                Arrays.stream(WeightProducts.values()).map(WeightProducts::id).toList(),
+                "on which CPUs int8 products are exact: on all, on x86 with VNNI and ARM alone, or on"
+                    + " all in runtimes that add products in another order too")
+            .absent("`portable`; `full` for the backend tensorrt"));
     keys.add(
         new Key(
             "quantize.overrides",

@@ -55,7 +55,8 @@ final class Overrides {
             tensor(entry, "weight", standard.weight()),
             flag(entry, "reduce-range", standard.reduceRange()),
             standard.reduceActivations(),
-            standard.preserveSums());
+            standard.preserveSums(),
+            standard.products());
     return entry.has("op")
         ? new QConfigMapping.Rule(QConfigMapping.By.OPERATOR, pattern, config)
         : QConfigMapping.Rule.byName(pattern, config);

@@ -14,6 +14,7 @@ import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.qconfig.TensorQConfig;
+import org.tare.qconfig.WeightProducts;
 import org.tare.quant.DType;
 import org.tare.quant.QScheme;
 import org.tare.range.RangeMethod;
@@ -50,7 +51,8 @@ public final class QuantizeSettings {
             tensor(settings, "quantize.weight."),
             settings.flag("quantize.reduce-range"),
             settings.flag("quantize.activation.reduce-range"),
-            corrections.kernelSums() != Switch.OFF);
+            corrections.kernelSums() != Switch.OFF,
+            WeightProducts.of(settings.require("quantize.weight.products")));
     List<QConfigMapping.Rule> overrides = Overrides.of(settings, config);
     if (!config.quantized() && overrides.isEmpty()) {
       throw TareException.usage(
@@ -102,17 +104,14 @@ public final class QuantizeSettings {
 
   /** What was not said is as the backend has it, and shows as such. */
   private static void setDefaults(Settings settings, Mode mode, Backend backend) {
-    QConfig standard = backend.standard(mode, CpuFeatures.hasVnni());
     String origin = "backend " + backend.id();
+    settings.setDefault("quantize.weight.products", backend.products().id(), origin);
+    QConfig standard =
+        backend.standard(mode, WeightProducts.of(settings.require("quantize.weight.products")));
     settings.setDefault("quantize.activation.dtype", standard.activation().dtype().id(), origin);
     settings.setDefault("quantize.activation.scheme", standard.activation().scheme().id(), origin);
-    boolean reduces = backend.standard(Mode.STATIC, false).reduceActivations();
     settings.setDefault(
-        "quantize.activation.reduce-range",
-        Boolean.toString(standard.reduceActivations()),
-        reduces
-            ? origin + ", a CPU " + (CpuFeatures.hasVnni() ? "with" : "without") + " VNNI"
-            : origin);
+        "quantize.activation.reduce-range", Boolean.toString(standard.reduceActivations()), origin);
     settings.setDefault("quantize.weight.dtype", standard.weight().dtype().id(), origin);
     DType weight = DType.of(settings.require("quantize.weight.dtype"));
     boolean isFourBits = weight.bits() == 4;

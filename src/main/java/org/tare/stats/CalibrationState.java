@@ -1,6 +1,5 @@
 package org.tare.stats;
 
-import org.tare.onnx.Tensor;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;

@@ -219,7 +219,7 @@ class SymbolicShapesTest {
         new QConfigMapping(
             Mode.DYNAMIC,
             Backend.ONNXRUNTIME_CPU,
-            Backend.ONNXRUNTIME_CPU.standard(Mode.DYNAMIC, true),
+            Backend.ONNXRUNTIME_CPU.standard(Mode.DYNAMIC),
             List.of());
     QuantizedModel quantized =
         Quantization.quantize(

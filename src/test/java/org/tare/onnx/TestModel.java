@@ -1,5 +1,6 @@
 package org.tare.onnx;
 
+import org.tare.rewrite.WrittenProducts;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -289,12 +290,15 @@ public final class TestModel {
       run(prepared.withOutputs(computed), inputs)
           .forEach((name, values) -> stats.put(name, TensorStats.of(values.floats())));
     }
-    return Quantization.quantize(
-        prepared,
-        types,
-        mapping,
-        form,
-        Optional.of(new CalibrationState(model.digest(), 1, stats)),
-        Map.of("tare.version", "test"));
+    QuantizedModel quantized =
+        Quantization.quantize(
+            prepared,
+            types,
+            mapping,
+            form,
+            Optional.of(new CalibrationState(model.digest(), 1, stats)),
+            Map.of("tare.version", "test"));
+    WrittenProducts.check(quantized.model(), mapping.standard());
+    return quantized;
   }
 }

@@ -115,7 +115,7 @@ class BackendTest {
     backend.check(mode, config.asFloat());
     assertThrows(TareException.class, () -> new QConfigMapping(mode, backend, config, List.of()));
     QConfigMapping.Rule override = QConfigMapping.Rule.byName("a", config);
-    QConfig standard = backend.standard(mode, true);
+    QConfig standard = backend.standard(mode);
     assertThrows(
         TareException.class, () -> new QConfigMapping(mode, backend, standard, List.of(override)));
   }
@@ -141,14 +141,20 @@ class BackendTest {
   @EnumSource
   void takesItsStandard(Backend backend) {
     for (Mode mode : Mode.values()) {
-      for (boolean hasVnni : new boolean[] {false, true}) {
-        QConfig standard = backend.standard(mode, hasVnni);
+      for (WeightProducts products : WeightProducts.values()) {
+        QConfig standard = backend.standard(mode, products);
         backend.check(mode, standard);
         assertTrue(standard.quantized());
         boolean addsPairs = backend == Backend.FBGEMM || backend == Backend.X86;
-        assertEquals(addsPairs && !hasVnni && mode == Mode.STATIC, standard.reduceActivations());
+        boolean saturates = products == WeightProducts.FULL;
+        assertEquals(addsPairs && saturates && mode == Mode.STATIC, standard.reduceActivations());
         assertFalse(standard.reduceRange());
+        assertEquals(products, standard.products());
       }
+      // Only TensorRT runs no kernel of a CPU.
+      assertEquals(
+          backend == Backend.TENSORRT ? WeightProducts.FULL : WeightProducts.PORTABLE,
+          backend.standard(mode).products());
     }
     assertEquals(backend, Backend.of(backend.id()));
   }
@@ -163,14 +169,14 @@ class BackendTest {
     assertTrue(mode.contains("static, dynamic, weight-only"), mode);
   }
 
-  /** As PyTorch's get_default_qconfig has it, which is made for CPUs of any kind. */
+  /** As PyTorch's get_default_qconfig has it, whose weights take the whole range. */
   @Test
   void standardIsThatOfPyTorch() {
     int compared = 0;
     for (JsonNode c : Oracle.read("facts.json").path("default_qconfig")) {
       String name = c.path("backend").asText();
       if (List.of("fbgemm", "x86", "onednn", "qnnpack").contains(name)) {
-        QConfig standard = Backend.of(name).standard(Mode.STATIC, false);
+        QConfig standard = Backend.of(name).standard(Mode.STATIC, WeightProducts.FULL);
         same(c.path("activation"), standard.activation(), standard.reduceActivations());
         same(c.path("weight"), standard.weight(), standard.reduceRange());
         compared++;

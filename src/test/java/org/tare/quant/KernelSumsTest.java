@@ -46,7 +46,7 @@ class KernelSumsTest {
 
   private static int[] preserved(float[] values, long[] shape, ChannelQParams qparams) {
     int[] integers = nearest(values, shape, qparams);
-    KernelSums.preserve(integers, values, shape, qparams);
+    KernelSums.preserve(integers, values, shape, qparams, PairLimit.none());
     return integers;
   }
 
@@ -135,7 +135,7 @@ class KernelSumsTest {
   void emptyWeights() {
     ChannelQParams qparams = new ChannelQParams(-1, List.of(QParams.of(1, 0, DType.INT8)));
     for (long[] shape : new long[][] {{0, 3, 3, 3}, {4, 0, 3, 3}, {4, 3, 0, 3}}) {
-      KernelSums.preserve(new int[0], new float[0], shape, qparams);
+      KernelSums.preserve(new int[0], new float[0], shape, qparams, PairLimit.none());
     }
   }
 

@@ -165,7 +165,7 @@ class AttentionTest {
   }
 
   private static QConfigMapping mapping(Mode mode, Backend backend) {
-    QConfig standard = backend.standard(mode, true);
+    QConfig standard = backend.standard(mode);
     return mapping(
         mode, backend, standard.activation().dtype(), standard.activation().scheme(), standard);
   }
@@ -392,7 +392,7 @@ class AttentionTest {
   @EnumSource(Form.class)
   void fourBitsAreEight(Form form) {
     OnnxModel model = model(Variant.PLAIN);
-    QConfig standard = Backend.ONNXRUNTIME_CPU.standard(Mode.WEIGHT_ONLY, true);
+    QConfig standard = Backend.ONNXRUNTIME_CPU.standard(Mode.WEIGHT_ONLY);
     QConfig four =
         new QConfig(
             true,
@@ -483,7 +483,7 @@ class AttentionTest {
             Backend.ONNXRUNTIME_CPU,
             DType.INT8,
             QScheme.PER_TENSOR_SYMMETRIC,
-            Backend.ONNXRUNTIME_CPU.standard(Mode.STATIC, true));
+            Backend.ONNXRUNTIME_CPU.standard(Mode.STATIC));
     QuantizedModel quantized = quantize(model, mapping, Form.QOPERATOR);
     assertEquals(
         Set.of("QuantizeLinear", "DequantizeLinear", "Attention"), operators(quantized.model()));

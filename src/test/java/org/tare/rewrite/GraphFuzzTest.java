@@ -38,6 +38,7 @@ import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.qconfig.TensorQConfig;
+import org.tare.qconfig.WeightProducts;
 import org.tare.quant.DType;
 import org.tare.quant.QScheme;
 import org.tare.range.RangeMethod;
@@ -193,6 +194,7 @@ class GraphFuzzTest {
       QuantizedModel quantized =
           Quantization.quantize(prepared, types, mapping, form, state, Map.of());
       began(seed, what, Outcome.QUANTIZED);
+      WrittenProducts.check(quantized.model(), mapping.standard());
       String how = mapping + " " + form;
       Outcome outcome = compare(expected, quantized.model(), made.inputs(), how);
       if (!isDamaged) {
@@ -349,7 +351,11 @@ class GraphFuzzTest {
         mode == Mode.STATIC
             ? Backend.values()[random.nextInt(Backend.values().length)]
             : Backend.ONNXRUNTIME_CPU;
-    QConfig standard = backend.standard(mode, random.nextBoolean());
+    // PyTorch's kernels take 7 bits of activations beside weights of the whole range.
+    boolean mayReduce = backend == Backend.FBGEMM || backend == Backend.X86;
+    QConfig standard =
+        backend.standard(
+            mode, random.nextBoolean() || !mayReduce ? backend.products() : WeightProducts.FULL);
     TensorQConfig activation =
         new TensorQConfig(
             new RangeMethod.MinMax(),
@@ -373,7 +379,8 @@ class GraphFuzzTest {
             // On CPUs without VNNI, ONNX Runtime's products of 8-bit integers saturate.
             true,
             standard.reduceActivations(),
-            random.nextInt(4) == 0);
+            random.nextInt(4) == 0,
+            standard.products());
     return new QConfigMapping(mode, backend, config, List.of());
   }
 }

@@ -24,6 +24,7 @@ import org.tare.qconfig.Backend;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
+import org.tare.qconfig.WeightProducts;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.TensorStats;
 
@@ -101,7 +102,7 @@ class GraphGrowthTest {
     }
     TensorStats stats = TensorStats.of(1f, 2f, -1f);
     for (Mode mode : Mode.values()) {
-      QConfig standard = Backend.ONNXRUNTIME_CPU.standard(mode, true);
+      QConfig standard = Backend.ONNXRUNTIME_CPU.standard(mode, WeightProducts.PORTABLE);
       QConfigMapping mapping =
           new QConfigMapping(mode, Backend.ONNXRUNTIME_CPU, standard, List.of());
       begun = secondsNow();

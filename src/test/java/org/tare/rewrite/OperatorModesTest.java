@@ -173,7 +173,7 @@ class OperatorModesTest {
   }
 
   private static QConfigMapping mapping(Mode mode, Backend backend) {
-    QConfig standard = backend.standard(mode, true);
+    QConfig standard = backend.standard(mode);
     TensorQConfig activation = standard.activation();
     return new QConfigMapping(
         mode,
@@ -187,7 +187,7 @@ class OperatorModesTest {
   }
 
   private static QConfigMapping blocks(DType dtype, int block) {
-    QConfig standard = Backend.ONNXRUNTIME_CPU.standard(Mode.WEIGHT_ONLY, true);
+    QConfig standard = Backend.ONNXRUNTIME_CPU.standard(Mode.WEIGHT_ONLY);
     QScheme scheme =
         dtype == DType.UINT4 ? QScheme.PER_CHANNEL_AFFINE : QScheme.PER_CHANNEL_SYMMETRIC;
     return new QConfigMapping(

@@ -45,7 +45,7 @@ class OperatorRulesTest {
     OnnxModel read =
         model.node("Identity", List.of("t"), List.of("y")).output("y", -1, -1, -1, -1).read();
     QConfigMapping mapping =
-        new QConfigMapping(Mode.STATIC, backend, backend.standard(Mode.STATIC, true), List.of());
+        new QConfigMapping(Mode.STATIC, backend, backend.standard(Mode.STATIC), List.of());
     QuantizedModel quantized = TestModel.quantize(read, Map.of("x", X), mapping);
     OnnxChecker.check(TestModel.bytes(quantized.model()));
     float[] expected = TestModel.run(read, Map.of("x", X)).get("y").floats();
