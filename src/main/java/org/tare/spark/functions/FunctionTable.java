@@ -12,8 +12,9 @@ final class FunctionTable {
   private FunctionTable() {}
 
   /**
-   * Makes an expression of a function's arguments. They are checked here, once: the optimizer may put
-   * literals in the place of columns later, when it is too late for a refusal that a user can read.
+   * Makes an expression of a function's arguments. They are checked here, once: the optimizer may
+   * put literals in the place of columns later, when it is too late for a refusal that a user can
+   * read.
    */
   static final class Builder extends AbstractFunction1<Seq<Expression>, Expression> {
     private final SqlFunction function;

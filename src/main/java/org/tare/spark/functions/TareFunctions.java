@@ -1,10 +1,12 @@
 package org.tare.spark.functions;
 
 import java.lang.reflect.Method;
+import java.util.List;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.catalyst.analysis.FunctionRegistry;
 import org.tare.TareException;
+import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * Tare's SQL functions: from SQL, from Java as {@code functions.expr(…)}, from PySpark.
@@ -54,7 +56,20 @@ public final class TareFunctions {
     FunctionRegistry registry = registry(spark);
     FunctionTable.forEach(
         (info, builder) ->
-            registry.registerFunction(new FunctionIdentifier(info.getName()), info, builder));
+            registry.createOrReplaceTempFunction(info.getName(), builder, info.getSource()));
+    // That gives them the identifiers of temporary functions, which differ among Spark's releases,
+    // but
+    // no descriptions.
+    List<FunctionIdentifier> all = CollectionConverters.asJava(registry.listFunction());
+    FunctionTable.forEach(
+        (info, builder) ->
+            all.stream()
+                .filter(id -> id.funcName().equals(info.getName()))
+                .forEach(
+                    id -> {
+                      registry.dropFunction(id);
+                      registry.registerFunction(id, info, builder);
+                    }));
   }
 
   private static FunctionRegistry registry(SparkSession spark) {
