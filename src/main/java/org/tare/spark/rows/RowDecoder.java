@@ -177,7 +177,7 @@ final class RowDecoder {
         "holds an image of "
             + original.size()
             + " pixels"
-            + (picture == original ? "" : ", resized to " + picture.size());
+            + (picture.size().equals(original.size()) ? "" : ", resized to " + picture.size());
     if (height > picture.height() || width > picture.width()) {
       throw binding.bad(
           held
