@@ -1,5 +1,6 @@
 package org.tare;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.apache.spark.sql.Dataset;
@@ -61,16 +62,25 @@ public final class Calibrate extends Call<Calibrate> {
     DataSource data = requireTable("data", "calibrate on");
     Optional<Publication> output = Publication.check(this);
     JobContext context = context();
-    Preflight.check(context, model, Optional.of(data), Optional.empty(), Optional.empty(), by());
+    List<String> warnings =
+        new ArrayList<>(
+            Preflight.check(
+                context, model, Optional.of(data), Optional.empty(), Optional.empty(), by()));
     CalibrationJob.Result observed =
-        new CalibrationRun(
-                context, RunSettings.calibration(settings()), options.corrections())
-            .run(model, data);
+        Lineages.add(
+            new CalibrationRun(
+                    context, RunSettings.calibration(settings()), options.corrections())
+                .run(model, data),
+            tare(),
+            settings(),
+            model,
+            data);
+    warnings.addAll(Warnings.ofNonFinite(observed.state()));
     Calibration calibration =
         new Calibration(
             info.table("data", data).seconds("calibrate", observed.seconds()).end(Optional.of(model)),
             observed,
-            Warnings.ofNonFinite(observed.state()));
+            warnings);
     output.ifPresent(calibration::publish);
     return calibration;
   }

@@ -70,9 +70,9 @@ public final class Calibration implements Result {
   }
 
   static void addStates(Map<String, byte[]> files, CalibrationJob.Result observed) {
-    files.put(CalibrationState.FILE_NAME, observed.state().encode());
+    files.put(CalibrationState.FILE_NAME, observed.state().encodeFile());
     observed
         .slices()
-        .forEach((slice, state) -> files.put("slices/" + slice + ".tare", state.encode()));
+        .forEach((slice, state) -> files.put("slices/" + slice + ".tare", state.encodeFile()));
   }
 }

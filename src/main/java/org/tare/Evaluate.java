@@ -1,5 +1,6 @@
 package org.tare;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -63,13 +64,14 @@ public final class Evaluate extends Call<Evaluate> {
     DataSource rows = rows();
     Optional<Publication> output = Publication.check(this);
     JobContext context = context();
-    check(context, model, rows);
+    List<String> warnings = new ArrayList<>(check(context, model, rows));
     EvaluationJob.Result result =
         new EvaluationRun(context)
             .run(model.name(), model.original(), other, model.types(), rows, label());
+    warnings.addAll(Warnings.ofOutputs(result));
     Evaluation evaluation =
         new Evaluation(
-            info.table("validation", rows).seconds("evaluate", result.seconds()).end(Optional.of(model)), result, Warnings.ofOutputs(result));
+            info.table("validation", rows).seconds("evaluate", result.seconds()).end(Optional.of(model)), result, warnings);
     output.ifPresent(evaluation::publish);
     return evaluation;
   }
@@ -84,8 +86,8 @@ public final class Evaluate extends Call<Evaluate> {
     return DryRun.ofSettings(settings());
   }
 
-  private void check(JobContext context, FloatModel model, DataSource rows) {
-    Preflight.check(context, model, Optional.empty(), Optional.of(rows), label(), List.of());
+  private List<String> check(JobContext context, FloatModel model, DataSource rows) {
+    return Preflight.check(context, model, Optional.empty(), Optional.of(rows), label(), List.of());
   }
 
   private Optional<String> label() {

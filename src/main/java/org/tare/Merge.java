@@ -2,12 +2,14 @@ package org.tare;
 
 import java.util.List;
 import org.tare.stats.CalibrationState;
+import org.tare.stats.Duplicates;
 import org.tare.store.Existing;
 
 /** A sum of states to be. */
 public final class Merge {
   private final Tare tare;
   private final List<CalibrationState> states;
+  private Duplicates duplicates = Duplicates.REFUSE;
 
   Merge(Tare tare, List<CalibrationState> states) {
     this.tare = tare;
@@ -15,6 +17,12 @@ public final class Merge {
     if (states.isEmpty()) {
       throw TareException.usage("Missing the states to merge");
     }
+  }
+
+  /** Counts data twice that two of the states were made on; unless this is called, that is an error. */
+  public Merge allowDuplicates() {
+    duplicates = Duplicates.ALLOW;
+    return this;
   }
 
   /**
@@ -25,7 +33,7 @@ public final class Merge {
   public CalibrationState run() {
     CalibrationState merged = states.get(0);
     for (CalibrationState state : states.subList(1, states.size())) {
-      merged = merged.merge(state);
+      merged = merged.merge(state, duplicates);
     }
     return merged;
   }
@@ -37,7 +45,7 @@ public final class Merge {
    */
   public CalibrationState write(String file, Existing existing) {
     CalibrationState merged = run();
-    tare.files().write("calibration state", file, merged.encode(), existing);
+    tare.files().write("calibration state", file, merged.encodeFile(), existing);
     return merged;
   }
 }

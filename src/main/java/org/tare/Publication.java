@@ -72,7 +72,7 @@ final class Publication {
     }
     String kept = name.replaceAll("/+$", "") + ".state.tare";
     try {
-      files.write("calibration state", kept, state.get().encode(), Existing.REPLACE);
+      files.write("calibration state", kept, state.get().encodeFile(), Existing.REPLACE);
     } catch (TareException e) {
       return Optional.empty();
     }

@@ -80,8 +80,8 @@ public final class Run extends Call<Run> {
     Optional<DataSource> validation = validation();
     Optional<Publication> output = Publication.check(this);
     JobContext context = context();
-    Preflight.check(context, model, data, validation, label(), by());
-    List<String> warnings = new ArrayList<>();
+    List<String> warnings =
+        new ArrayList<>(Preflight.check(context, model, data, validation, label(), by()));
     Optional<CalibrationJob.Result> observed =
         data.filter(rows -> CalibrationRun.isUseful(options.corrections(), model))
             .map(rows -> calibrate(context, options, model, rows));
@@ -135,9 +135,9 @@ public final class Run extends Call<Run> {
 
   private CalibrationJob.Result calibrate(
       JobContext context, QuantizeOptions options, FloatModel model, DataSource rows) {
-    return new CalibrationRun(
-            context, RunSettings.calibration(settings()), options.corrections())
-        .run(model, rows);
+    CalibrationRun run =
+        new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
+    return Lineages.add(run.run(model, rows), tare(), settings(), model, rows);
   }
 
   private FloatModel readModel(QuantizeOptions options) {

@@ -60,7 +60,7 @@ enum Command {
   MERGE(
       "Adds states: of slices, of days, of anything that one model saw.",
       Positional.STATES,
-      List.of(OUTPUT, OVERWRITE, VERBOSE)),
+      List.of(OUTPUT, OVERWRITE, ALLOW_DUPLICATES, VERBOSE)),
   INSPECT(
       "Prints what a state holds, or what is quantized in an ONNX model.",
       Positional.FILE,

@@ -33,6 +33,7 @@ enum CommandOption {
   RULE("--rule", "pytorch|onnxruntime", "observe.rule"),
   AVERAGING_CONSTANT("--averaging-constant", "C", "observe.averaging-constant"),
   REDUCE_RANGE("--reduce-range", "", "observe.reduce-range"),
+  ALLOW_DUPLICATES("--allow-duplicates", "", "merge.duplicates"),
   DRY_RUN("--dry-run", "", "dry-run"),
   JSON("--json", "", "json"),
   VERBOSE("--verbose", "", "verbose");

@@ -12,6 +12,7 @@ import org.apache.spark.sql.SparkSession;
 import org.tare.Call;
 import org.tare.DryRun;
 import org.tare.Inspection;
+import org.tare.Merge;
 import org.tare.Observation;
 import org.tare.PrintableText;
 import org.tare.Result;
@@ -174,7 +175,11 @@ final class CommandRun implements AutoCloseable {
     String output = require("output", "--output FILE");
     List<CalibrationState> states = new ArrayList<>();
     positional.forEach(file -> states.add(tare.readState(file)));
-    CalibrationState merged = tare.merge(states).write(
+    Merge merge = tare.merge(states);
+    if (settings.flag("merge.duplicates")) {
+      merge.allowDuplicates();
+    }
+    CalibrationState merged = merge.write(
             output, settings.flag("overwrite") ? Existing.REPLACE : Existing.REFUSE);
     out.printf(
         Locale.ROOT,

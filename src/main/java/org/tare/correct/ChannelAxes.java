@@ -3,8 +3,8 @@ package org.tare.correct;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
+import org.tare.onnx.Operators;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
@@ -14,9 +14,6 @@ import org.tare.onnx.TensorType;
  * else the second, as convolutions have it.
  */
 public final class ChannelAxes {
-  private static final Set<String> LAST_AXIS =
-      Set.of("MatMul", "Gemm", "LayerNormalization", "Attention");
-
   private ChannelAxes() {}
 
   /**
@@ -39,9 +36,9 @@ public final class ChannelAxes {
       Node producer = producers.get(tensor);
       boolean isLast =
           type.rank() == 2
-              || (producer != null && LAST_AXIS.contains(producer.opType()))
+              || (producer != null && Operators.CHANNELS_LAST.contains(producer.opType()))
               || consumers.getOrDefault(tensor, List.of()).stream()
-                  .anyMatch(node -> LAST_AXIS.contains(node.opType()));
+                  .anyMatch(node -> Operators.CHANNELS_LAST.contains(node.opType()));
       int axis = isLast ? -1 : 1 - type.rank();
       boolean isFixed = type.shape()[type.rank() + axis] > 0;
       if (isFixed) {

@@ -117,6 +117,11 @@ public final class ModelSession implements AutoCloseable {
     };
   }
 
+  /** The version of ONNX Runtime. */
+  public static String runtimeVersion() {
+    return ENVIRONMENT.getVersion();
+  }
+
   /** The tensors the model reads, in its order. */
   public Map<String, TensorType> inputs() {
     return inputs;

@@ -5,14 +5,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
+import org.tare.onnx.Operators;
 import org.tare.onnx.Attention;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.GraphScope;
 import org.tare.onnx.GraphScope.Item;
 import org.tare.onnx.GraphScope.Place;
-import org.tare.rewrite.QOperatorRewriter;
 
 /**
  * Whether the nodes of a quantized model compute with integers or with floats, as far as the
@@ -46,62 +44,6 @@ final class NodeArithmetic {
   private static final Verdict INTEGER = new Verdict(Kind.INTEGER, "");
   private static final Verdict CONVERSION = new Verdict(Kind.CONVERSION, "");
   private static final Verdict NEITHER = new Verdict(Kind.NEITHER, "");
-
-  private static final Set<String> WITHOUT_FLOAT_RESULT =
-      Set.of(
-          "Shape",
-          "Size",
-          "NonZero",
-          "ArgMax",
-          "ArgMin",
-          "Equal",
-          "Greater",
-          "Less",
-          "GreaterOrEqual",
-          "LessOrEqual",
-          "And",
-          "Or",
-          "Xor",
-          "Not",
-          "IsNaN",
-          "IsInf",
-          "NonMaxSuppression",
-          "QuantizeLinear",
-          "DynamicQuantizeLinear",
-          "ConvInteger",
-          "MatMulInteger");
-
-  /** Operators of which a constant operand has to be quantized too. */
-  private static final Set<String> OF_OPERANDS =
-      Set.of("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Mul", "Concat", "Where");
-
-  /** What ONNX Runtime fuses pairs around, or moves them past. */
-  private static final Set<String> WITH_INTEGER_KERNEL =
-      Stream.concat(
-              QOperatorRewriter.MOVERS.stream(),
-              Stream.of(
-                  "Conv",
-                  "ConvTranspose",
-                  "Gemm",
-                  "MatMul",
-                  "Add",
-                  "Mul",
-                  "Concat",
-                  "Where",
-                  "AveragePool",
-                  "GlobalAveragePool",
-                  "ReduceMean",
-                  "Relu",
-                  "Clip",
-                  "LeakyRelu",
-                  "Sigmoid",
-                  "Softmax",
-                  "DepthToSpace",
-                  "SpaceToDepth"))
-          .collect(Collectors.toUnmodifiableSet());
-
-  private static final Set<String> WEIGHT_ONLY =
-      Set.of("MatMulNBits", "MatMulBnb4", "GatherBlockQuantized", "QEmbedLayerNormalization");
 
   private final Set<Place> quantized;
   private final QuantizedNeighbours neighbours;
@@ -141,7 +83,7 @@ final class NodeArithmetic {
         || isScaling(item)) {
       return CONVERSION;
     }
-    if (item.isKnownDomain() && WEIGHT_ONLY.contains(item.op())) {
+    if (item.isKnownDomain() && Operators.STORED_WEIGHT.contains(item.op())) {
       // ONNX Runtime's level 4: the activations are quantized on the way.
       return item.node().intAttribute("accuracy_level", 0) == 4
           ? INTEGER
@@ -150,7 +92,7 @@ final class NodeArithmetic {
     if (QuantizedOperator.of(item).isPresent()) {
       return INTEGER;
     }
-    if (item.isKnownDomain() && (WITHOUT_FLOAT_RESULT.contains(item.op()) || item.is("Cast"))) {
+    if (item.isKnownDomain() && (Operators.WITHOUT_FLOAT_RESULT.contains(item.op()) || item.is("Cast"))) {
       return NEITHER;
     }
     boolean readsIntegers =
@@ -186,7 +128,7 @@ final class NodeArithmetic {
     if (Attention.matches(item.node())) {
       return new Verdict(Kind.FLOAT, "ONNX Runtime does not fuse the pairs around it");
     }
-    if (!item.isKnownDomain() || !WITH_INTEGER_KERNEL.contains(item.op())) {
+    if (!item.isKnownDomain() || !Operators.FUSES_PAIRS.contains(item.op())) {
       return new Verdict(Kind.FLOAT, "no integer kernel is known for it");
     }
     boolean readsFloat =
@@ -195,7 +137,7 @@ final class NodeArithmetic {
                 in ->
                     isComputedFloat(item, in)
                         ? !dequantized(item, in)
-                        : OF_OPERANDS.contains(item.op())
+                        : Operators.QUANTIZED_OPERANDS.contains(item.op())
                             && !in.isEmpty()
                             && content(item, in) == Content.FLOAT);
     if (readsFloat) {
@@ -279,11 +221,11 @@ final class NodeArithmetic {
           .map(value -> of(value.type()))
           .orElse(Content.FLOAT);
     }
-    if (WITHOUT_FLOAT_RESULT.contains(op)) {
+    if (Operators.WITHOUT_FLOAT_RESULT.contains(op)) {
       return Content.OTHER;
     }
     if (op.equals("DequantizeLinear")
-        || WEIGHT_ONLY.contains(op)
+        || Operators.STORED_WEIGHT.contains(op)
         || QuantizedOperator.of(item).isPresent()) {
       return Content.FLOAT;
     }

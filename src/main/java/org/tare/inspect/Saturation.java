@@ -1,5 +1,6 @@
 package org.tare.inspect;
 
+import org.tare.onnx.Operators;
 import org.tare.onnx.GraphScope;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.ElementType;
@@ -8,7 +9,6 @@ import org.tare.onnx.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import org.tare.onnx.GraphScope.Item;
 import org.tare.onnx.GraphScope.Place;
 import org.tare.quant.WeightColumns;
@@ -24,8 +24,6 @@ import org.tare.quant.WeightColumns;
  */
 public final class Saturation {
   private static final int MOST = Short.MAX_VALUE;
-  private static final Set<String> ACTIVATION_FUNCTIONS = Set.of("Relu", "Clip");
-
   private Saturation() {}
 
   /** The CPUs that add up other integers. */
@@ -83,7 +81,7 @@ public final class Saturation {
   /** Whether the kernel of integers takes the place of a convolution between pairs. */
   private static boolean roundsResult(Item conv) {
     List<Item> readers = conv.scope().consumers(conv.node().output(0));
-    while (readers.size() == 1 && ACTIVATION_FUNCTIONS.contains(readers.get(0).op())) {
+    while (readers.size() == 1 && Operators.BOUNDS.contains(readers.get(0).op())) {
       readers = readers.get(0).scope().consumers(readers.get(0).node().output(0));
     }
     return readers.size() == 1 && readers.get(0).is("QuantizeLinear");

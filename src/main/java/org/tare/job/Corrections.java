@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.Set;
+import org.tare.onnx.Operators;
 import org.tare.job.CorrectionOptions.Switch;
 import org.tare.correct.SmoothQuant;
 import org.tare.onnx.OnnxModel;
@@ -22,8 +22,6 @@ import org.tare.spark.tasks.OutputMetrics;
  * lower with it. The error is noise over signal, the mean over the model's outputs.
  */
 public final class Corrections {
-  private static final Set<String> CONVOLUTIONS = Set.of("Conv", "ConvTranspose");
-
   private static final String NOT_IN_SEQUENCE = "Biases are not corrected in sequence: ";
 
   private static final String NOT_COMPARABLE =
@@ -239,7 +237,7 @@ public final class Corrections {
 
   private static boolean hasConvolutions(FloatModel model) {
     return model.prepared().graph().nodes().stream()
-        .filter(node -> CONVOLUTIONS.contains(node.opType()))
+        .filter(node -> Operators.CONVOLUTION.contains(node.opType()))
         .map(node -> model.mapping().of(node.opType(), node.label(), node.output(0)))
         .anyMatch(QConfig::quantized);
   }

@@ -1,9 +1,11 @@
 package org.tare.job;
 
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.tare.onnx.TensorType;
 import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BoundTable;
@@ -17,12 +19,12 @@ public final class Preflight {
   private Preflight() {}
 
   /**
-   * Does nothing if all is well.
+   * What is worth a warning, if all is well.
    *
    * @param by the columns that name slices of the calibration data
    * @throws org.tare.TareException that says what does not fit
    */
-  public static void check(
+  public static List<String> check(
       JobContext context,
       FloatModel model,
       Optional<DataSource> data,
@@ -34,12 +36,17 @@ public final class Preflight {
       inputs.put(input, model.types().get(input));
     }
     context.rows().mask(List.copyOf(inputs.keySet()));
-    data.ifPresent(rows -> check(context, "calibrate", model, inputs, rows, Optional.empty(), by));
+    Set<String> notes = new LinkedHashSet<>();
+    data.ifPresent(
+        rows ->
+            notes.addAll(check(context, "calibrate", model, inputs, rows, Optional.empty(), by)));
     validation.ifPresent(
-        rows -> check(context, "evaluate", model, inputs, rows, label, List.of()));
+        rows ->
+            notes.addAll(check(context, "evaluate", model, inputs, rows, label, List.of())));
+    return List.copyOf(notes);
   }
 
-  private static void check(
+  private static List<String> check(
       JobContext context,
       String action,
       FloatModel model,
@@ -48,7 +55,8 @@ public final class Preflight {
       Optional<String> label,
       List<String> by) {
     try (SessionSettings settings = new SessionSettings(context.spark().get())) {
-      BoundTable.bind(
+      BoundTable table =
+          BoundTable.bind(
               settings,
             action,
             model.name(),
@@ -58,8 +66,9 @@ public final class Preflight {
             label,
             by,
             context.rows().batch(),
-            context.rows().badRows())
-          .checkHead(rows.label());
+            context.rows().badRows());
+      table.checkHead(rows.label());
+      return table.notes();
     }
   }
 }

@@ -8,6 +8,7 @@ import java.util.Optional;
 import org.tare.correct.SmoothQuant;
 import org.tare.infer.TensorTypes;
 import org.tare.onnx.OnnxModel;
+import org.tare.plan.ChosenRanges;
 import org.tare.rewrite.FloatNodeNotes;
 import org.tare.rewrite.Quantization;
 import org.tare.rewrite.QuantizedModel;
@@ -55,18 +56,19 @@ public final class QuantizationRun {
   public Result run(
       FloatModel model, Optional<CalibrationState> state, Optional<DataSource> rows) {
     List<String> warnings = new ArrayList<>(Warnings.ofOverrides(model));
+    Optional<ChosenRanges> ranges = state.map(ChosenRanges::new);
     long begun = System.nanoTime();
     Corrections.Chosen chosen =
         Corrections.choose(
             context,
             options,
-            (candidate, form) -> quantized(candidate, state, form).model(),
+            (candidate, form) -> quantized(candidate, ranges, form).model(),
             model,
             smoothed(model, state, warnings),
             rows);
     chosen.warning().ifPresent(warnings::add);
     long corrected = System.nanoTime();
-    QuantizedModel quantized = quantized(chosen.model(), state, options.form());
+    QuantizedModel quantized = quantized(chosen.model(), ranges, options.form());
     finish(chosen.model(), quantized);
     Warnings.ofWiderWeights(chosen.model(), quantized).ifPresent(warnings::add);
     return new Result(
@@ -96,12 +98,12 @@ public final class QuantizationRun {
   }
 
   private QuantizedModel quantized(
-      FloatModel model, Optional<CalibrationState> state, Quantization.Form form) {
+      FloatModel model, Optional<ChosenRanges> ranges, Quantization.Form form) {
     Map<String, String> all = new LinkedHashMap<>(metadata);
     all.put("tare.float_model.sha256", model.original().digest());
-    state.ifPresent(observed -> all.put("tare.state.sha256", observed.digest()));
-    return Quantization.quantize(
-        model.prepared(), model.types(), model.mapping(), form, state, all);
+    ranges.ifPresent(chosen -> all.put("tare.state.sha256", chosen.state().digest()));
+    return Quantization.quantizeWith(
+        model.prepared(), model.types(), model.mapping(), form, ranges, all);
   }
 
   private void finish(FloatModel model, QuantizedModel quantized) {

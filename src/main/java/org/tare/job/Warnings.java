@@ -87,7 +87,7 @@ public final class Warnings {
   /** Outputs that the comparison leaves out, whole or in part. */
   public static List<String> ofOutputs(EvaluationJob.Result result) {
     List<String> warnings = new ArrayList<>();
-    for (String output : result.unlike()) {
+    for (String output : result.ofOtherShape()) {
       warnings.add(
           "Output \""
               + output

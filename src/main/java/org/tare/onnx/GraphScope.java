@@ -50,10 +50,6 @@ public final class GraphScope {
     }
   }
 
-  private static final Set<String> MOVERS =
-      Set.of(
-          "Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather");
-
   private final GraphScope parent;
   private final String path;
   private final Map<String, Tensor> constants = new LinkedHashMap<>();
@@ -234,7 +230,7 @@ public final class GraphScope {
 
   /** Whether a node gives its first input's values back, in other places. */
   public static boolean moves(Item item) {
-    return item.isKnownDomain() && MOVERS.contains(item.op());
+    return item.isKnownDomain() && Operators.MOVES_VALUES.contains(item.op());
   }
 
   public Optional<Item> producer(String tensor) {

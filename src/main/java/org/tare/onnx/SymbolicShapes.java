@@ -23,75 +23,6 @@ import org.tare.onnx.proto.Onnx.ValueInfoProto;
  * <p>What does not follow is left out: a shape that is here holds for every run.
  */
 public final class SymbolicShapes {
-  /** Of each float tensor the same shape as of what it is computed from, element by element. */
-  private static final Set<String> SAME =
-      Set.of(
-          "Abs",
-          "Cast",
-          "Ceil",
-          "Celu",
-          "Clip",
-          "Dropout",
-          "Elu",
-          "Erf",
-          "Exp",
-          "Floor",
-          "Gelu",
-          "HardSigmoid",
-          "HardSwish",
-          "Identity",
-          "InstanceNormalization",
-          "LayerNormalization",
-          "LeakyRelu",
-          "Log",
-          "LogSoftmax",
-          "Mish",
-          "Neg",
-          "Not",
-          "PRelu",
-          "Reciprocal",
-          "Relu",
-          "Round",
-          "Selu",
-          "Sigmoid",
-          "Sign",
-          "Softmax",
-          "Softplus",
-          "Softsign",
-          "Sqrt",
-          "Tanh",
-          "ThresholdedRelu",
-          "BatchNormalization");
-
-  private static final Set<String> BROADCAST =
-      Set.of(
-          "Add",
-          "And",
-          "Div",
-          "Equal",
-          "Greater",
-          "GreaterOrEqual",
-          "Less",
-          "LessOrEqual",
-          "Max",
-          "Min",
-          "Mul",
-          "Or",
-          "Pow",
-          "Sub",
-          "Where");
-
-  private static final Set<String> REDUCTIONS =
-      Set.of(
-          "ReduceL1",
-          "ReduceL2",
-          "ReduceMax",
-          "ReduceMean",
-          "ReduceMin",
-          "ReduceProd",
-          "ReduceSum",
-          "ReduceSumSquare");
-
   /** Longer tensors of integers are no shapes. */
   private static final int MOST_SIZES = 16;
 
@@ -219,13 +150,13 @@ public final class SymbolicShapes {
           case "Transpose" -> first.flatMap(shape -> transposed(node, shape));
           case "Slice" -> first.flatMap(shape -> sliced(node, shape));
           default -> {
-            if (SAME.contains(node.opType())) {
+            if (Operators.SAME_SHAPE.contains(node.opType())) {
               passOnValues(node);
               yield first;
-            } else if (BROADCAST.contains(node.opType())) {
+            } else if (Operators.BROADCASTS.contains(node.opType())) {
               yield broadcast(node.inputs().stream().map(this::shape).toList());
             }
-            yield REDUCTIONS.contains(node.opType())
+            yield Operators.REDUCES.contains(node.opType())
                 ? first.flatMap(shape -> reduced(node, shape))
                 : Optional.empty();
           }

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.tare.onnx.Operators;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
@@ -50,10 +51,6 @@ public final class QuantizationPlan {
           config.dtype(), config.scheme().isSymmetric(), reduceRange);
     }
   }
-
-  private static final Set<String> ARITHMETIC = Set.of("Add", "Sub", "Mul", "Div");
-
-  private static final Set<String> RECURRENT = Set.of("LSTM", "GRU", "RNN");
 
   private final Graph graph;
   private final Map<String, TensorType> types;
@@ -190,7 +187,7 @@ public final class QuantizationPlan {
    */
   public static boolean isCompletedDynamically(Node node, QConfigMapping mapping) {
     return node.isStandard()
-        && RECURRENT.contains(node.opType())
+        && Operators.RECURRENT.contains(node.opType())
         && !mapping.backend().quantizesInputsOnly();
   }
 
@@ -392,7 +389,7 @@ public final class QuantizationPlan {
       return Optional.of("all that it reads is float32");
     }
     boolean isArithmetic =
-        ARITHMETIC.contains(node.opType()) && !mapping.backend().roundsProducts();
+        Operators.ARITHMETIC.contains(node.opType()) && !mapping.backend().roundsProducts();
     if (isArithmetic && !floats.stream().allMatch(rounded::contains)) {
       return Optional.of("it reads float32 or a constant too, and has no faster integer kernel");
     }

@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
+import org.tare.onnx.Operators;
 import org.tare.onnx.Attention;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
@@ -26,10 +26,6 @@ import org.tare.quant.DType;
  * of them. Graphs inside of If, Loop and Scan are rewritten too.
  */
 final class DataFreeRewriter {
-  private static final Set<String> WEIGHTED =
-      Set.of("MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN");
-  private static final Set<String> INTEGER = Set.of("MatMul", "Gemm", "Conv", "LSTM", "Attention");
-
   private final QConfigMapping mapping;
   private final Mode mode;
   private final boolean standardOnly;
@@ -120,7 +116,7 @@ final class DataFreeRewriter {
 
   private Optional<String> rewrite(
       Node node, QConfig config, IntegerProducts products, StoredWeights stored) {
-    if (mode != Mode.DYNAMIC || !INTEGER.contains(node.opType())) {
+    if (mode != Mode.DYNAMIC || !Operators.DYNAMIC_INTEGERS.contains(node.opType())) {
       return stored.rewrite(node, config);
     }
     Optional<String> why = products.rewrite(node, config.withWeightType(DType.INT8));
@@ -137,7 +133,7 @@ final class DataFreeRewriter {
   }
 
   private static boolean isWeighted(Node node) {
-    return Attention.matches(node) || (node.isStandard() && WEIGHTED.contains(node.opType()));
+    return Attention.matches(node) || (node.isStandard() && Operators.WEIGHTED.contains(node.opType()));
   }
 
   private Optional<String> obstacle(Graph graph, Node node, QConfig config) {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.tare.onnx.Operators;
 import org.tare.onnx.Attention;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.Graph;
@@ -31,25 +32,6 @@ public final class QOperatorRewriter {
           "Sigmoid", "QLinearSigmoid",
           "LeakyRelu", "QLinearLeakyRelu",
           "Softmax", "QLinearSoftmax");
-
-  /** Operators that move integers of 8 bits as they move floats. */
-  public static final Set<String> MOVERS =
-      Set.of(
-          "MaxPool",
-          "Resize",
-          "Reshape",
-          "Flatten",
-          "Transpose",
-          "Squeeze",
-          "Unsqueeze",
-          "Slice",
-          "Split",
-          "Pad",
-          "Gather",
-          "GatherElements",
-          "Expand",
-          "Tile",
-          "Identity");
 
   private final OnnxModel model;
   private final Graph graph;
@@ -125,7 +107,7 @@ public final class QOperatorRewriter {
       default ->
           UNARY.containsKey(node.opType())
               ? unary(node, UNARY.get(node.opType()))
-              : MOVERS.contains(node.opType()) && move(node);
+              : Operators.MOVES_INTEGERS.contains(node.opType()) && move(node);
     };
   }
 

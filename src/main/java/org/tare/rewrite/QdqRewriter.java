@@ -9,7 +9,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
-import java.util.TreeMap;
 import org.tare.correct.BiasCorrection;
 import org.tare.correct.ChannelWeight;
 import org.tare.onnx.Graph;
@@ -20,7 +19,6 @@ import org.tare.onnx.TensorType;
 import org.tare.plan.EmbeddingTables;
 import org.tare.plan.OpRule;
 import org.tare.plan.QuantizationPlan;
-import org.tare.plan.QuantizationPlan.Activation;
 import org.tare.plan.WeightAxes;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
@@ -29,11 +27,9 @@ import org.tare.quant.DType;
 import org.tare.quant.QParams;
 import org.tare.quant.QParamsRule;
 import org.tare.quant.WeightQuantizer;
-import org.tare.range.Range;
-import org.tare.range.RangeChoice;
-import org.tare.range.RangeSearch;
 import org.tare.rewrite.QuantizedConstants.Weight;
 import org.tare.plan.ActivationQParams;
+import org.tare.plan.ChosenRanges;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.ChannelStats;
 import org.tare.stats.TensorStats;
@@ -70,6 +66,7 @@ public final class QdqRewriter {
    * Quantizes a copy of the model.
    *
    * @param prepared the float model that the plan was made for; it is not changed
+   * @param ranges chosen from the state that was observed
    * @param metadata goes into the model's metadata_props
    * @throws org.tare.TareException if the state lacks a tensor of the plan, or holds no finite
    *     value of one
@@ -78,7 +75,7 @@ public final class QdqRewriter {
       OnnxModel prepared,
       Map<String, TensorType> types,
       QConfigMapping mapping,
-      CalibrationState state,
+      ChosenRanges ranges,
       Map<String, String> metadata) {
     OnnxModel copy = prepared.copy();
     QuantizationPlan plan = QuantizationPlan.of(copy, types, mapping);
@@ -86,9 +83,9 @@ public final class QdqRewriter {
         new QdqRewriter(
             copy.graph(),
             plan,
-            choose(plan, state),
+            ranges.of(plan),
             mapping.backend().quantizesInputsOnly(),
-            mapping.correctsBias() ? Optional.of(state) : Optional.empty());
+            mapping.correctsBias() ? Optional.of(ranges.state()) : Optional.empty());
     rewriter.rewrite();
     copy.metadata().putAll(metadata);
     return new QuantizedModel(
@@ -108,37 +105,6 @@ public final class QdqRewriter {
     this.plan = plan;
     this.outputs = new HashSet<>(graph.outputNames());
     this.chosen = chosen;
-  }
-
-  private static SortedMap<String, ActivationQParams> choose(
-      QuantizationPlan plan, CalibrationState state) {
-    Map<String, List<String>> sharedBy = new TreeMap<>();
-    Map<String, Activation> roots = new HashMap<>();
-    for (Map.Entry<String, Activation> entry : new TreeMap<>(plan.activations()).entrySet()) {
-      Activation activation = entry.getValue();
-      roots.put(activation.root(), activation);
-      sharedBy.computeIfAbsent(activation.root(), r -> new ArrayList<>()).add(entry.getKey());
-    }
-    SortedMap<String, ActivationQParams> chosen = new TreeMap<>();
-    sharedBy.forEach(
-        (root, tensors) -> {
-          Activation activation = roots.get(root);
-          RangeChoice choice =
-              activation
-                  .fixedRange()
-                  .map(range -> new RangeChoice(range, "fixed", 0, 0, 0))
-                  .orElseGet(
-                      () ->
-                          RangeSearch.choose(
-                              root,
-                              state.tensor(root),
-                              activation.config().method(),
-                              activation.spec()));
-          Range range = choice.range();
-          QParams q = activation.spec().qparams(range.min(), range.max());
-          chosen.put(root, new ActivationQParams(q, choice, tensors));
-        });
-    return chosen;
   }
 
   private QParams qparams(String tensor) {

@@ -5,6 +5,7 @@ import java.util.Optional;
 import org.tare.TareException;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
+import org.tare.plan.ChosenRanges;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.stats.CalibrationState;
@@ -43,13 +44,24 @@ public final class Quantization {
       Form form,
       Optional<CalibrationState> state,
       Map<String, String> metadata) {
+    return quantizeWith(prepared, types, mapping, form, state.map(ChosenRanges::new), metadata);
+  }
+
+  /** The same with ranges of a state, which several quantizations of one model share. */
+  public static QuantizedModel quantizeWith(
+      OnnxModel prepared,
+      Map<String, TensorType> types,
+      QConfigMapping mapping,
+      Form form,
+      Optional<ChosenRanges> ranges,
+      Map<String, String> metadata) {
     QuantizedModel quantized;
     if (mapping.mode() == Mode.STATIC) {
-      CalibrationState observed =
-          state.orElseThrow(
+      ChosenRanges observed =
+          ranges.orElseThrow(
               () ->
                   TareException.usage(
-                      "Missing the calibration state that the mode static needs: give --state FILE"));
+                      "Missing the calibration state that the mode static needs: set state"));
       quantized = QdqRewriter.quantize(prepared, types, mapping, observed, metadata);
       if (form == Form.QOPERATOR) {
         quantized = QOperatorRewriter.rewrite(quantized);

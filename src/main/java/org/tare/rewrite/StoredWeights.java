@@ -1,8 +1,8 @@
 package org.tare.rewrite;
 
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Consumer;
+import org.tare.onnx.Operators;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.plan.FiniteValues;
@@ -18,8 +18,6 @@ import org.tare.rewrite.QuantizedConstants.Weight;
  * can saturate, so they have all bits and no limit.
  */
 final class StoredWeights {
-  private static final Set<String> RECURRENT = Set.of("LSTM", "GRU", "RNN");
-
   private final Graph graph;
   private final QuantizedConstants constants;
   private final BlockedWeights blocks;
@@ -36,7 +34,7 @@ final class StoredWeights {
   /** Writes the node with its weights as integers; gives the reason if it can't. */
   Optional<String> rewrite(Node node, QConfig given) {
     QConfig config = given.withoutReducedRange();
-    if (RECURRENT.contains(node.opType())) {
+    if (Operators.RECURRENT.contains(node.opType())) {
       return recurrent(node, config.withWeightType(DType.INT8));
     }
     Weight weight = constants.read(node.input(1)).roundedFor(node, config);

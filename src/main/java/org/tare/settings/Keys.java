@@ -445,6 +445,12 @@ public final class Keys {
             "dry-run",
             false,
             "check everything and print what would be done; compute and write nothing"));
+    keys.add(
+        Key.flag(
+            group,
+            "merge.duplicates",
+            false,
+            "merge states of the same data, which is then counted twice"));
     keys.add(Key.flag(group, "json", false, "print the result as JSON alone"));
     keys.add(Key.flag(group, "verbose", false, "show Spark's log, and stack traces"));
   }

@@ -1,5 +1,10 @@
 package org.tare.store;
 
+import org.apache.hadoop.fs.FileStatus;
+import java.util.HexFormat;
+import java.security.NoSuchAlgorithmException;
+import java.security.MessageDigest;
+import java.nio.charset.StandardCharsets;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -62,6 +67,32 @@ public final class HadoopFiles {
           : path.toString();
     } catch (IOException e) {
       throw FileErrors.reading("data", name, e);
+    }
+  }
+
+  /**
+   * A fingerprint of files, in hexadecimal: SHA-256 of their names, sizes and times, in the order of
+   * names. Files that are not there count by name alone.
+   */
+  public String fingerprint(String... names) {
+    String[] sorted = names.clone();
+    Arrays.sort(sorted);
+    StringBuilder text = new StringBuilder();
+    for (String name : sorted) {
+      text.append(name).append('\n');
+      try {
+        Path path = new Path(name);
+        FileStatus status = path.getFileSystem(configuration).getFileStatus(path);
+        text.append(status.getLen()).append(' ').append(status.getModificationTime()).append('\n');
+      } catch (IOException e) {
+        text.append('\n');
+      }
+    }
+    try {
+      MessageDigest sha = MessageDigest.getInstance("SHA-256");
+      return HexFormat.of().formatHex(sha.digest(text.toString().getBytes(StandardCharsets.UTF_8)));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
     }
   }
 

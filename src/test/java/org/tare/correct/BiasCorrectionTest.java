@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.tare.plan.ChosenRanges;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -167,7 +168,8 @@ class BiasCorrectionTest {
     for (boolean corrects : new boolean[] {false, true}) {
       QConfigMapping mapping =
           new QConfigMapping(Mode.STATIC, Backend.ONNXRUNTIME_CPU, config, List.of(), corrects);
-      QuantizedModel quantized = QdqRewriter.quantize(model, types, mapping, state, Map.of());
+      QuantizedModel quantized = QdqRewriter.quantize(
+              model, types, mapping, new ChosenRanges(state), Map.of());
       OnnxChecker.check(TestModel.bytes(quantized.model()));
       errors.add(meanError(expected, TestModel.run(quantized.model(), inputs).get("y").floats()));
     }

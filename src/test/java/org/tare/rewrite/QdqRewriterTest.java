@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.tare.plan.ChosenRanges;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -434,7 +435,7 @@ class QdqRewriterTest {
                     prepared,
                     TensorTypes.of(prepared, "m"),
                     STANDARD,
-                    new CalibrationState(model.digest(), 1, new TreeMap<>()),
+                    new ChosenRanges(new CalibrationState(model.digest(), 1, new TreeMap<>())),
                     Map.of()));
     assertTrue(e.getMessage().startsWith("Cannot quantize: the calibration state holds no tensor"));
   }

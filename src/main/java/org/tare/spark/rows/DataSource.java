@@ -10,6 +10,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.tare.spark.SparkFailures;
+import org.tare.store.HadoopFiles;
 
 /**
  * Which rows to read: those of files, a table, a query or a DataFrame, all of them or a sample.
@@ -18,6 +19,9 @@ import org.tare.spark.SparkFailures;
  */
 public record DataSource(Origin origin, Optional<Sample> sample, Optional<String> key) {
   private static final long SHARE_STEPS = 1L << 32;
+
+  /** Asking for more takes too long. */
+  private static final int MOST_FILES = 1000;
 
   /** Where the rows come from. */
   public sealed interface Origin {
@@ -42,7 +46,8 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
 
     @Override
     public Dataset<Row> rows(SparkSession spark) {
-      return spark.read().format(format).options(options).load(path);
+      HadoopFiles files = new HadoopFiles(spark.sparkContext().hadoopConfiguration());
+      return spark.read().format(format).options(options).load(files.forSpark(path));
     }
   }
 
@@ -88,6 +93,21 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
   /** What to call it in messages. */
   public String label() {
     return origin.label();
+  }
+
+  /**
+   * A fingerprint of the files that the rows are read from: of their names, sizes and times. Empty
+   * where Spark does not tell the files, or there are very many.
+   */
+  public String snapshot(SparkSession spark) {
+    try {
+      String[] names = load(spark).inputFiles();
+      HadoopFiles files = new HadoopFiles(spark.sparkContext().hadoopConfiguration());
+      return names.length == 0 || names.length > MOST_FILES ? "" : files.fingerprint(names);
+    } catch (RuntimeException e) {
+      // What a table is made of is good to know, and no reason to fail.
+      return "";
+    }
   }
 
   /** The whole table, lazily. */

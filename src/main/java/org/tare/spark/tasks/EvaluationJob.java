@@ -49,7 +49,7 @@ public final class EvaluationJob {
    * What the comparison gives.
    *
    * @param outputs of each float32 output that can be compared, by its name, in the model's order
-   * @param unlike outputs of which the models gave different shapes, since these depend on values;
+   * @param ofOtherShape outputs of which the models gave different shapes, since these depend on values;
    *     they are not in the others
    */
   public record Result(
@@ -57,7 +57,7 @@ public final class EvaluationJob {
       long skipped,
       String reason,
       Map<String, OutputMetrics> outputs,
-      List<String> unlike,
+      List<String> ofOtherShape,
       double seconds) {}
 
   /**
@@ -170,9 +170,9 @@ public final class EvaluationJob {
       partial.metrics().forEach((name, metrics) -> merged.get(name).merge(metrics));
     }
     source.check(request.data().label(), rows, skipped, reason);
-    List<String> unlike = outputs.stream().filter(name -> merged.get(name).isUnlike()).toList();
-    merged.keySet().removeAll(unlike);
-    return new Result(rows, skipped, reason, merged, unlike, (System.nanoTime() - started) / 1e9);
+    List<String> ofOtherShape = outputs.stream().filter(name -> merged.get(name).hasOtherShape()).toList();
+    merged.keySet().removeAll(ofOtherShape);
+    return new Result(rows, skipped, reason, merged, ofOtherShape, (System.nanoTime() - started) / 1e9);
   }
 
   /**
@@ -271,7 +271,7 @@ public final class EvaluationJob {
         Values x = expected.get(output);
         Values y = actual.get(output);
         if (!Arrays.equals(x.shape(), y.shape())) {
-          metrics.get(output).setUnlike();
+          metrics.get(output).markOtherShape();
           continue;
         }
         boolean isBatchMajor = x.shape().length > 0 && x.shape()[0] == given;

@@ -19,7 +19,7 @@ public final class OutputMetrics implements Serializable {
   long floatTop5;
   long quantizedTop5;
   boolean classes;
-  private boolean unlike;
+  private boolean otherShape;
 
   void merge(OutputMetrics other) {
     rows += other.rows;
@@ -31,16 +31,16 @@ public final class OutputMetrics implements Serializable {
     floatTop5 += other.floatTop5;
     quantizedTop5 += other.quantizedTop5;
     classes |= other.classes;
-    unlike |= other.unlike;
+    otherShape |= other.otherShape;
   }
 
   /** The models gave values of different shapes, which cannot be compared. */
-  void setUnlike() {
-    unlike = true;
+  void markOtherShape() {
+    otherShape = true;
   }
 
-  boolean isUnlike() {
-    return unlike;
+  boolean hasOtherShape() {
+    return otherShape;
   }
 
   /**

@@ -1,0 +1,73 @@
+package org.tare.plan;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import org.tare.plan.QuantizationPlan.Activation;
+import org.tare.quant.QParams;
+import org.tare.quant.QuantSpec;
+import org.tare.range.Range;
+import org.tare.range.RangeChoice;
+import org.tare.range.RangeMethod;
+import org.tare.range.RangeSearch;
+import org.tare.stats.CalibrationState;
+
+/**
+ * The ranges that are chosen from one calibration state. Each is searched once, however many plans
+ * ask for it: trials of a model differ in weights and biases, not in these. Not thread-safe.
+ */
+public final class ChosenRanges {
+  private record Key(String tensor, RangeMethod method, QuantSpec spec) {}
+
+  private final CalibrationState state;
+  private final Map<Key, RangeChoice> found = new HashMap<>();
+
+  public ChosenRanges(CalibrationState state) {
+    this.state = state;
+  }
+
+  /** What was observed. */
+  public CalibrationState state() {
+    return state;
+  }
+
+  /**
+   * The qparams of every activation of a plan, by the root tensor whose range they are of.
+   *
+   * @throws org.tare.TareException if the state lacks a tensor of the plan, or holds no finite
+   *     value of one
+   */
+  public SortedMap<String, ActivationQParams> of(QuantizationPlan plan) {
+    Map<String, List<String>> sharedBy = new TreeMap<>();
+    Map<String, Activation> roots = new HashMap<>();
+    for (Map.Entry<String, Activation> entry : new TreeMap<>(plan.activations()).entrySet()) {
+      Activation activation = entry.getValue();
+      roots.put(activation.root(), activation);
+      sharedBy.computeIfAbsent(activation.root(), r -> new ArrayList<>()).add(entry.getKey());
+    }
+    SortedMap<String, ActivationQParams> chosen = new TreeMap<>();
+    sharedBy.forEach((root, tensors) -> chosen.put(root, qparams(roots.get(root), tensors)));
+    return chosen;
+  }
+
+  private ActivationQParams qparams(Activation activation, List<String> tensors) {
+    RangeChoice choice =
+        activation
+            .fixedRange()
+            .map(range -> new RangeChoice(range, "fixed", 0, 0, 0))
+            .orElseGet(() -> choose(activation));
+    Range range = choice.range();
+    QParams q = activation.spec().qparams(range.min(), range.max());
+    return new ActivationQParams(q, choice, tensors);
+  }
+
+  private RangeChoice choose(Activation activation) {
+    String root = activation.root();
+    return found.computeIfAbsent(
+        new Key(root, activation.config().method(), activation.spec()),
+        key -> RangeSearch.choose(root, state.tensor(root), key.method(), key.spec()));
+  }
+}
