@@ -54,7 +54,7 @@ class CommandTest {
     JsonNode result = new ObjectMapper().readTree(files.get("result.json"));
     JsonNode logits = result.path("evaluation").path("outputs").path("logits");
     assertEquals(0.9910, logits.path("float_top1").asDouble(), 1e-9);
-    assertTrue(logits.path("quantized_top1").asDouble() >= 0.9907, logits.toString());
+    assertTrue(logits.path("quantized_top1").asDouble() >= 0.9910, logits.toString());
     assertTrue(logits.path("sqnr_db").asDouble() >= 35.5, logits.toString());
     WrittenProducts.assertPortable(OnnxModel.read(folder.resolve("demo/model.onnx")));
     assertEquals(7000, result.path("calibration").path("rows").asLong());
