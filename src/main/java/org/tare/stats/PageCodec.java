@@ -260,7 +260,8 @@ final class PageCodec {
         sum += count;
         sums |= sum;
         counts[i] += sign * count;
-        holding |= -count >>> 63 << i;
+        // The sign of a count taken from zero, which comes to stand at the count's place.
+        holding = holding >>> 1 | -count & Long.MIN_VALUE;
       }
       used += Long.bitCount(holding);
       if (holding != 0) {
