@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.function.Consumer;
 import java.util.zip.GZIPInputStream;
@@ -128,8 +129,7 @@ class CanonicalStatesTest {
   }
 
   private static byte[] crafted(String name) throws IOException {
-    try (InputStream in =
-        CanonicalStatesTest.class.getResourceAsStream("/cases/states/" + name)) {
+    try (InputStream in = CanonicalStatesTest.class.getResourceAsStream("/cases/states/" + name)) {
       return (name.endsWith(".gz") ? new GZIPInputStream(in) : in).readAllBytes();
     }
   }
@@ -250,14 +250,12 @@ class CanonicalStatesTest {
     float[][] wrong = {{-0f, 0f}, {0f, -0f}, {0f, 1f}, {-1f, 0f}, {Float.NaN, 0f}, {1, 1}};
     for (float[] range : wrong) {
       assertBodyRefused(
-          String.format(reason, range[0], range[1]),
-          out -> counts(out, 2, range[0], range[1], 0));
+          String.format(reason, range[0], range[1]), out -> counts(out, 2, range[0], range[1], 0));
     }
     // The bucket [1, 1 + 2^-7), of two values and of one.
     float[][] ofTwo = {{1.0079f, 1f}, {1f, 1.0078125f}, {0.999f, 1f}, {1f, 2f}, {-1f, 1f}};
     for (float[] range : ofTwo) {
-      assertBodyRefused(
-          String.format(reason, range[0], range[1]), out -> oneBucket(out, range, 2));
+      assertBodyRefused(String.format(reason, range[0], range[1]), out -> oneBucket(out, range, 2));
     }
     float[] apart = {1f, 1.001f};
     assertBodyRefused(String.format(reason, 1f, 1.001f), out -> oneBucket(out, apart, 1));
@@ -276,7 +274,7 @@ class CanonicalStatesTest {
   void namesAreInOrder() {
     for (String[] names : new String[][] {{"b", "a"}, {"a", "a"}}) {
       ByteWriter out = new ByteWriter();
-      out.bytes("TARE".getBytes(java.nio.charset.StandardCharsets.US_ASCII));
+      out.bytes("TARE".getBytes(StandardCharsets.US_ASCII));
       out.u8(2);
       out.u8(0);
       out.string("");

@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeout;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -16,7 +16,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.tare.TareException;
 import org.tare.stats.StateSamples.Part;
 
-/** Merging of states: its laws with lineage, what it refuses, and that a refusal changes nothing. */
+/**
+ * Merging of states: its laws with lineage, what it refuses, and that a refusal changes nothing.
+ */
 class MergeLawsTest {
   private static final String SUM = " are above 2^63 - 1, which no count passes";
 
@@ -83,16 +85,11 @@ class MergeLawsTest {
     };
     CalibrationState ours = state.withLineage(Lineage.of(of(source, o, "x")));
     for (Lineage.Source other : others) {
-      assertEquals(
-          2 * state.rows(), ours.merge(state.withLineage(Lineage.of(other))).rows());
+      assertEquals(2 * state.rows(), ours.merge(state.withLineage(Lineage.of(other))).rows());
     }
     Lineage.Source columns =
-        of(
-            source,
-            new Lineage.Origin("d", "v3", o.slice(), o.sample(), java.util.List.of("z")),
-            "x");
-    assertThrows(
-        TareException.class, () -> ours.merge(state.withLineage(Lineage.of(columns))));
+        of(source, new Lineage.Origin("d", "v3", o.slice(), o.sample(), List.of("z")), "x");
+    assertThrows(TareException.class, () -> ours.merge(state.withLineage(Lineage.of(columns))));
   }
 
   private static Lineage.Source of(Lineage.Source source, Lineage.Origin origin, String digest) {
@@ -160,12 +157,11 @@ class MergeLawsTest {
             observed.observe(place, place);
             Recording one = Recording.of(batches / 2);
             one.observe(place, place);
-            merged.merge(TensorStats.of(place).with(one));
+            merged.merge(TensorStats.empty().with(one));
           }
           assertEquals(batches / 2, observed.batches().size());
           assertEquals(batches / 2, observed.end());
           assertEquals(observed, merged.recording().orElseThrow());
-          assertTrue(merged.count() == batches);
         });
   }
 
@@ -181,7 +177,7 @@ class MergeLawsTest {
             int place = 2 * i % places + 2 * i / places;
             MovingAverage one = MovingAverage.at(place, 0.5f, 1);
             one.observe(-place, place);
-            merged.merge(TensorStats.of(place).with(one));
+            merged.merge(TensorStats.empty().with(one));
           }
           assertEquals(1, merged.average().orElseThrow().runs().size());
           assertEquals(places, merged.average().orElseThrow().batches());

@@ -48,8 +48,7 @@ final class StateSamples {
       stats
           .channels()
           .ifPresent(
-              channels ->
-                  new ChannelObserver(observer).observe(channels, values, 0, 12, 2, 2));
+              channels -> new ChannelObserver(observer).observe(channels, values, 0, 12, 2, 2));
       float[] means = Samples.normal(random, 4);
       stats
           .average()
