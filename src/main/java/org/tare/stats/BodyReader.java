@@ -130,15 +130,16 @@ final class BodyReader {
       // Of values below zero, the greatest magnitude is the least.
       int least = lastNegative < 0 && zeros == 0 ? firstPositive : lastNegative;
       int greatest = lastPositive < 0 && zeros == 0 ? firstNegative : lastPositive;
-      fits =
-          isIn(min, least) && isIn(max, greatest) && (finite == 1 ? min == max : min <= max);
+      fits = isIn(min, least) && isIn(max, greatest) && (finite == 1 ? min == max : min <= max);
     }
     if (!fits) {
       throw in.damaged("range [" + min + ", " + max + "] does not fit the counts");
     }
   }
 
-  /** Whether a value is one of a bucket; of no bucket, -1, whether it is zero as min and max are. */
+  /**
+   * Whether a value is one of a bucket; of no bucket, -1, whether it is zero as min and max are.
+   */
   private static boolean isIn(float value, int bucket) {
     int bits = Float.floatToRawIntBits(value);
     return bucket < 0 ? bits == 0 : bits >>> FloatHistogram.SHIFT == bucket && value != 0;

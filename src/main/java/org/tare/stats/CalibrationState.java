@@ -248,8 +248,7 @@ public record CalibrationState(
     }
     int version = version(bytes);
     if (version < VERSION_WITHOUT_SLICE || version > VERSION_WITH_LINEAGE) {
-      throw all.damaged(
-          "it is of version " + version + ", this Tare reads versions 1, 2 and 3");
+      throw all.damaged("it is of version " + version + ", this Tare reads versions 1, 2 and 3");
     }
     int end = bytes.length - Checksum.BYTES;
     if (end < HEADER_BYTES

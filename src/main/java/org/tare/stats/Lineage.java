@@ -39,8 +39,8 @@ public record Lineage(List<Source> sources) {
    * Which values a run read.
    *
    * @param data path of the files, name of the table, or text of the query
-   * @param snapshot which version of the data, as the caller knows it: a fingerprint of the files, a
-   *     version of the table; may be empty
+   * @param snapshot which version of the data, as the caller knows it: a fingerprint of the files,
+   *     a version of the table; may be empty
    * @param slice the part of the table, as in {@code country=DE}; empty for all of it
    * @param sample how rows were chosen, as in {@code 1000 rows, seed 7}; empty for all of them
    * @param columns those that were read, in the order of the model's inputs

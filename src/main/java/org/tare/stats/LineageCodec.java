@@ -2,6 +2,7 @@ package org.tare.stats;
 
 import java.time.DateTimeException;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -102,7 +103,7 @@ final class LineageCodec {
     String text = in.string();
     try {
       Instant when = Instant.parse(text);
-      if (when.getNano() == 0 && when.toString().equals(text)) {
+      if (when.equals(when.truncatedTo(ChronoUnit.SECONDS)) && when.toString().equals(text)) {
         return when;
       }
     } catch (DateTimeException e) {

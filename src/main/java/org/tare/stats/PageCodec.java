@@ -260,7 +260,8 @@ final class PageCodec {
         sum += count;
         sums |= sum;
         counts[i] += sign * count;
-        holding |= -count >>> 63 << i;
+        // The sign of a count taken from zero, which comes to stand at the count's place.
+        holding = (holding >>> 1) | (-count & Long.MIN_VALUE);
       }
       used += Long.bitCount(holding);
       if (holding != 0) {
@@ -290,7 +291,7 @@ final class PageCodec {
    */
   static void requireShortest(long[] counts, Page page, ByteReader in) {
     boolean isShortest =
-        page.form == SPARSE && page.bytes <= LEAST_RICE_BYTES || isShortestRice(counts, page);
+        (page.form == SPARSE && page.bytes <= LEAST_RICE_BYTES) || isShortestRice(counts, page);
     if (!isShortest && page.form != shortestForm(counts)) {
       throw in.damaged("a page is not in its shortest form");
     }
@@ -306,7 +307,7 @@ final class PageCodec {
       return false;
     }
     int k = page.form >>> 8;
-    int near = near(page.sum);
+    int near = near((double) page.sum);
     if (k < near - 2 || k > near + 2) {
       return false;
     }
@@ -355,7 +356,7 @@ final class PageCodec {
       int ones = Long.numberOfTrailingZeros(~window);
       int length = ones + 1 + k;
       if (length <= filled) {
-        long count = (long) ones << k | window >>> ones + 1 & (1L << k) - 1;
+        long count = ((long) ones << k) | ((window >>> (ones + 1)) & ((1L << k) - 1));
         window >>>= length;
         filled -= length;
         return count;

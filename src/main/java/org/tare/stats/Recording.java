@@ -113,7 +113,9 @@ public final class Recording {
     }
   }
 
-  /** Drops batches from the last on, until none is past the end and the rest is within the limit. */
+  /**
+   * Drops batches from the last on, until none is past the end and the rest is within the limit.
+   */
   private void trim() {
     while (!batches.isEmpty() && (batches.lastKey() >= end || held > limit)) {
       Map.Entry<Long, float[]> last = batches.pollLastEntry();

@@ -66,10 +66,7 @@ final class StatsReader {
     stats.positiveInfinities[c] = in.varint();
     stats.negativeInfinities[c] = in.varint();
     if (!Counts.isSumInRange(
-        stats.finite[c],
-        stats.nans[c],
-        stats.positiveInfinities[c],
-        stats.negativeInfinities[c])) {
+        stats.finite[c], stats.nans[c], stats.positiveInfinities[c], stats.negativeInfinities[c])) {
       throw in.damaged("the counts of channel " + c + " are out of range");
     }
     if (!isRangeOf(stats.finite[c], stats.min[c], stats.max[c])) {
@@ -90,7 +87,8 @@ final class StatsReader {
     if (stats.hasHistograms()) {
       body(stats.histograms[c]);
       if (!stats.histogramFits(c)) {
-        throw in.damaged("the histogram of channel " + c + " does not fit its counts and its range");
+        throw in.damaged(
+            "the histogram of channel " + c + " does not fit its counts and its range");
       }
     }
   }

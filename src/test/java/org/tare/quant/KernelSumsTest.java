@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -118,7 +119,7 @@ class KernelSumsTest {
     ChannelQParams qparams = new ChannelQParams(-1, List.of(QParams.of(0.5f, 128, DType.UINT8)));
     float[] values = {0.2f, 0.2f, 0.2f, 0.2f, 0.2f};
     int[] integers = preserved(values, new long[] {1, 1, 5}, qparams);
-    assertEquals(5 * 128 + 2, java.util.Arrays.stream(integers).sum());
+    assertEquals(5 * 128 + 2, Arrays.stream(integers).sum());
   }
 
   @Test
@@ -135,7 +136,10 @@ class KernelSumsTest {
   void emptyWeights() {
     ChannelQParams qparams = new ChannelQParams(-1, List.of(QParams.of(1, 0, DType.INT8)));
     for (long[] shape : new long[][] {{0, 3, 3, 3}, {4, 0, 3, 3}, {4, 3, 0, 3}}) {
-      KernelSums.preserve(new int[0], new float[0], shape, qparams, PairLimit.none());
+      // Integers beyond the empty weight are another's: they stay.
+      int[] integers = {7, -7};
+      KernelSums.preserve(integers, new float[0], shape, qparams, PairLimit.none());
+      assertArrayEquals(new int[] {7, -7}, integers, Arrays.toString(shape));
     }
   }
 

@@ -97,7 +97,7 @@ class CalibrationStateTest {
     assertMessage("it does not begin with the letters TARE", "hello, world".getBytes());
     byte[] newer = state(1).encode();
     newer[4] = 9;
-    assertMessage("it is of version 9, this Tare reads versions 1 and 2", newer);
+    assertMessage("it is of version 9, this Tare reads versions 1, 2 and 3", newer);
     byte[] damaged = state(1).encode();
     damaged[20] ^= 1;
     assertMessage("its checksum does not fit", damaged);
