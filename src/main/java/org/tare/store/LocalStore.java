@@ -3,8 +3,10 @@ package org.tare.store;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -39,12 +41,25 @@ final class LocalStore implements FolderStore {
       return Optional.of(entry(path));
     } catch (NoSuchFileException e) {
       return Optional.empty();
+    } catch (FileSystemException e) {
+      if (isBelowFile(local(path))) {
+        return Optional.empty();
+      }
+      throw e;
     }
   }
 
+  private static boolean isBelowFile(java.nio.file.Path path) {
+    for (java.nio.file.Path up = path.getParent(); up != null; up = up.getParent()) {
+      if (Files.exists(up)) {
+        return !Files.isDirectory(up);
+      }
+    }
+    return false;
+  }
+
   private static Entry entry(Path path) throws IOException {
-    BasicFileAttributes attributes =
-        Files.readAttributes(local(path), BasicFileAttributes.class);
+    BasicFileAttributes attributes = Files.readAttributes(local(path), BasicFileAttributes.class);
     return new Entry(
         path,
         attributes.isDirectory(),
@@ -70,7 +85,14 @@ final class LocalStore implements FolderStore {
 
   @Override
   public InputStream open(Path file) throws IOException {
-    return Files.newInputStream(local(file));
+    try {
+      return Files.newInputStream(local(file));
+    } catch (FileSystemException e) {
+      if (isBelowFile(local(file))) {
+        throw new NoSuchFileException(local(file).toString());
+      }
+      throw e;
+    }
   }
 
   @Override
@@ -94,9 +116,9 @@ final class LocalStore implements FolderStore {
     try {
       // rename(2): an empty folder is replaced, anything else at the place is an error.
       Files.move(local(folder), local(place), StandardCopyOption.ATOMIC_MOVE);
-    } catch (NoSuchFileException | java.nio.file.AccessDeniedException e) {
+    } catch (NoSuchFileException | AccessDeniedException e) {
       throw e;
-    } catch (java.nio.file.FileSystemException e) {
+    } catch (FileSystemException e) {
       if (Files.exists(local(place), LinkOption.NOFOLLOW_LINKS)) {
         throw taken(place, e);
       }
