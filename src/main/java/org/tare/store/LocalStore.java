@@ -112,40 +112,40 @@ final class LocalStore implements FolderStore {
   }
 
   @Override
-  public void move(Path folder, Path place) throws IOException {
+  public void move(Path from, Path to) throws IOException {
     try {
       // rename(2): an empty folder is replaced, anything else at the place is an error.
-      Files.move(local(folder), local(place), StandardCopyOption.ATOMIC_MOVE);
+      Files.move(local(from), local(to), StandardCopyOption.ATOMIC_MOVE);
     } catch (NoSuchFileException | AccessDeniedException e) {
       throw e;
     } catch (FileSystemException e) {
-      if (Files.exists(local(place), LinkOption.NOFOLLOW_LINKS)) {
-        throw taken(place, e);
+      if (Files.exists(local(to), LinkOption.NOFOLLOW_LINKS)) {
+        throw taken(to, e);
       }
       throw e;
     }
   }
 
   @Override
-  public void moveFile(Path file, Path place, Existing existing) throws IOException {
-    java.nio.file.Path from = local(file);
-    java.nio.file.Path to = local(place);
+  public void moveFile(Path from, Path to, Existing existing) throws IOException {
+    java.nio.file.Path file = local(from);
+    java.nio.file.Path place = local(to);
     if (existing == Existing.REPLACE) {
-      Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+      Files.move(file, place, StandardCopyOption.ATOMIC_MOVE);
       return;
     }
     try {
       // A link is made only where nothing is; a move would replace what has just appeared.
-      Files.createLink(to, from);
+      Files.createLink(place, file);
     } catch (FileAlreadyExistsException | NoSuchFileException e) {
       throw e;
     } catch (UnsupportedOperationException | IOException e) {
       // A file system without hard links: the file itself, empty, reserves the place.
-      Files.createFile(to);
-      Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+      Files.createFile(place);
+      Files.move(file, place, StandardCopyOption.ATOMIC_MOVE);
       return;
     }
-    Files.delete(from);
+    Files.delete(file);
   }
 
   private static FileAlreadyExistsException taken(Path place, IOException cause) {
