@@ -140,7 +140,8 @@ public record Owner(String user, String machine, long pid, String started) {
     try {
       // Clock ticks since the machine started. ProcessHandle adds the wall clock, which is set now
       // and then. The name of the program may hold spaces and parentheses.
-      String stat = Files.readString(Path.of("/proc/" + pid + "/stat"), StandardCharsets.ISO_8859_1);
+      String stat =
+          Files.readString(Path.of("/proc/" + pid + "/stat"), StandardCharsets.ISO_8859_1);
       return Optional.of("ticks " + stat.substring(stat.lastIndexOf(')') + 2).split(" ")[19]);
     } catch (IOException | IndexOutOfBoundsException e) {
       return ProcessHandle.of(pid)

@@ -14,8 +14,6 @@ import java.time.Instant;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import org.tare.TareException;
@@ -87,16 +85,22 @@ public final class TemporaryFolders {
     started = true;
     Runtime.getRuntime()
         .addShutdownHook(new Thread(() -> OPEN.forEach(TemporaryFolders::delete), "tare-tidy"));
-    ScheduledExecutorService renewal =
-        Executors.newSingleThreadScheduledExecutor(
-            work -> {
-              Thread thread = new Thread(work, "tare-temporary-folders");
-              thread.setDaemon(true);
-              return thread;
-            });
-    // Tells other machines, which share the folder, that the owner lives.
-    renewal.scheduleWithFixedDelay(TemporaryFolders::renew, 1, 1, TimeUnit.HOURS);
+    Thread renewal = new Thread(TemporaryFolders::renewHourly, "tare-temporary-folders");
+    renewal.setDaemon(true);
+    renewal.start();
     sweep(Path.of(System.getProperty("java.io.tmpdir")));
+  }
+
+  /** Tells other machines, which share the folder, that the owner lives. */
+  private static void renewHourly() {
+    try {
+      while (true) {
+        TimeUnit.HOURS.sleep(1);
+        renew();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private static void renew() {

@@ -84,8 +84,7 @@ final class Claim {
   }
 
   private boolean isAbandoned(byte[] other) throws IOException {
-    Instant touched =
-        store.find(file).map(FolderStore.Entry::modified).orElse(Instant.now());
+    Instant touched = store.find(file).map(FolderStore.Entry::modified).orElse(Instant.now());
     return Owner.isAbandoned(Owner.decode(other), touched);
   }
 

@@ -103,8 +103,7 @@ final class ClaimPublishing implements Publishing {
         && !(store.find(place).get().isFolder() && store.list(place).isEmpty())) {
       throw new PlaceTaken("it appeared while this run was at work");
     }
-    Optional<String> objection =
-        FolderProof.objection(store, place, FolderProof.Depth.NAMES);
+    Optional<String> objection = FolderProof.objection(store, place, FolderProof.Depth.NAMES);
     if (objection.isPresent()) {
       throw new PlaceTaken(objection.get());
     }

@@ -77,7 +77,8 @@ final class FileErrors {
                           + VersionInfo.getVersion())
               .orElse("; add the library of this file system with --packages or --jars");
       return Optional.of(
-          TareException.usage("%s", task + "a class of its file system is missing, " + reason(failure) + advice));
+          TareException.usage(
+              "%s", task + "a class of its file system is missing, " + reason(failure) + advice));
     }
     if (find(failure, UnsupportedFileSystemException.class::isInstance).isPresent()) {
       String advice =
@@ -159,7 +160,8 @@ final class FileErrors {
     }
     // FSError and others only wrap what happened.
     Throwable cause = failure.getCause();
-    if (cause != null && failure.getMessage() != null
+    if (cause != null
+        && failure.getMessage() != null
         && failure.getMessage().equals(cause.toString())) {
       return reason(cause);
     }

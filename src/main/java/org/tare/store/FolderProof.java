@@ -37,8 +37,8 @@ final class FolderProof {
   }
 
   /**
-   * Why the folder must not be replaced; empty if it may be, also because it is empty. A folder that
-   * another run exchanges meanwhile is looked at again.
+   * Why the folder must not be replaced; empty if it may be, also because it is empty. A folder
+   * that another run exchanges meanwhile is looked at again.
    *
    * @throws FileNotFoundException if it is not there
    */

@@ -58,19 +58,19 @@ interface FolderStore {
   OutputStream overwrite(Path file) throws IOException;
 
   /**
-   * Moves a folder to a place where nothing is, or only an empty folder.
+   * Moves a folder to where nothing is, or only an empty folder.
    *
-   * @throws FileAlreadyExistsException if the place is taken; then nothing has changed
+   * @throws FileAlreadyExistsException if something else is there; then nothing has changed
    * @throws FileNotFoundException or NoSuchFileException if the folder is gone
    */
-  void move(Path folder, Path place) throws IOException;
+  void move(Path from, Path to) throws IOException;
 
   /**
    * Moves a finished file to its place.
    *
-   * @throws FileAlreadyExistsException if the place is taken and must not be replaced
+   * @throws FileAlreadyExistsException if something is there that must not be replaced
    */
-  void moveFile(Path file, Path place, Existing existing) throws IOException;
+  void moveFile(Path from, Path to, Existing existing) throws IOException;
 
   /** Deletes a file or a folder with all in it; nothing happens if it is not there. */
   void delete(Path path) throws IOException;

@@ -28,8 +28,8 @@ import org.tare.files.TemporaryFolders;
 /**
  * Files by their path, on any file system that Hadoop reaches.
  *
- * <p>One rule for all paths: with a scheme ({@code hdfs://…}, {@code file:/…}) a path is taken as it
- * is; without one it belongs to the configuration's {@code fs.defaultFS}. There, a relative one
+ * <p>One rule for all paths: with a scheme ({@code hdfs://…}, {@code file:/…}) a path is taken as
+ * it is; without one it belongs to the configuration's {@code fs.defaultFS}. There, a relative one
  * starts at the working directory on the local file system, and at the user's home folder on HDFS.
  * A colon without a slash after it is part of a name.
  */
@@ -124,9 +124,7 @@ public final class HadoopFiles {
 
   FolderStore store(Path path) throws IOException {
     FileSystem fileSystem = fileSystem(path);
-    return Links.isLocal(fileSystem)
-        ? new LocalStore()
-        : new HadoopStore(fileSystem);
+    return Links.isLocal(fileSystem) ? new LocalStore() : new HadoopStore(fileSystem);
   }
 
   /**
@@ -298,8 +296,7 @@ public final class HadoopFiles {
     }
   }
 
-  private static void copy(FolderStore store, Path from, java.nio.file.Path to)
-      throws IOException {
+  private static void copy(FolderStore store, Path from, java.nio.file.Path to) throws IOException {
     try (InputStream in = store.open(from)) {
       Files.copy(in, to);
     }

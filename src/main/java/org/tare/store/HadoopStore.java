@@ -91,14 +91,14 @@ final class HadoopStore implements FolderStore {
   }
 
   @Override
-  public void move(Path folder, Path place) throws IOException {
+  public void move(Path from, Path to) throws IOException {
     try {
-      if (isEmptyFolder(place)) {
-        fileSystem.delete(place, false);
+      if (isEmptyFolder(to)) {
+        fileSystem.delete(to, false);
       }
-      hdfs().rename(folder, place, Options.Rename.NONE);
+      hdfs().rename(from, to, Options.Rename.NONE);
     } catch (org.apache.hadoop.fs.FileAlreadyExistsException | PathIsNotEmptyDirectoryException e) {
-      throw taken(place, e);
+      throw taken(to, e);
     }
   }
 
@@ -112,15 +112,15 @@ final class HadoopStore implements FolderStore {
   }
 
   @Override
-  public void moveFile(Path file, Path place, Existing existing) throws IOException {
+  public void moveFile(Path from, Path to, Existing existing) throws IOException {
     try {
       hdfs()
           .rename(
-              file,
-              place,
+              from,
+              to,
               existing == Existing.REPLACE ? Options.Rename.OVERWRITE : Options.Rename.NONE);
     } catch (org.apache.hadoop.fs.FileAlreadyExistsException e) {
-      throw taken(place, e);
+      throw taken(to, e);
     }
   }
 

@@ -22,8 +22,7 @@ final class Links {
       try {
         Path real =
             isLocal(fileSystem)
-                ? new Path(
-                    "file", "", LocalStore.local(above).toRealPath().toString())
+                ? new Path("file", "", LocalStore.local(above).toRealPath().toString())
                 : fileSystem.resolvePath(above);
         return rest.isEmpty() ? real : Paths.child(real, rest);
       } catch (IOException | UnsupportedOperationException e) {

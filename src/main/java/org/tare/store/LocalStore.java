@@ -3,8 +3,10 @@ package org.tare.store;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -39,12 +41,25 @@ final class LocalStore implements FolderStore {
       return Optional.of(entry(path));
     } catch (NoSuchFileException e) {
       return Optional.empty();
+    } catch (FileSystemException e) {
+      if (isBelowFile(local(path))) {
+        return Optional.empty();
+      }
+      throw e;
     }
   }
 
+  private static boolean isBelowFile(java.nio.file.Path path) {
+    for (java.nio.file.Path up = path.getParent(); up != null; up = up.getParent()) {
+      if (Files.exists(up)) {
+        return !Files.isDirectory(up);
+      }
+    }
+    return false;
+  }
+
   private static Entry entry(Path path) throws IOException {
-    BasicFileAttributes attributes =
-        Files.readAttributes(local(path), BasicFileAttributes.class);
+    BasicFileAttributes attributes = Files.readAttributes(local(path), BasicFileAttributes.class);
     return new Entry(
         path,
         attributes.isDirectory(),
@@ -70,7 +85,14 @@ final class LocalStore implements FolderStore {
 
   @Override
   public InputStream open(Path file) throws IOException {
-    return Files.newInputStream(local(file));
+    try {
+      return Files.newInputStream(local(file));
+    } catch (FileSystemException e) {
+      if (isBelowFile(local(file))) {
+        throw new NoSuchFileException(local(file).toString());
+      }
+      throw e;
+    }
   }
 
   @Override
@@ -90,40 +112,40 @@ final class LocalStore implements FolderStore {
   }
 
   @Override
-  public void move(Path folder, Path place) throws IOException {
+  public void move(Path from, Path to) throws IOException {
     try {
       // rename(2): an empty folder is replaced, anything else at the place is an error.
-      Files.move(local(folder), local(place), StandardCopyOption.ATOMIC_MOVE);
-    } catch (NoSuchFileException | java.nio.file.AccessDeniedException e) {
+      Files.move(local(from), local(to), StandardCopyOption.ATOMIC_MOVE);
+    } catch (NoSuchFileException | AccessDeniedException e) {
       throw e;
-    } catch (java.nio.file.FileSystemException e) {
-      if (Files.exists(local(place), LinkOption.NOFOLLOW_LINKS)) {
-        throw taken(place, e);
+    } catch (FileSystemException e) {
+      if (Files.exists(local(to), LinkOption.NOFOLLOW_LINKS)) {
+        throw taken(to, e);
       }
       throw e;
     }
   }
 
   @Override
-  public void moveFile(Path file, Path place, Existing existing) throws IOException {
-    java.nio.file.Path from = local(file);
-    java.nio.file.Path to = local(place);
+  public void moveFile(Path from, Path to, Existing existing) throws IOException {
+    java.nio.file.Path file = local(from);
+    java.nio.file.Path place = local(to);
     if (existing == Existing.REPLACE) {
-      Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+      Files.move(file, place, StandardCopyOption.ATOMIC_MOVE);
       return;
     }
     try {
       // A link is made only where nothing is; a move would replace what has just appeared.
-      Files.createLink(to, from);
+      Files.createLink(place, file);
     } catch (FileAlreadyExistsException | NoSuchFileException e) {
       throw e;
     } catch (UnsupportedOperationException | IOException e) {
       // A file system without hard links: the file itself, empty, reserves the place.
-      Files.createFile(to);
-      Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+      Files.createFile(place);
+      Files.move(file, place, StandardCopyOption.ATOMIC_MOVE);
       return;
     }
-    Files.delete(from);
+    Files.delete(file);
   }
 
   private static FileAlreadyExistsException taken(Path place, IOException cause) {

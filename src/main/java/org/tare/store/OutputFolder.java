@@ -104,8 +104,7 @@ public final class OutputFolder {
           Paths.shown(given));
     }
     // A wrong --output must not cost anyone a home directory.
-    Optional<String> objection =
-        FolderProof.objection(store, place, FolderProof.Depth.CONTENTS);
+    Optional<String> objection = FolderProof.objection(store, place, FolderProof.Depth.CONTENTS);
     if (objection.isPresent()) {
       throw TareException.cannotWrite(
           "Cannot replace output %s: %s", Paths.shown(given), objection.get());

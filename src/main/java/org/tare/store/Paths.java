@@ -30,7 +30,8 @@ final class Paths {
       throw TareException.usage("The name of a file is empty; give a path");
     }
     if (name.indexOf('\0') >= 0) {
-      throw TareException.usage("No file can be called %s: it holds the character NUL", shown(name));
+      throw TareException.usage(
+          "No file can be called %s: it holds the character NUL", shown(name));
     }
     try {
       if (WITH_SCHEME.matcher(name).matches()) {
@@ -93,7 +94,9 @@ final class Paths {
     URI uri = folder.toUri();
     String parent = uri.getPath();
     return new Path(
-        uri.getScheme(), uri.getAuthority(), parent.endsWith("/") ? parent + name : parent + "/" + name);
+        uri.getScheme(),
+        uri.getAuthority(),
+        parent.endsWith("/") ? parent + name : parent + "/" + name);
   }
 
   /** Whether Hadoop and Spark take the name for a pattern. */
@@ -108,7 +111,8 @@ final class Paths {
 
   /** A path for people: a local one without its scheme. */
   static String shown(Path path) {
-    return shown("file".equals(path.toUri().getScheme()) ? path.toUri().getPath() : path.toString());
+    return shown(
+        "file".equals(path.toUri().getScheme()) ? path.toUri().getPath() : path.toString());
   }
 
   /** A name for people: characters that a terminal would obey are written as their codes. */

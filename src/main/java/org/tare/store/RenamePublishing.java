@@ -105,8 +105,7 @@ final class RenamePublishing implements Publishing {
   /** Moves what is at the place into the working folder; false if it has gone by itself. */
   private boolean leaves(WorkFolder work, int number) throws IOException {
     try {
-      Optional<String> objection =
-          FolderProof.objection(store, place, FolderProof.Depth.NAMES);
+      Optional<String> objection = FolderProof.objection(store, place, FolderProof.Depth.NAMES);
       if (objection.isPresent()) {
         throw new PlaceTaken(objection.get());
       }
@@ -140,8 +139,7 @@ final class RenamePublishing implements Publishing {
       } catch (FileAlreadyExistsException e) {
         Path kept =
             Paths.child(
-                place.getParent(),
-                place.getName() + ".former-" + work.shortId() + "-" + number);
+                place.getParent(), place.getName() + ".former-" + work.shortId() + "-" + number);
         store.move(former, kept);
         return "; what stood there before is kept in " + Paths.shown(kept);
       }

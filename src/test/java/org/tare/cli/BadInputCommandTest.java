@@ -80,8 +80,8 @@ class BadInputCommandTest {
               "run", "--model", at("tiny.onnx"), "--query", "SELEC", "--output", at("o")
             }),
         Arguments.of(
-            65,
-            "Cannot read model hdfs://nowhere.invalid:9000/m.onnx: ",
+            66,
+            "Cannot read model hdfs://nowhere.invalid:9000/m.onnx: the host nowhere.invalid is not",
             new String[] {
               "run",
               "--model",

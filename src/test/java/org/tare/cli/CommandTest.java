@@ -47,7 +47,13 @@ class CommandTest {
     Map<String, byte[]> files = CommandFiles.contents(folder.resolve("demo"));
     assertEquals(
         List.of(
-            "_SUCCESS", "model.onnx", "qparams.json", "report.html", "result.json", "state.tare"),
+            "_SUCCESS",
+            "_TARE.json",
+            "model.onnx",
+            "qparams.json",
+            "report.html",
+            "result.json",
+            "state.tare"),
         List.copyOf(files.keySet()));
     OnnxChecker.check(files.get("model.onnx"));
     assertTrue(files.get("model.onnx").length < 110_000, files.get("model.onnx").length + " B");

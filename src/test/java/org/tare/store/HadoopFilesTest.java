@@ -61,8 +61,7 @@ class HadoopFilesTest {
     for (TareException e :
         List.of(
             assertThrows(TareException.class, () -> files.read("model", name)),
-            assertThrows(
-                TareException.class, () -> files.withLocal("model", name, HdfsTest::size)),
+            assertThrows(TareException.class, () -> files.withLocal("model", name, HdfsTest::size)),
             assertThrows(
                 TareException.class, () -> files.write("state", name, STATE, Existing.REPLACE)),
             assertThrows(
@@ -87,8 +86,7 @@ class HadoopFilesTest {
         assertThrows(
             TareException.class,
             () ->
-                OutputFolder.check(
-                    files, "hdfs://nowhere.invalid/m", Existing.REFUSE, List.of()));
+                OutputFolder.check(files, "hdfs://nowhere.invalid/m", Existing.REFUSE, List.of()));
     assertEquals(TareException.Kind.CANNOT_WRITE, output.kind());
     TareException silent =
         assertThrows(TareException.class, () -> files.read("model", "hdfs://127.0.0.1:1/m"));
@@ -103,7 +101,8 @@ class HadoopFilesTest {
 
   @Test
   void filesThatAreNotThere() throws IOException {
-    for (String name : List.of("no.onnx", "no/no.onnx")) {
+    Files.writeString(folder.resolve("file"), "x");
+    for (String name : List.of("no.onnx", "no/no.onnx", "file/no.onnx")) {
       String path = folder + "/" + name;
       TareException e = assertThrows(TareException.class, () -> files.read("model", path));
       assertEquals(TareException.Kind.MISSING_INPUT, e.kind());
@@ -124,15 +123,16 @@ class HadoopFilesTest {
     files.write("state", file, STATE, Existing.REFUSE);
     assertArrayEquals(STATE, files.read("state", file));
     assertEquals(
-        "Cannot write state " + file + ": it exists; give another name, or --overwrite to replace it",
+        "Cannot write state "
+            + file
+            + ": it exists; give another name, or --overwrite to replace it",
         refusal(file, Existing.REFUSE));
     Files.setPosixFilePermissions(Path.of(file), PosixFilePermissions.fromString("rw-rw-r--"));
     byte[] other = "TARE two".getBytes(StandardCharsets.UTF_8);
     files.write("state", file, other, Existing.REPLACE);
     assertArrayEquals(other, files.read("state", file));
     assertEquals(
-        "rw-rw-r--",
-        PosixFilePermissions.toString(Files.getPosixFilePermissions(Path.of(file))));
+        "rw-rw-r--", PosixFilePermissions.toString(Files.getPosixFilePermissions(Path.of(file))));
     try (var all = Files.list(folder.resolve("new"))) {
       assertEquals(1, all.count());
     }
@@ -142,13 +142,16 @@ class HadoopFilesTest {
   void aFileOfAnotherKindIsNotReplaced() throws IOException {
     Path profile = Files.writeString(folder.resolve(".profile"), "export PATH");
     assertTrue(
-        refusal(profile.toString(), Existing.REPLACE).contains("the file there is none; remove it"));
+        refusal(profile.toString(), Existing.REPLACE)
+            .contains("the file there is none; remove it"));
     assertEquals("export PATH", Files.readString(profile));
     assertTrue(refusal(folder.toString(), Existing.REPLACE).endsWith("it is a folder"));
     Path link = Files.createSymbolicLink(folder.resolve("link"), folder.resolve("target"));
-    assertTrue(refusal(link.toString(), Existing.REPLACE).contains("a link to what does not exist"));
+    assertTrue(
+        refusal(link.toString(), Existing.REPLACE).contains("a link to what does not exist"));
     Files.write(folder.resolve("target"), STATE);
-    files.write("state", link.toString(), "TARE two".getBytes(StandardCharsets.UTF_8), Existing.REPLACE);
+    files.write(
+        "state", link.toString(), "TARE two".getBytes(StandardCharsets.UTF_8), Existing.REPLACE);
     assertTrue(Files.isSymbolicLink(link));
     assertEquals("TARE two", Files.readString(folder.resolve("target")));
   }

@@ -63,8 +63,7 @@ final class MemoryStore implements FolderStore {
   }
 
   private List<String> below(String prefix) {
-    return new ArrayList<>(
-        tree.subMap(prefix, false, prefix + Character.MAX_VALUE, true).keySet());
+    return new ArrayList<>(tree.subMap(prefix, false, prefix + Character.MAX_VALUE, true).keySet());
   }
 
   @Override

@@ -149,7 +149,10 @@ class OutputFolderTest {
     meets("out", "out/state.tare", "holds");
     for (String apart : List.of("data2", "dat", "data", "hdfs://nowhere.invalid/data", "[")) {
       OutputFolder.check(
-          FILES, path(apart.equals("data") ? "other" : "out"), Existing.REFUSE, List.of(path(apart)));
+          FILES,
+          path(apart.equals("data") ? "other" : "out"),
+          Existing.REFUSE,
+          List.of(path(apart)));
     }
     assertEquals(Set.of("data", "link"), names(folder));
   }
@@ -158,8 +161,7 @@ class OutputFolderTest {
     TareException e =
         assertThrows(
             TareException.class,
-            () ->
-                OutputFolder.check(FILES, path(output), Existing.REPLACE, List.of(path(input))),
+            () -> OutputFolder.check(FILES, path(output), Existing.REPLACE, List.of(path(input))),
             output + " and " + input);
     assertEquals(TareException.Kind.CANNOT_WRITE, e.kind());
     assertTrue(
@@ -247,8 +249,23 @@ class OutputFolderTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "a b", "a?b", "a*b", "a{b}", "a[b]", "a:b", "a%41b", "a#b", "größe", "日本", "a\\b", "a'b",
-        "😀", "a\u202Eb", "-a", "a\nb", "~"
+        "a b",
+        "a?b",
+        "a*b",
+        "a{b}",
+        "a[b]",
+        "a:b",
+        "a%41b",
+        "a#b",
+        "größe",
+        "日本",
+        "a\\b",
+        "a'b",
+        "😀",
+        "a\u202Eb",
+        "-a",
+        "a\nb",
+        "~"
       })
   void anyNameWorks(String name) throws IOException {
     OutputFolder output = check(name, Existing.REFUSE);

@@ -41,7 +41,9 @@ class PublishingTest {
 
   @TempDir java.nio.file.Path folder;
 
-  /** The process has ended: it does nothing any more, not even what stands in its finally blocks. */
+  /**
+   * The process has ended: it does nothing any more, not even what stands in its finally blocks.
+   */
   private static final class Killed extends Error {
     private static final long serialVersionUID = 1L;
   }
@@ -165,7 +167,8 @@ class PublishingTest {
     Set<String> names = names(store, place);
     names.removeIf(
         name ->
-            name.contains(".staging-") && names(store, new Path(place.getParent(), name + "/x")).isEmpty());
+            name.contains(".staging-")
+                && names(store, new Path(place.getParent(), name + "/x")).isEmpty());
     return names;
   }
 
