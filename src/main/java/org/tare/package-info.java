@@ -7,8 +7,8 @@
  * JSON form; their warnings are part of them. Every failure that the caller can act on is a {@link
  * org.tare.TareException}, whose kind is also the exit status of the command.
  *
- * <p>Nothing here prints or ends the process. The caller's Spark settings and job group are as before
- * when a call has ended. May use every package below it, Spark, Hadoop's configuration, and Jackson
- * for the JSON forms.
+ * <p>Nothing here prints or ends the process. The caller's Spark settings and job group are as
+ * before when a call has ended. May use every package below it, Spark, Hadoop's configuration, and
+ * Jackson for the JSON forms.
  */
 package org.tare;

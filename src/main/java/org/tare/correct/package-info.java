@@ -7,8 +7,8 @@
  *   x W = (x / s) (s W)        s[c] = max|x[c]|^alpha / max|W[c]|^(1 - alpha)
  * </pre>
  *
- * <p>Bias correction (Nagel et al. 2019) takes what rounding adds to the means of output channels off
- * biases, at once from the float model's means or in sequence, layer after layer:
+ * <p>Bias correction (Nagel et al. 2019) takes what rounding adds to the means of output channels
+ * off biases, at once from the float model's means or in sequence, layer after layer:
  *
  * <pre>
  *   shift[o] = sum over c and kernel of (W'[o, c] - W[o, c]) * mean(x[c])

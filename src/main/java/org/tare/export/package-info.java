@@ -8,7 +8,7 @@
  *   FlatBuffers         max(|low|, |high|)
  * </pre>
  *
- * <p>The files go with the float model. May use {@code org.tare.rewrite}, {@code org.tare.plan} and what
- * lies below them.
+ * <p>The files go with the float model. May use {@code org.tare.rewrite}, {@code org.tare.plan} and
+ * what lies below them.
  */
 package org.tare.export;

@@ -28,7 +28,7 @@ public final class Saturation {
 
   private Saturation() {}
 
-  /** The CPUs that add up other integers. */
+  /** The CPUs whose kernels compute other integers. */
   public enum Where {
     /** Sums of two products saturate. */
     X86_WITHOUT_VNNI,

@@ -61,7 +61,11 @@ final class SettingsPage {
   private static String row(Key key) {
     return "| "
         + String.join(
-            " | ", "`" + key.name() + "`", values(key), standard(key), key.help().replace("|", "\\|"))
+            " | ",
+            "`" + key.name() + "`",
+            values(key),
+            standard(key),
+            key.help().replace("|", "\\|"))
         + " |\n";
   }
 

@@ -45,6 +45,7 @@ class SettingsPageTest {
     String page = SettingsPage.render();
     assertTrue(page.contains("| `bad-rows` | `fail`, `skip` | `fail` |"), page);
     assertTrue(page.contains("| `batch` | a whole number from 1 to 65536 | `32` |"), page);
-    assertTrue(page.contains("| `calibrate.channels` | `none`, `summary`, `histogram` | `none` |"), page);
+    assertTrue(
+        page.contains("| `calibrate.channels` | `none`, `summary`, `histogram` | `none` |"), page);
   }
 }
