@@ -1,4 +1,4 @@
-"""Times models in the ONNX Runtime of this Python, side by side, for what README says of other versions than Tare's own.
+"""Times models in the ONNX Runtime of this Python, side by side, for what the page Measurements says of other versions than Tare's own.
 
 peers-time.py DATA BATCH MODEL.onnx...
 

@@ -13,7 +13,7 @@ final class Failures {
   static int report(Throwable failure, PrintWriter err, boolean verbose) {
     TareException known = SparkFailures.translate("Cannot go on", failure);
     if (Stop.isUnderWay()) {
-      // Spark ends beneath the command: what fails then is no news.
+      // Spark is stopping too; what fails because of that is not worth a message.
       return known.kind().exitStatus();
     }
     boolean isDefect = known.kind() == TareException.Kind.INTERNAL;

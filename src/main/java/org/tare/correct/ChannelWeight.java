@@ -72,7 +72,7 @@ public record ChannelWeight(
     return tensor.floats();
   }
 
-  /** Which axis of what the operator reads counts the channels: 1 is the last. */
+  /** The channel axis of the operator's input, counted from the end: 1 is the last axis. */
   int channelFromEnd() {
     return isMatrix ? 1 : shape.length - 1;
   }

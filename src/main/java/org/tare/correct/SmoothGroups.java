@@ -160,8 +160,8 @@ final class SmoothGroups {
       return false;
     }
     if (constant.get().size() == 1) {
-      // Before a product, a single value is part of a function that runtimes know as a whole: the
-      // 0.5 of a Gelu, say. With one value a channel they would not know it again.
+      // Before a product, a single value often belongs to a function that runtimes recognize, such
+      // as the 0.5 of a Gelu. With a value for each channel they would not recognize it.
       return !weight.isMatrix();
     }
     long[] shape = constant.get().shape();

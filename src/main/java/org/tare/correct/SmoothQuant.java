@@ -48,10 +48,10 @@ import org.tare.stats.TensorStats;
  * extremes and sums of each channel.
  */
 public final class SmoothQuant {
-  /** What the expected error has to come down to for a Mul to be worth its time. */
+  /** The greatest share of the expected error that may remain where the factors need a Mul. */
   private static final double WORTH_A_NODE = 0.8;
 
-  /** The same where nothing is added. */
+  /** The greatest share that may remain where constants take the factors. */
   private static final double WORTH = 0.95;
 
   private SmoothQuant() {}
@@ -204,7 +204,7 @@ public final class SmoothQuant {
 
   private static String divided(
       Graph graph, String constant, Group group, float[] inverse, String hash) {
-    // Of no lower rank than before: the result's rank may come from the constant.
+    // The rank must not fall: the result's rank may come from the constant.
     int rank = graph.constant(constant).orElseThrow().rank();
     float[] values = graph.floatConstant(constant).orElseThrow();
     float[] divided = inverse.clone();

@@ -62,7 +62,7 @@ final class NodeArithmetic {
     return verdicts.get(item);
   }
 
-  /** Takes the next node, after those whose outputs it reads. */
+  /** Judges a node. The nodes whose outputs it reads come first. */
   void visit(Item item) {
     verdicts.put(item, judge(item));
     Content result = result(item);
@@ -149,7 +149,7 @@ final class NodeArithmetic {
     return new Verdict(Kind.FLOAT, "what it computes is not quantized");
   }
 
-  /** Part of how the product of ConvInteger or MatMulInteger becomes float again. */
+  /** A node that scales the product of ConvInteger or MatMulInteger back to floats. */
   private static boolean isScaling(Item item) {
     if (!item.is("Mul")) {
       return false;

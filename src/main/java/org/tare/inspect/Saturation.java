@@ -26,7 +26,7 @@ public final class Saturation {
   private static final int MOST = Short.MAX_VALUE;
   private Saturation() {}
 
-  /** The CPUs that add up other integers. */
+  /** The CPUs whose kernels compute other integers. */
   public enum Where {
     /** Sums of two products saturate. */
     X86_WITHOUT_VNNI,

@@ -175,7 +175,7 @@ public final class Corrections {
         model, layers, trials, isComparable ? Optional.empty() : Optional.of(NOT_COMPARABLE));
   }
 
-  /** Whether the model is better than without a correction; else it is from now on without. */
+  /** Whether the model is better with a correction. If not, it goes on without. */
   private boolean keeps(String correction, FloatModel other, double worth) {
     error();
     return keeps(correction, other, measure(other), worth);
@@ -225,7 +225,7 @@ public final class Corrections {
         .orElse(Double.NaN);
   }
 
-  /** Noise over signal: none of an output of zeros, infinite where no value is finite in both. */
+  /** Noise over signal; infinite where no value is finite in both models. */
   private static double error(OutputMetrics metrics) {
     double error = Math.pow(10, metrics.sqnr() / -10);
     boolean hasNone = Double.isNaN(metrics.mse()) && metrics.nonFinite() > 0;

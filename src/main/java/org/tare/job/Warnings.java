@@ -13,7 +13,7 @@ import org.tare.spark.tasks.OutputMetrics;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.TensorStats;
 
-/** What a command did otherwise than one may think, in a sentence each. */
+/** Warnings: each says in a sentence what a run did that its user may not expect. */
 public final class Warnings {
   private Warnings() {}
 
@@ -54,7 +54,7 @@ public final class Warnings {
     return warnings;
   }
 
-  /** 4 bits are for products alone: what took 8 instead is said, not only counted. */
+  /** Weights that took 8 bits where 4 were asked for: 4 bits are for products alone. */
   public static Optional<String> ofWiderWeights(FloatModel model, QuantizedModel quantized) {
     DType wanted = model.mapping().standard().weight().dtype();
     long wider =
@@ -73,7 +73,7 @@ public final class Warnings {
     return Optional.empty();
   }
 
-  /** Bias correction that a state has nothing for. */
+  /** Bias correction that was left out, since the state holds no means of channels. */
   public static Optional<String> ofMissingMeans(FloatModel model, CalibrationState state) {
     boolean hasMeans =
         state.tensors().values().stream().anyMatch(stats -> stats.channels().isPresent());

@@ -16,7 +16,7 @@ public enum OpRule {
   SAME_VALUES,
   /** Every float input and output has qparams of its own. */
   ELEMENTWISE,
-  /** Removed where saturation does its work, otherwise as {@link #ELEMENTWISE}. */
+  /** Removed where saturation has the same effect, otherwise as {@link #ELEMENTWISE}. */
   ACTIVATION,
   /**
    * Computed in floats by ONNX Runtime; like {@link #ELEMENTWISE} for backends that round every

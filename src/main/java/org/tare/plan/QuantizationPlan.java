@@ -138,7 +138,7 @@ public final class QuantizationPlan {
     return rounded.contains(tensor);
   }
 
-  /** The Relu or Clip that is all that reads this tensor, if the tensor takes its range. */
+  /** The Relu or Clip that is the only reader of this tensor, if the tensor takes its range. */
   public Optional<Node> soleFusedFunction(String tensor) {
     return graph.soleReader(consumers, tensor).filter(fusedActivations::contains);
   }
@@ -274,7 +274,7 @@ public final class QuantizationPlan {
         : IntegerSums.obstacle(node, graph.constant(node.input(1)).orElseThrow().shape());
   }
 
-  /** What it computes is float in its integer form too, so only some backends round it. */
+  /** Its integer form computes floats too, so only some backends round the result. */
   private Optional<String> attention(Node node, QConfig config) {
     if (!isFloat(node.input(0)) || !isFloat(node.input(1))) {
       return Optional.of("it is not float32");

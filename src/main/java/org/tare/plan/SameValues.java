@@ -6,7 +6,7 @@ import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.Tensor;
 
-/** Whether an operator that moves values moves nothing but those of its first input, or zeros. */
+/** Whether the outputs of an operator hold only values of its first input, and zeros. */
 final class SameValues {
   private static final Set<String> PAD_MODES = Set.of("reflect", "edge", "wrap");
 

@@ -70,7 +70,7 @@ final class CrossLayerEqualization {
    * @param moments of tensors that batch normalizations wrote, for absorbHighBias
    */
   record Options(boolean absorbHighBias, boolean reluInsteadOfRelu6, Map<String, Moments> moments) {
-    /** Nothing that does. */
+    /** Only what leaves the function as it is. */
     static Options exact() {
       return new Options(false, false, Map.of());
     }
@@ -87,7 +87,7 @@ final class CrossLayerEqualization {
    */
   record Report(int pairs, int absorbedChannels, double worstBefore, double worstAfter) {}
 
-  /** A layer and what becomes of it. */
+  /** A layer with the factors by which its weight is rescaled. */
   private static final class Layer {
     final LinearLayer linear;
     final double[] outputScale;

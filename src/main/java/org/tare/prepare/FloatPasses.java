@@ -38,7 +38,7 @@ public final class FloatPasses {
       return new Options(false, false, false);
     }
 
-    /** What is on, in a form that stays: digests are made of it. */
+    /** The options that are on. The text must never change: digests are made of it. */
     private String text() {
       return "equalize"
           + (absorbHighBias ? " absorb-bias" : "")

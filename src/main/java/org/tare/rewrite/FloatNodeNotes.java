@@ -82,7 +82,7 @@ public final class FloatNodeNotes {
 
   private static byte[] unpack(String told) throws IOException {
     if (told.startsWith("{")) {
-      // Before they were packed.
+      // Models of earlier versions have the notes as plain JSON.
       return told.getBytes(StandardCharsets.UTF_8);
     }
     try (InflaterInputStream in =

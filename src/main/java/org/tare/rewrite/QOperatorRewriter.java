@@ -86,7 +86,7 @@ public final class QOperatorRewriter {
         : Optional.empty();
   }
 
-  /** The QuantizeLinear that is all that reads the tensor. */
+  /** The QuantizeLinear that reads the tensor, if it is the only reader. */
   private Optional<Node> rounding(String tensor) {
     List<Node> readers = consumers.getOrDefault(tensor, List.of());
     boolean isRounded =
@@ -195,7 +195,7 @@ public final class QOperatorRewriter {
     return true;
   }
 
-  /** The addition of one constant for each column that is all that reads a product. */
+  /** The addition of a constant for each column, if it is the only reader of a product. */
   private Optional<Node> bias(Node product) {
     List<Node> readers = consumers.getOrDefault(product.output(0), List.of());
     if (readers.size() != 1 || graph.isOutput(product.output(0))) {

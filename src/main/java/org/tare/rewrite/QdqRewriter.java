@@ -43,7 +43,7 @@ import org.tare.stats.TensorStats;
  * bit is kept free or an activation function was left out, a Clip of the integers holds it.
  */
 public final class QdqRewriter {
-  /** How far past a bound, in steps, an integer type's end may lie and still do its work. */
+  /** How many steps an end of the integer type may lie past a bound that it has to replace. */
   private static final double BOUND_TOLERANCE = 1e-4;
 
   private final Graph graph;
@@ -257,7 +257,7 @@ public final class QdqRewriter {
     return new String[] {scale, zeroPoint};
   }
 
-  /** A float node reads what is rounded after its pair, anything else as it was. */
+  /** Lets a float node read a rounded tensor behind its pair, and every other tensor unchanged. */
   private void readFloats(Node node) {
     for (int i = 0; i < node.inputs().size(); i++) {
       if (plan.isRounded(node.input(i))) {

@@ -66,7 +66,7 @@ final class QuantizedConstants {
     return beside ? graph : graph.owner(weight.name());
   }
 
-  /** For a graph inside of this one: what both use stays where it is, and is written once. */
+  /** For a subgraph: constants that both graphs use stay in the outer one, and are written once. */
   QuantizedConstants within(Graph inner, Consumer<Node> innerWrite) {
     return new QuantizedConstants(inner, innerWrite, weights, written, false);
   }

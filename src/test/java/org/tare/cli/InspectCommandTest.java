@@ -168,7 +168,7 @@ class InspectCommandTest {
     }
   }
 
-  /** The keys that README's table of qparams.json has, in that order. */
+  /** The keys that the table of qparams.json in formats.md has, in that order. */
   @Test
   void qparamsFileHasTheKeysOfItsTable() throws IOException {
     JsonNode qparams =

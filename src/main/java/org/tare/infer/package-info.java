@@ -1,0 +1,10 @@
+/**
+ * Runs ONNX models on the CPU. The only package that sees ONNX Runtime.
+ *
+ * <p>A session is leased: {@link org.tare.infer.SessionPool} loads a model once for each number of
+ * threads, tasks share it, and idle sessions are kept within a limit. Threads never spin, since the
+ * machine belongs to Spark. Tensors that the runtime makes are closed by whoever took them.
+ *
+ * <p>May use {@code org.tare.onnx}, {@code org.tare.files} and ONNX Runtime.
+ */
+package org.tare.infer;
