@@ -68,8 +68,7 @@ public final class Calibrate extends Call<Calibrate> {
                 context, model, Optional.of(data), Optional.empty(), Optional.empty(), by()));
     CalibrationJob.Result observed =
         Lineages.add(
-            new CalibrationRun(
-                    context, RunSettings.calibration(settings()), options.corrections())
+            new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections())
                 .run(model, data),
             tare(),
             settings(),
@@ -78,7 +77,9 @@ public final class Calibrate extends Call<Calibrate> {
     warnings.addAll(Warnings.ofNonFinite(observed.state()));
     Calibration calibration =
         new Calibration(
-            info.table("data", data).seconds("calibrate", observed.seconds()).end(Optional.of(model)),
+            info.table("data", data)
+                .seconds("calibrate", observed.seconds())
+                .end(Optional.of(model)),
             observed,
             warnings);
     output.ifPresent(calibration::publish);

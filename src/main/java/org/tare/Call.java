@@ -46,8 +46,8 @@ public abstract sealed class Call<C extends Call<C>>
   /**
    * Sets any setting of the settings' page.
    *
-   * @param value a text, number or boolean, a list of them, or for {@code quantize.overrides} a list
-   *     of maps
+   * @param value a text, number or boolean, a list of them, or for {@code quantize.overrides} a
+   *     list of maps
    * @throws TareException if there is no such key, or it does not take the value
    */
   public C set(String key, Object value) {
@@ -127,8 +127,7 @@ public abstract sealed class Call<C extends Call<C>>
     return frame
         .map(
             rows ->
-                RunSettings.table(
-                    settings, prefix, new DataSource.Frame(rows, "the DataFrame")))
+                RunSettings.table(settings, prefix, new DataSource.Frame(rows, "the DataFrame")))
         .or(() -> RunSettings.table(settings, prefix));
   }
 

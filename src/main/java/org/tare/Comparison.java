@@ -12,7 +12,8 @@ public enum Comparison {
   /** Every value that is finite in both models is the same. */
   EQUAL_WHERE_FINITE("equal to the float model's, where both are finite"),
   /** The float model gives zeros and the quantized one does not, or it gives no finite value. */
-  INFINITE_ERROR("infinite error: the float model gives zeros, or the quantized one nothing finite"),
+  INFINITE_ERROR(
+      "infinite error: the float model gives zeros, or the quantized one nothing finite"),
   /** The float model gives no finite value, so there is nothing to compare. */
   NOT_COMPARABLE("not comparable: the float model gives no finite value");
 

@@ -17,8 +17,8 @@ import org.tare.settings.Settings;
  * @param observed the types of the tensors that would be observed, by name
  * @param quantizedNodes how many nodes would be quantized with ranges from data
  * @param floatNodes what would stay float32, and why
- * @param taskBytes about what a task needs for observed tensors and their stats, besides the model's
- *     own memory
+ * @param taskBytes about what a task needs for observed tensors and their stats, besides the
+ *     model's own memory
  */
 public record DryRun(
     List<Settings.Effective> settings,

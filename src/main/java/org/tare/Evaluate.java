@@ -71,7 +71,11 @@ public final class Evaluate extends Call<Evaluate> {
     warnings.addAll(Warnings.ofOutputs(result));
     Evaluation evaluation =
         new Evaluation(
-            info.table("validation", rows).seconds("evaluate", result.seconds()).end(Optional.of(model)), result, warnings);
+            info.table("validation", rows)
+                .seconds("evaluate", result.seconds())
+                .end(Optional.of(model)),
+            result,
+            warnings);
     output.ifPresent(evaluation::publish);
     return evaluation;
   }

@@ -19,7 +19,9 @@ public final class Merge {
     }
   }
 
-  /** Counts data twice that two of the states were made on; unless this is called, that is an error. */
+  /**
+   * Counts data twice that two of the states were made on; unless this is called, that is an error.
+   */
   public Merge allowDuplicates() {
     duplicates = Duplicates.ALLOW;
     return this;

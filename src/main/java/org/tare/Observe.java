@@ -53,7 +53,8 @@ public final class Observe extends Call<Observe> {
     Optional<Publication> output = Publication.check(this);
     ColumnObservation.Result result =
         ColumnObservation.run(tare().spark(), data, options, tare().progress());
-    Observation observation = new Observation(info.table("data", data).end(Optional.empty()), options, result);
+    Observation observation =
+        new Observation(info.table("data", data).end(Optional.empty()), options, result);
     output.ifPresent(observation::publish);
     return observation;
   }

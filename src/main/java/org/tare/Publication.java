@@ -45,7 +45,8 @@ final class Publication {
 
   /** A folder that is to be written now. */
   static Publication to(HadoopFiles files, String name) {
-    return new Publication(files, OutputFolder.check(files, name, Existing.REFUSE, List.of()), name);
+    return new Publication(
+        files, OutputFolder.check(files, name, Existing.REFUSE, List.of()), name);
   }
 
   /**
@@ -78,8 +79,7 @@ final class Publication {
     }
     return Optional.of(
         TareException.of(
-                failure.kind(),
-                failure.getMessage() + "; what was calibrated is kept in " + kept)
+                failure.kind(), failure.getMessage() + "; what was calibrated is kept in " + kept)
             .causedBy(failure));
   }
 }

@@ -69,7 +69,8 @@ public final class Run extends Call<Run> {
 
   /**
    * Calibrates, quantizes and evaluates. Models, rows and output are checked before anything is
-   * computed. If a step after calibration fails and there is an output, the state is kept beside it.
+   * computed. If a step after calibration fails and there is an output, the state is kept beside
+   * it.
    */
   @Override
   public RunResult run() {
@@ -111,12 +112,7 @@ public final class Run extends Call<Run> {
       evaluation.ifPresent(found -> info.seconds("evaluate", found.seconds()));
       RunResult result =
           new RunResult(
-              info.end(Optional.of(model)),
-              options,
-              observed,
-              quantized,
-              evaluation,
-              warnings);
+              info.end(Optional.of(model)), options, observed, quantized, evaluation, warnings);
       output.ifPresent(result::publish);
       return result;
     } catch (TareException e) {

@@ -36,8 +36,7 @@ final class RunInfo {
   }
 
   RunInfo table(String name, DataSource rows) {
-    tables.put(
-        name, new Provenance.Table(rows.label(), rows.sample().map(RunInfo::text)));
+    tables.put(name, new Provenance.Table(rows.label(), rows.sample().map(RunInfo::text)));
     return this;
   }
 

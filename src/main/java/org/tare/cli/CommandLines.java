@@ -115,7 +115,8 @@ final class CommandLines {
   private static Map<Key.Group, List<OptionSpec>> groups(Command command) {
     Map<Key.Group, List<OptionSpec>> groups = new EnumMap<>(Key.Group.class);
     for (CommandOption option : command.options()) {
-      OptionSpec.Builder spec = OptionSpec.builder(option.option()).description(text(option.help()));
+      OptionSpec.Builder spec =
+          OptionSpec.builder(option.option()).description(text(option.help()));
       if (option.isSwitch()) {
         spec.type(boolean.class).arity("0");
       } else {
@@ -165,7 +166,9 @@ final class CommandLines {
       }
     }
     List<String> positional = new ArrayList<>();
-    parsed.matchedPositionals().forEach(spec -> spec.originalStringValues().forEach(positional::add));
+    parsed
+        .matchedPositionals()
+        .forEach(spec -> spec.originalStringValues().forEach(positional::add));
     if (command == Command.OBSERVE && !positional.isEmpty()) {
       settings.set("data.path", positional.get(0), "argument");
     }

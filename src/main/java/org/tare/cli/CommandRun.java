@@ -4,7 +4,6 @@ import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 import org.apache.spark.deploy.SparkHadoopUtil;
@@ -72,7 +71,9 @@ final class CommandRun implements AutoCloseable {
   private String require(String key, String option) {
     return settings
         .find(key)
-        .orElseThrow(() -> TareException.usage("Missing %s: give %s, or the key in a job file", key, option));
+        .orElseThrow(
+            () ->
+                TareException.usage("Missing %s: give %s, or the key in a job file", key, option));
   }
 
   private void demo(org.tare.Tare tare) {
@@ -134,8 +135,7 @@ final class CommandRun implements AutoCloseable {
   }
 
   private void line(String name, String value) {
-    out.printf(
-        Locale.ROOT, "%-26s %s%n", PrintableText.of(name), PrintableText.of(value));
+    out.printf(Locale.ROOT, "%-26s %s%n", PrintableText.of(name), PrintableText.of(value));
   }
 
   private void print(DryRun plan) {
@@ -151,7 +151,9 @@ final class CommandRun implements AutoCloseable {
     if (!plan.observed().isEmpty()) {
       out.printf(Locale.ROOT, "%nTensors to observe: %d%n", plan.observed().size());
       plan.observed()
-          .forEach((tensor, type) -> out.printf(Locale.ROOT, "  %-32s %s%n", PrintableText.of(tensor), type));
+          .forEach(
+              (tensor, type) ->
+                  out.printf(Locale.ROOT, "  %-32s %s%n", PrintableText.of(tensor), type));
       out.printf(Locale.ROOT, "%nNodes quantized: %d%n", plan.quantizedNodes());
       plan.floatNodes()
           .forEach(
@@ -179,8 +181,8 @@ final class CommandRun implements AutoCloseable {
     if (settings.flag("merge.duplicates")) {
       merge.allowDuplicates();
     }
-    CalibrationState merged = merge.write(
-            output, settings.flag("overwrite") ? Existing.REPLACE : Existing.REFUSE);
+    CalibrationState merged =
+        merge.write(output, settings.flag("overwrite") ? Existing.REPLACE : Existing.REFUSE);
     out.printf(
         Locale.ROOT,
         "Merged %d states: %,d rows, %d tensors%nOutput  %s%n",
@@ -205,7 +207,8 @@ final class CommandRun implements AutoCloseable {
 
   private SparkSession spark() {
     if (spark == null) {
-      String subject = settings.find("model").map(ModelReader::nameOf).map(name -> " " + name).orElse("");
+      String subject =
+          settings.find("model").map(ModelReader::nameOf).map(name -> " " + name).orElse("");
       spark = Sessions.start(conf, "tare " + command.id() + subject, settings.flag("verbose"));
     }
     return spark;

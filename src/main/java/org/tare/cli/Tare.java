@@ -43,7 +43,8 @@ public final class Tare {
     commandLine.setErr(messages);
     commandLine.setExecutionStrategy(
         parsed -> {
-          boolean asksNothing = parsed.subcommand() == null && !CommandLine.printHelpIfRequested(parsed);
+          boolean asksNothing =
+              parsed.subcommand() == null && !CommandLine.printHelpIfRequested(parsed);
           if (asksNothing && !parsed.isUsageHelpRequested() && !parsed.isVersionHelpRequested()) {
             commandLine.usage(messages);
             return TareException.Kind.USAGE.exitStatus();

@@ -4,9 +4,9 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import org.tare.onnx.Operators;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Operators;
 import org.tare.onnx.TensorType;
 
 /**

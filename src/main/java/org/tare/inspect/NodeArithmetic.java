@@ -5,12 +5,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.tare.onnx.Operators;
 import org.tare.onnx.Attention;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.GraphScope;
 import org.tare.onnx.GraphScope.Item;
 import org.tare.onnx.GraphScope.Place;
+import org.tare.onnx.Operators;
 
 /**
  * Whether the nodes of a quantized model compute with integers or with floats, as far as the
@@ -92,7 +92,8 @@ final class NodeArithmetic {
     if (QuantizedOperator.of(item).isPresent()) {
       return INTEGER;
     }
-    if (item.isKnownDomain() && (Operators.WITHOUT_FLOAT_RESULT.contains(item.op()) || item.is("Cast"))) {
+    if (item.isKnownDomain()
+        && (Operators.WITHOUT_FLOAT_RESULT.contains(item.op()) || item.is("Cast"))) {
       return NEITHER;
     }
     boolean readsIntegers =

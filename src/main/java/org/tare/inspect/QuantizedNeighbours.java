@@ -1,6 +1,5 @@
 package org.tare.inspect;
 
-import org.tare.onnx.GraphScope;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -10,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.tare.onnx.GraphScope;
 import org.tare.onnx.GraphScope.Item;
 
 /**

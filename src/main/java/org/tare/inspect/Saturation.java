@@ -1,16 +1,16 @@
 package org.tare.inspect;
 
-import org.tare.onnx.Operators;
-import org.tare.onnx.GraphScope;
-import org.tare.onnx.OnnxModel;
-import org.tare.onnx.ElementType;
-import org.tare.plan.IntegerSums;
-import org.tare.onnx.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.GraphScope;
 import org.tare.onnx.GraphScope.Item;
 import org.tare.onnx.GraphScope.Place;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Operators;
+import org.tare.onnx.Tensor;
+import org.tare.plan.IntegerSums;
 import org.tare.quant.WeightColumns;
 
 /**
@@ -24,6 +24,7 @@ import org.tare.quant.WeightColumns;
  */
 public final class Saturation {
   private static final int MOST = Short.MAX_VALUE;
+
   private Saturation() {}
 
   /** The CPUs whose kernels compute other integers. */
@@ -103,9 +104,7 @@ public final class Saturation {
       return;
     }
     Optional<Tensor> tensor =
-        item.scope()
-            .constant(weight)
-            .filter(t -> t.type() == ElementType.INT8 && t.rank() > 0);
+        item.scope().constant(weight).filter(t -> t.type() == ElementType.INT8 && t.rank() > 0);
     if (tensor.isEmpty() || tensor.get().size() == 0) {
       return;
     }
@@ -134,10 +133,7 @@ public final class Saturation {
   }
 
   private static boolean isSigned(Item item, String zeroPoint) {
-    return item.scope()
-        .constant(zeroPoint)
-        .filter(t -> t.type() == ElementType.INT8)
-        .isPresent();
+    return item.scope().constant(zeroPoint).filter(t -> t.type() == ElementType.INT8).isPresent();
   }
 
   /** The greatest integer of the input, as uint8: less than 255 behind a Clip of integers. */

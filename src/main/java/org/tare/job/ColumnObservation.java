@@ -72,8 +72,7 @@ public final class ColumnObservation {
         .forEach(
             (slice, tensors) -> {
               tensors.forEach(
-                  (column, stats) ->
-                      qparams.add(ColumnQParams.of(slice, column, stats, options)));
+                  (column, stats) -> qparams.add(ColumnQParams.of(slice, column, stats, options)));
               states.put(
                   slice, new CalibrationState("", slice, observed.rows().get(slice), tensors));
             });

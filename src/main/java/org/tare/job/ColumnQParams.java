@@ -107,8 +107,7 @@ public record ColumnQParams(
   }
 
   /** The qparams of a column's stats; a column without finite values costs the others nothing. */
-  static ColumnQParams of(
-      String slice, String column, TensorStats stats, ObserveOptions options) {
+  static ColumnQParams of(String slice, String column, TensorStats stats, ObserveOptions options) {
     Optional<Counts> counts = Optional.of(Counts.of(stats));
     if (stats.finiteCount() == 0) {
       return new ColumnQParams(
@@ -142,8 +141,7 @@ public record ColumnQParams(
     return new Pair(q.scale(), q.zeroPoint(), range.min(), range.max());
   }
 
-  private static List<Pair> perChannel(
-      String column, TensorStats stats, ObserveOptions options) {
+  private static List<Pair> perChannel(String column, TensorStats stats, ObserveOptions options) {
     int count =
         stats
             .channels()

@@ -48,8 +48,7 @@ public record FloatModel(
   }
 
   /** A model that is not to be quantized: only run. */
-  public static FloatModel unplanned(
-      String name, OnnxModel model, Map<String, TensorType> types) {
+  public static FloatModel unplanned(String name, OnnxModel model, Map<String, TensorType> types) {
     return new FloatModel(name, model, model, types, null, Optional.empty());
   }
 

@@ -11,8 +11,7 @@ import org.apache.spark.sql.SparkSession;
  * @param progress gets a line now and then
  * @param rows how rows become inputs of the model
  */
-public record JobContext(
-    Supplier<SparkSession> spark, Consumer<String> progress, RowOptions rows) {
+public record JobContext(Supplier<SparkSession> spark, Consumer<String> progress, RowOptions rows) {
   /** The same with other options of rows. */
   JobContext with(RowOptions other) {
     return new JobContext(spark, progress, other);

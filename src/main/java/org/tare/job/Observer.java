@@ -11,8 +11,7 @@ public enum Observer {
   MINMAX("minmax", ObserveJob.Part.STATS),
   MOVING_AVERAGE("moving-average", ObserveJob.Part.MOVING_AVERAGE),
   PER_CHANNEL_MINMAX("per-channel-minmax", ObserveJob.Part.CHANNELS),
-  PER_CHANNEL_MOVING_AVERAGE(
-      "per-channel-moving-average", ObserveJob.Part.CHANNEL_MOVING_AVERAGE),
+  PER_CHANNEL_MOVING_AVERAGE("per-channel-moving-average", ObserveJob.Part.CHANNEL_MOVING_AVERAGE),
   RECORDING("recording", ObserveJob.Part.RECORDING),
   /** Keeps nothing: gives the qparams that dynamic quantization chooses for each batch. */
   PLACEHOLDER("placeholder", ObserveJob.Part.STATS),

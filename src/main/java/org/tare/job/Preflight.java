@@ -41,8 +41,7 @@ public final class Preflight {
         rows ->
             notes.addAll(check(context, "calibrate", model, inputs, rows, Optional.empty(), by)));
     validation.ifPresent(
-        rows ->
-            notes.addAll(check(context, "evaluate", model, inputs, rows, label, List.of())));
+        rows -> notes.addAll(check(context, "evaluate", model, inputs, rows, label, List.of())));
     return List.copyOf(notes);
   }
 
@@ -58,15 +57,15 @@ public final class Preflight {
       BoundTable table =
           BoundTable.bind(
               settings,
-            action,
-            model.name(),
-            rows,
-            inputs,
-            context.rows().inputs(),
-            label,
-            by,
-            context.rows().batch(),
-            context.rows().badRows());
+              action,
+              model.name(),
+              rows,
+              inputs,
+              context.rows().inputs(),
+              label,
+              by,
+              context.rows().batch(),
+              context.rows().badRows());
       table.checkHead(rows.label());
       return table.notes();
     }

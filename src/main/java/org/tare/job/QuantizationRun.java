@@ -53,8 +53,7 @@ public final class QuantizationRun {
    * @param state what calibration observed; the static mode needs one
    * @param rows to measure corrections on
    */
-  public Result run(
-      FloatModel model, Optional<CalibrationState> state, Optional<DataSource> rows) {
+  public Result run(FloatModel model, Optional<CalibrationState> state, Optional<DataSource> rows) {
     List<String> warnings = new ArrayList<>(Warnings.ofOverrides(model));
     Optional<ChosenRanges> ranges = state.map(ChosenRanges::new);
     long begun = System.nanoTime();

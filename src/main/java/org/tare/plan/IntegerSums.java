@@ -1,7 +1,7 @@
 package org.tare.plan;
 
-import org.tare.onnx.Node;
 import java.util.Optional;
+import org.tare.onnx.Node;
 import org.tare.qconfig.QConfig;
 import org.tare.quant.DType;
 import org.tare.quant.PairLimit;

@@ -1,10 +1,10 @@
 package org.tare.prepare;
 
-import org.tare.onnx.HugeTensors;
 import java.util.Optional;
 import org.tare.TareException;
 import org.tare.onnx.Attention;
 import org.tare.onnx.Graph;
+import org.tare.onnx.HugeTensors;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 

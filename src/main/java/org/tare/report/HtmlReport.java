@@ -3,10 +3,10 @@ package org.tare.report;
 import java.util.List;
 import java.util.Locale;
 import org.tare.PrintableText;
+import org.tare.plan.ActivationQParams;
 import org.tare.quant.QParams;
 import org.tare.report.ReportData.Fact;
 import org.tare.report.ReportData.Tensor;
-import org.tare.plan.ActivationQParams;
 
 /**
  * The report as one HTML page that needs nothing else: no script, no font, no picture from outside.

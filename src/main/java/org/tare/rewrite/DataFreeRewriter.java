@@ -5,11 +5,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.tare.onnx.Operators;
 import org.tare.onnx.Attention;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Operators;
 import org.tare.plan.EmbeddingTables;
 import org.tare.plan.FiniteValues;
 import org.tare.plan.FloatNode;
@@ -133,7 +133,8 @@ final class DataFreeRewriter {
   }
 
   private static boolean isWeighted(Node node) {
-    return Attention.matches(node) || (node.isStandard() && Operators.WEIGHTED.contains(node.opType()));
+    return Attention.matches(node)
+        || (node.isStandard() && Operators.WEIGHTED.contains(node.opType()));
   }
 
   private Optional<String> obstacle(Graph graph, Node node, QConfig config) {

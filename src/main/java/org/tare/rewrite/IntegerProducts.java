@@ -1,6 +1,5 @@
 package org.tare.rewrite;
 
-import org.tare.plan.IntegerSums;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -14,6 +13,7 @@ import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.Tensor;
 import org.tare.plan.FiniteValues;
+import org.tare.plan.IntegerSums;
 import org.tare.plan.WeightAxes;
 import org.tare.qconfig.QConfig;
 import org.tare.quant.ChannelQParams;

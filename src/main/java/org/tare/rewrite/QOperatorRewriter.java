@@ -6,12 +6,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.tare.onnx.Operators;
 import org.tare.onnx.Attention;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Operators;
 import org.tare.onnx.Tensor;
 import org.tare.quant.DType;
 

@@ -1,6 +1,5 @@
 package org.tare.rewrite;
 
-import org.tare.plan.IntegerSums;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -16,7 +15,10 @@ import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.Tensor;
 import org.tare.onnx.TensorType;
+import org.tare.plan.ActivationQParams;
+import org.tare.plan.ChosenRanges;
 import org.tare.plan.EmbeddingTables;
+import org.tare.plan.IntegerSums;
 import org.tare.plan.OpRule;
 import org.tare.plan.QuantizationPlan;
 import org.tare.plan.WeightAxes;
@@ -28,8 +30,6 @@ import org.tare.quant.QParams;
 import org.tare.quant.QParamsRule;
 import org.tare.quant.WeightQuantizer;
 import org.tare.rewrite.QuantizedConstants.Weight;
-import org.tare.plan.ActivationQParams;
-import org.tare.plan.ChosenRanges;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.ChannelStats;
 import org.tare.stats.TensorStats;
@@ -239,8 +239,7 @@ public final class QdqRewriter {
               String least = graph.freshName(key + "_l");
               String greatest = graph.freshName(key + "_h");
               graph.addConstant(Tensor.ofQuantized(least, q.dtype(), new long[0], q.quantMin()));
-              graph.addConstant(
-                  Tensor.ofQuantized(greatest, q.dtype(), new long[0], q.quantMax()));
+              graph.addConstant(Tensor.ofQuantized(greatest, q.dtype(), new long[0], q.quantMax()));
               return new String[] {least, greatest};
             });
     String output = graph.freshName(tensor + "_c");

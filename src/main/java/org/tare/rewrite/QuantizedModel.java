@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import org.tare.onnx.OnnxModel;
-import org.tare.plan.FloatNode;
 import org.tare.plan.ActivationQParams;
+import org.tare.plan.FloatNode;
 
 /**
  * A quantized model with the qparams it was written with.

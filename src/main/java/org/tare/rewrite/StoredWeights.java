@@ -2,9 +2,9 @@ package org.tare.rewrite;
 
 import java.util.Optional;
 import java.util.function.Consumer;
-import org.tare.onnx.Operators;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
+import org.tare.onnx.Operators;
 import org.tare.plan.FiniteValues;
 import org.tare.plan.WeightAxes;
 import org.tare.qconfig.QConfig;

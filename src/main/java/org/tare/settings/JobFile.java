@@ -111,8 +111,7 @@ final class JobFile {
           .forEach(
               entry ->
                   map.set(
-                      entry.getKey(),
-                      expanded(key, entry.getValue(), origin, environment, clock)));
+                      entry.getKey(), expanded(key, entry.getValue(), origin, environment, clock)));
       return map;
     }
     return value;

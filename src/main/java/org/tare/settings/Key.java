@@ -3,8 +3,8 @@ package org.tare.settings;
 import java.util.List;
 
 /**
- * One setting: its name as job files, {@code --set} and {@code spark.tare.*} have it, what values it
- * takes, its default, and what it means.
+ * One setting: its name as job files, {@code --set} and {@code spark.tare.*} have it, what values
+ * it takes, its default, and what it means.
  *
  * @param name dotted; {@code NAME} in it stands for the name of a model input
  * @param choices what a {@link Kind#CHOICE} takes
@@ -76,8 +76,7 @@ public record Key(
   }
 
   static Key flag(Group group, String name, boolean standard, String help) {
-    return new Key(
-        name, group, Kind.FLAG, List.of(), 0, 0, Boolean.toString(standard), "", help);
+    return new Key(name, group, Kind.FLAG, List.of(), 0, 0, Boolean.toString(standard), "", help);
   }
 
   static Key whole(

@@ -21,7 +21,9 @@ import org.tare.settings.Key.Group;
  * help, the dry run, the settings' page and Python's docstrings are made from it.
  */
 public final class Keys {
-  /** What follows these prefixes is free: it goes to Spark's reader, or into Spark's configuration. */
+  /**
+   * What follows these prefixes is free: it goes to Spark's reader, or into Spark's configuration.
+   */
   static final List<String> FREE_PREFIXES =
       List.of("data.options.", "validation.options.", "spark.");
 
@@ -80,7 +82,8 @@ public final class Keys {
     keys.add(Key.text(group, prefix + ".table", "", "or a table of Spark's catalog, or a view"));
     keys.add(Key.text(group, prefix + ".query", "", "or a query in Spark's SQL"));
     keys.add(
-        Key.text(group, prefix + ".format", "parquet", "the format of the files, as Spark names it"));
+        Key.text(
+            group, prefix + ".format", "parquet", "the format of the files, as Spark names it"));
     keys.add(
         Key.sample(
             group,
@@ -132,22 +135,27 @@ public final class Keys {
             "nchw",
             List.of("nchw", "nhwc"),
             "the layout of the column; `nhwc` has the channels last"));
-    keys.add(
-        Key.flag(group, NAMED + "image", false, "the column holds PNG or JPEG files"));
+    keys.add(Key.flag(group, NAMED + "image", false, "the column holds PNG or JPEG files"));
     keys.add(
         Key.numbers(
             group,
             NAMED + "resize",
             "resize images to height,width, or their shorter side to one number (bilinear)"));
     keys.add(
-        Key.numbers(group, NAMED + "crop", "cut height,width, or a square, from the middle of images"));
+        Key.numbers(
+            group, NAMED + "crop", "cut height,width, or a square, from the middle of images"));
   }
 
   private static void rows(List<Key> keys) {
     Group group = Group.ROWS;
     keys.add(
         Key.whole(
-            group, "batch", "32", 1, 65536, "rows per run of the model, unless the model fixes it"));
+            group,
+            "batch",
+            "32",
+            1,
+            65536,
+            "rows per run of the model, unless the model fixes it"));
     keys.add(
         Key.text(
             group,

@@ -64,8 +64,7 @@ public final class ObserveSettings {
                     ? QParamsRule.PYTORCH
                     : QParamsRule.ONNXRUNTIME);
     if (observer.isTorch() && rule != QParamsRule.PYTORCH) {
-      throw settings.wrong(
-          "observe.rule", rule.id(), "pytorch with the observer " + observer.id());
+      throw settings.wrong("observe.rule", rule.id(), "pytorch with the observer " + observer.id());
     }
     return rule.spec(DType.of(dtype), scheme.isSymmetric(), settings.flag("observe.reduce-range"));
   }

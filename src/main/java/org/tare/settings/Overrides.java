@@ -108,7 +108,6 @@ final class Overrides {
     return text.equals("true");
   }
 
-
   private static double number(JsonNode node, String field, String where) {
     if (!node.get(field).isNumber()) {
       throw wrong(where, field, node.get(field), "a number");

@@ -20,14 +20,13 @@ import org.tare.quant.QScheme;
 import org.tare.range.RangeMethod;
 import org.tare.rewrite.Quantization;
 
-
 /** What the settings below {@code quantize} mean, as typed values. */
 public final class QuantizeSettings {
   private QuantizeSettings() {}
 
   /**
-   * All of them. What was not said is as the backend has it; it is put into the settings, so that it
-   * shows as such.
+   * All of them. What was not said is as the backend has it; it is put into the settings, so that
+   * it shows as such.
    */
   public static QuantizeOptions of(Settings settings) {
     CorrectionOptions corrections = corrections(settings);

@@ -27,8 +27,7 @@ public final class RunSettings {
     return new RowOptions(
         inputs(settings),
         settings.whole("batch"),
-        new BadRows(
-            settings.require("bad-rows").equals("skip"), settings.number("bad-rows-limit")),
+        new BadRows(settings.require("bad-rows").equals("skip"), settings.number("bad-rows-limit")),
         new RowOptions.MaskInput(settings.find("mask"), !settings.isDefault("mask")));
   }
 

@@ -65,7 +65,8 @@ public final class Settings {
   /**
    * Takes a job file in YAML.
    *
-   * @throws TareException if it is missing, too large, no YAML, or holds a key or value that is wrong
+   * @throws TareException if it is missing, too large, no YAML, or holds a key or value that is
+   *     wrong
    */
   public Settings jobFile(Path file) {
     flatten("", JobFile.read(file), file.toString());
@@ -88,8 +89,8 @@ public final class Settings {
   /**
    * Takes one value.
    *
-   * @param value a text, number or boolean, a list of them, or for {@code quantize.overrides} a list
-   *     of maps
+   * @param value a text, number or boolean, a list of them, or for {@code quantize.overrides} a
+   *     list of maps
    * @param origin where it was said, for messages
    */
   public Settings set(String key, Object value, String origin) {

@@ -1,23 +1,23 @@
 package org.tare.store;
 
-import org.apache.hadoop.fs.FileStatus;
-import java.util.HexFormat;
-import java.security.NoSuchAlgorithmException;
-import java.security.MessageDigest;
-import java.nio.charset.StandardCharsets;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.function.Function;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSError;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.Path;
@@ -71,8 +71,8 @@ public final class HadoopFiles {
   }
 
   /**
-   * A fingerprint of files, in hexadecimal: SHA-256 of their names, sizes and times, in the order of
-   * names. Files that are not there count by name alone.
+   * A fingerprint of files, in hexadecimal: SHA-256 of their names, sizes and times, in the order
+   * of names. Files that are not there count by name alone.
    */
   public String fingerprint(String... names) {
     String[] sorted = names.clone();

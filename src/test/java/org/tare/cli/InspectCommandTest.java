@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.tare.rewrite.FloatNodeNotes;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
@@ -19,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TestModel;
 import org.tare.plan.FloatNode;
+import org.tare.rewrite.FloatNodeNotes;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.TensorStats;
 

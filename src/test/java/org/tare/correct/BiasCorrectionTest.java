@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.tare.plan.ChosenRanges;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -20,6 +19,7 @@ import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
+import org.tare.plan.ChosenRanges;
 import org.tare.qconfig.Backend;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
@@ -168,8 +168,8 @@ class BiasCorrectionTest {
     for (boolean corrects : new boolean[] {false, true}) {
       QConfigMapping mapping =
           new QConfigMapping(Mode.STATIC, Backend.ONNXRUNTIME_CPU, config, List.of(), corrects);
-      QuantizedModel quantized = QdqRewriter.quantize(
-              model, types, mapping, new ChosenRanges(state), Map.of());
+      QuantizedModel quantized =
+          QdqRewriter.quantize(model, types, mapping, new ChosenRanges(state), Map.of());
       OnnxChecker.check(TestModel.bytes(quantized.model()));
       errors.add(meanError(expected, TestModel.run(quantized.model(), inputs).get("y").floats()));
     }

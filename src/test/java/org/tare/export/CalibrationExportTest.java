@@ -14,12 +14,12 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.tare.TareException;
+import org.tare.plan.ActivationQParams;
 import org.tare.quant.DType;
 import org.tare.quant.QParams;
 import org.tare.range.Range;
 import org.tare.range.RangeChoice;
 import org.tare.rewrite.QuantizedModel;
-import org.tare.plan.ActivationQParams;
 
 /** The calibration in the formats of TensorRT and of ONNX Runtime. */
 class CalibrationExportTest {

@@ -19,9 +19,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
-import org.tare.onnx.TestModel;
 import org.tare.infer.SessionPool.Lease;
 import org.tare.infer.SessionPool.Model;
+import org.tare.onnx.TestModel;
 
 /** Sessions are shared, kept within limits, and loaded once. */
 class SessionPoolTest {

@@ -1,11 +1,5 @@
 package org.tare.inspect;
 
-import org.tare.onnx.ElementType;
-import org.tare.onnx.OnnxModel;
-import org.tare.onnx.TestModel;
-import org.tare.onnx.Graph;
-import org.tare.onnx.Node;
-import org.tare.onnx.Tensor;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -15,9 +9,14 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.tare.rewrite.Quantization.Form;
 import org.tare.inspect.Saturation.Layer;
 import org.tare.inspect.Saturation.Where;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.Graph;
+import org.tare.onnx.Node;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Tensor;
+import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
 import org.tare.qconfig.Backend;
 import org.tare.qconfig.Mode;
@@ -25,6 +24,7 @@ import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.qconfig.WeightProducts;
 import org.tare.quant.DType;
+import org.tare.rewrite.Quantization.Form;
 
 class SaturationTest {
   /** Dense, depthwise and matrix products of weights of one sign. */

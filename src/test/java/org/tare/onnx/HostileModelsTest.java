@@ -4,8 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.tare.prepare.FloatPasses;
-import org.tare.prepare.FatalNodes;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -16,8 +14,10 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
-import org.tare.onnx.TestModel.Values;
 import org.tare.infer.TensorTypes;
+import org.tare.onnx.TestModel.Values;
+import org.tare.prepare.FatalNodes;
+import org.tare.prepare.FloatPasses;
 
 /** Models that mislead whoever reads them, and valid ones that look as if they did. */
 class HostileModelsTest {

@@ -1,6 +1,5 @@
 package org.tare.onnx;
 
-import org.tare.rewrite.WrittenProducts;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -30,6 +29,7 @@ import org.tare.prepare.FloatPasses;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.rewrite.Quantization;
 import org.tare.rewrite.QuantizedModel;
+import org.tare.rewrite.WrittenProducts;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.TensorStats;
 

@@ -30,6 +30,7 @@ import org.tare.onnx.OnnxModel;
 import org.tare.onnx.Tensor;
 import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
+import org.tare.plan.ActivationQParams;
 import org.tare.qconfig.Backend;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
@@ -42,7 +43,6 @@ import org.tare.quant.QScheme;
 import org.tare.quant.WeightQuantizer;
 import org.tare.range.RangeMethod;
 import org.tare.rewrite.Quantization.Form;
-import org.tare.plan.ActivationQParams;
 import org.tare.stats.Samples;
 
 /**

@@ -6,11 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.tare.plan.IntegerSums;
-import org.tare.onnx.OnnxModel;
-import org.tare.inspect.ModelInspection;
-import org.tare.onnx.Node;
-import org.tare.onnx.TestModel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -24,9 +19,12 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.opentest4j.AssertionFailedError;
-import org.tare.rewrite.Quantization.Form;
+import org.tare.inspect.ModelInspection;
+import org.tare.onnx.Node;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
-import org.tare.rewrite.WrittenProducts.Product;
+import org.tare.plan.IntegerSums;
 import org.tare.qconfig.Backend;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
@@ -36,6 +34,8 @@ import org.tare.qconfig.WeightProducts;
 import org.tare.quant.DType;
 import org.tare.quant.QScheme;
 import org.tare.range.RangeMethod;
+import org.tare.rewrite.Quantization.Form;
+import org.tare.rewrite.WrittenProducts.Product;
 import org.tare.stats.Samples;
 
 /**

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.tare.plan.ChosenRanges;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -26,6 +25,7 @@ import org.tare.onnx.Tensor;
 import org.tare.onnx.TensorType;
 import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
+import org.tare.plan.ChosenRanges;
 import org.tare.plan.FloatNode;
 import org.tare.prepare.FloatPasses;
 import org.tare.qconfig.QConfig;

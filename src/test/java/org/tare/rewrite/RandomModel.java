@@ -1,6 +1,5 @@
 package org.tare.rewrite;
 
-import org.tare.onnx.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -10,6 +9,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.LongStream;
 import org.tare.onnx.Node;
+import org.tare.onnx.Tensor;
 import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
 import org.tare.quant.DType;

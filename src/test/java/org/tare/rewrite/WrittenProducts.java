@@ -1,10 +1,5 @@
 package org.tare.rewrite;
 
-import org.tare.onnx.Graph;
-import org.tare.onnx.Node;
-import org.tare.onnx.ElementType;
-import org.tare.onnx.OnnxModel;
-import org.tare.onnx.Tensor;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -13,6 +8,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.Graph;
+import org.tare.onnx.Node;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Tensor;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.WeightProducts;
 
@@ -113,8 +113,7 @@ public final class WrittenProducts {
         }
         String weight = isPaired ? integersOf(producers, node.input(input)) : node.input(input);
         String data = isPaired ? integersOf(producers, node.input(0)) : node.input(0);
-        Optional<Tensor> tensor =
-            graph.constant(weight).filter(t -> t.type() == ElementType.INT8);
+        Optional<Tensor> tensor = graph.constant(weight).filter(t -> t.type() == ElementType.INT8);
         if (tensor.isPresent() && !isDepthwise(node, tensor.get())) {
           int[][] columns = columns(node, tensor.get());
           found.add(new Product(node.opType(), weight, columns, most(graph, producers, data)));

@@ -185,8 +185,8 @@ class SettingsTest {
             .assignment("data.options.header=true")
             .assignment("spark.hadoop.fs.s3a.endpoint=http://localhost:1");
     assertEquals(Map.of("header", "true"), settings.below("data.options."));
-    assertEquals(
-        Map.of("hadoop.fs.s3a.endpoint", "http://localhost:1"), settings.below("spark."));
-    assertTrue(refusal(() -> settings.set("data.options.x", List.of(1), "here")).contains("a text"));
+    assertEquals(Map.of("hadoop.fs.s3a.endpoint", "http://localhost:1"), settings.below("spark."));
+    assertTrue(
+        refusal(() -> settings.set("data.options.x", List.of(1), "here")).contains("a text"));
   }
 }

@@ -62,10 +62,7 @@ class TypedSettingsTest {
     assertTrue(image.channelsLast());
     InputSpec file =
         RunSettings.rows(
-                of(
-                    "inputs.a.b.image=true",
-                    "inputs.a.b.resize=40",
-                    "inputs.a.b.crop=[32, 24]"))
+                of("inputs.a.b.image=true", "inputs.a.b.resize=40", "inputs.a.b.crop=[32, 24]"))
             .inputs()
             .get("a.b");
     assertTrue(file.image());
@@ -102,8 +99,7 @@ class TypedSettingsTest {
     assertEquals(Optional.empty(), standard.mask(List.of("x")));
     assertEquals(
         Optional.of("attention_mask"), standard.mask(List.of("input_ids", "attention_mask")));
-    assertEquals(
-        Optional.empty(), standard.mask(List.of("attention_mask", "decoder_input_ids")));
+    assertEquals(Optional.empty(), standard.mask(List.of("attention_mask", "decoder_input_ids")));
   }
 
   @ParameterizedTest
@@ -117,8 +113,7 @@ class TypedSettingsTest {
   @ParameterizedTest
   @ValueSource(strings = {"0", "-1", "1.5", "0.0", "half"})
   void otherSamplesAreRefused(String text) {
-    String message =
-        refusal(() -> RunSettings.table(of("data=x", "data.sample=" + text), "data"));
+    String message = refusal(() -> RunSettings.table(of("data=x", "data.sample=" + text), "data"));
     assertTrue(message.contains("a whole number of rows, or a share of them"), message);
   }
 
@@ -185,7 +180,13 @@ class TypedSettingsTest {
                         "reduce-range",
                         true,
                         "activation",
-                        Map.of("percentile", 99.9, "dtype", "int8", "scheme", "per_tensor_symmetric"))),
+                        Map.of(
+                            "percentile",
+                            99.9,
+                            "dtype",
+                            "int8",
+                            "scheme",
+                            "per_tensor_symmetric"))),
                 "here");
     QuantizeOptions options = QuantizeSettings.of(settings);
     assertTrue(!options.mapping().of("Softmax", "s", "s").quantized());
@@ -218,7 +219,9 @@ class TypedSettingsTest {
     assertEquals(
         0.5f,
         ObserveSettings.of(
-                of("observe.column=x", "observe.observer=moving-average",
+                of(
+                    "observe.column=x",
+                    "observe.observer=moving-average",
                     "observe.averaging-constant=0.5"))
             .averagingConstant());
     assertTrue(

@@ -4,8 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.tare.spark.tasks.DigitsCalibration;
-import org.tare.spark.rows.DataSource;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.nio.file.Files;
@@ -29,6 +27,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
 import org.tare.TareException.Kind;
+import org.tare.spark.rows.DataSource;
+import org.tare.spark.tasks.DigitsCalibration;
 
 /** Failures that Spark really gives: of which kind they are, and what is said of them. */
 class SparkFailuresTest {
@@ -61,7 +61,10 @@ class SparkFailuresTest {
         kind,
         text,
         () ->
-            new DataSource(new DataSource.Files(path, format, Map.of()), Optional.empty(), Optional.empty())
+            new DataSource(
+                    new DataSource.Files(path, format, Map.of()),
+                    Optional.empty(),
+                    Optional.empty())
                 .load(spark)
                 .collectAsList());
   }

@@ -1,6 +1,5 @@
 package org.tare.stats;
 
-import org.tare.onnx.Tensor;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;

@@ -1,6 +1,5 @@
 package org.tare.spark.rows;
 
-import org.tare.spark.SessionSettings;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -14,6 +13,7 @@ import org.apache.spark.sql.functions;
 import org.tare.TareException;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
+import org.tare.spark.SessionSettings;
 
 /**
  * A few of a table's rows, read once and kept by Spark, for jobs that go over them again and again:
@@ -99,8 +99,7 @@ public final class KeptRows implements AutoCloseable {
     return new KeptRows(
         settings,
         rows,
-        new DataSource(
-            new DataSource.Frame(rows, data.label()), Optional.empty(), data.key()));
+        new DataSource(new DataSource.Frame(rows, data.label()), Optional.empty(), data.key()));
   }
 
   /**

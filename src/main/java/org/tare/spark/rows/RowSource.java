@@ -133,7 +133,8 @@ public record RowSource(
       new RowDecoder(bindings).decode(row);
       label(row);
     } catch (RowDecoder.BadRow e) {
-      skip(new Tally(), e.getMessage(), new RowTag(-1, keyIndex >= 0 ? row.get(keyIndex) : null, 0));
+      skip(
+          new Tally(), e.getMessage(), new RowTag(-1, keyIndex >= 0 ? row.get(keyIndex) : null, 0));
     }
   }
 

@@ -29,7 +29,9 @@ public sealed interface Sample {
   static Sample parse(String text) {
     try {
       boolean isShare = text.contains(".") || text.contains("e") || text.contains("E");
-      return isShare ? new Share(Double.parseDouble(text)) : new Rows(Integer.parseInt(text.strip()));
+      return isShare
+          ? new Share(Double.parseDouble(text))
+          : new Rows(Integer.parseInt(text.strip()));
     } catch (NumberFormatException e) {
       throw TareException.usage(
               "A sample cannot be \"%s\": it is a whole number of rows, or a share of them from 0.0 to"

@@ -1,7 +1,5 @@
 package org.tare.spark.tasks;
 
-import org.tare.spark.SessionSettings;
-import org.tare.spark.JobLabel;
 import java.nio.FloatBuffer;
 import java.util.Collections;
 import java.util.HashMap;
@@ -27,9 +25,9 @@ import org.tare.infer.ModelSession.InputTensor;
 import org.tare.infer.TemporaryModel;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
-import org.tare.spark.SparkFailures;
+import org.tare.spark.JobLabel;
+import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BadRows;
-import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.InputSpec;

@@ -1,7 +1,5 @@
 package org.tare.spark.tasks;
 
-import org.tare.spark.SessionSettings;
-import org.tare.spark.JobLabel;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -28,11 +26,11 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
 import org.tare.infer.ModelSession;
-import org.tare.infer.SessionPool;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
-import org.tare.spark.SparkFailures;
+import org.tare.spark.JobLabel;
+import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BadRows;
 import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.BoundTable;
@@ -49,8 +47,8 @@ public final class EvaluationJob {
    * What the comparison gives.
    *
    * @param outputs of each float32 output that can be compared, by its name, in the model's order
-   * @param ofOtherShape outputs of which the models gave different shapes, since these depend on values;
-   *     they are not in the others
+   * @param ofOtherShape outputs of which the models gave different shapes, since these depend on
+   *     values; they are not in the others
    */
   public record Result(
       long rows,
@@ -88,8 +86,7 @@ public final class EvaluationJob {
           "Cannot evaluate %s: no output of it is float32, and only those are compared",
           request.label());
     }
-    String description =
-        "evaluate " + request.label() + ": compare " + outputs.size() + " outputs";
+    String description = "evaluate " + request.label() + ": compare " + outputs.size() + " outputs";
     try (SessionSettings settings = new SessionSettings(spark);
         JobLabel job = new JobLabel(spark, description)) {
       return run(settings, job, request, outputs, progress, started);
@@ -170,9 +167,11 @@ public final class EvaluationJob {
       partial.metrics().forEach((name, metrics) -> merged.get(name).merge(metrics));
     }
     source.check(request.data().label(), rows, skipped, reason);
-    List<String> ofOtherShape = outputs.stream().filter(name -> merged.get(name).hasOtherShape()).toList();
+    List<String> ofOtherShape =
+        outputs.stream().filter(name -> merged.get(name).hasOtherShape()).toList();
     merged.keySet().removeAll(ofOtherShape);
-    return new Result(rows, skipped, reason, merged, ofOtherShape, (System.nanoTime() - started) / 1e9);
+    return new Result(
+        rows, skipped, reason, merged, ofOtherShape, (System.nanoTime() - started) / 1e9);
   }
 
   /**
@@ -236,8 +235,7 @@ public final class EvaluationJob {
       RowSource.Tally tally = source.run(rows, comparison::compare);
       tally.subtract(bad);
       Partial partial =
-          new Partial(
-              task.partitionId(), tally.rows(), tally.skipped(), tally.reason(), metrics);
+          new Partial(task.partitionId(), tally.rows(), tally.skipped(), tally.reason(), metrics);
       return List.of(partial.encode()).iterator();
     }
   }

@@ -1,8 +1,5 @@
 package org.tare.spark.tasks;
 
-import org.tare.spark.rows.ColumnNames;
-import org.tare.spark.SessionSettings;
-import org.tare.spark.JobLabel;
 import java.io.Serializable;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
@@ -25,8 +22,11 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 import org.tare.TareException;
+import org.tare.spark.JobLabel;
+import org.tare.spark.SessionSettings;
 import org.tare.spark.SparkFailures;
 import org.tare.spark.rows.BoundTable;
+import org.tare.spark.rows.ColumnNames;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.FloatValues;
 import org.tare.spark.rows.RowSource;

@@ -1,6 +1,5 @@
 package org.tare.spark.tasks;
 
-import org.tare.spark.SessionSettings;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -13,6 +12,7 @@ import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
+import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.RowSource;
 import org.tare.stats.StatsCodec;
 import org.tare.stats.TensorStats;

@@ -1,6 +1,5 @@
 package org.tare.spark.tasks;
 
-import org.tare.spark.JobLabel;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -18,6 +17,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.tare.spark.JobLabel;
 import scala.Option;
 import scala.Tuple4;
 

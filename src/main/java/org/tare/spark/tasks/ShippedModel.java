@@ -1,6 +1,5 @@
 package org.tare.spark.tasks;
 
-import org.tare.spark.SparkFailures;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -23,8 +22,6 @@ import org.apache.spark.util.TaskCompletionListener;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.tare.TareException;
-import org.tare.onnx.ModelFile;
-import org.tare.onnx.OnnxModel;
 import org.tare.infer.ModelSession;
 import org.tare.infer.SessionPool;
 import org.tare.onnx.ModelFile;

@@ -5,8 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.tare.spark.SessionSettings;
-import org.tare.spark.tasks.DigitsCalibration;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -30,6 +28,8 @@ import org.junit.jupiter.api.Test;
 import org.tare.TareException;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.TensorType;
+import org.tare.spark.SessionSettings;
+import org.tare.spark.tasks.DigitsCalibration;
 
 /** Tables as Spark gives them: nested, by case, images, vectors, and bytes of unknown form. */
 class BoundTableTest {

@@ -336,7 +336,8 @@ class InputBindingTest {
             new InputSpecs().image());
     assertTrue(colors.contains("with 1 or 3 channels, not 4"), colors);
     String axes =
-        refusal(65, type(ElementType.FLOAT32, -1, 4), DataTypes.BinaryType, new InputSpecs().image());
+        refusal(
+            65, type(ElementType.FLOAT32, -1, 4), DataTypes.BinaryType, new InputSpecs().image());
     assertTrue(axes.endsWith("images need an input of three axes besides the batch"), axes);
     String scalar = refusal(65, type(ElementType.FLOAT32), DataTypes.FloatType, new InputSpecs());
     assertTrue(scalar.endsWith("input \"x\" is a scalar: there is no batch axis"), scalar);

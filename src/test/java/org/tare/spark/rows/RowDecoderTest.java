@@ -369,7 +369,8 @@ class RowDecoderTest {
             List.of(List.of(1, 2), List.of(3, 4), List.of(5, 6))));
     assertEquals(
         "holds 3 values",
-        refusal(type(ElementType.FLOAT32, -1, 2), "array<int>", new InputSpecs(), List.of(1, 2, 3)));
+        refusal(
+            type(ElementType.FLOAT32, -1, 2), "array<int>", new InputSpecs(), List.of(1, 2, 3)));
     assertEquals("holds 5 bytes", refusal(LONGS, "binary", new InputSpecs(), new byte[5]));
     assertEquals("is null", refusal(LONGS, "binary", new InputSpecs(), null));
   }

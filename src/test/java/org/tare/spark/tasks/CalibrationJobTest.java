@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.tare.spark.rows.Sample;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -32,6 +31,7 @@ import org.tare.infer.ModelSession;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.OneFileLimit;
 import org.tare.onnx.OnnxModel;
+import org.tare.spark.rows.Sample;
 import org.tare.spark.tasks.DigitsCalibration.Fault;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.StatsObserver;
@@ -49,7 +49,8 @@ class CalibrationJobTest {
     SparkSession spark = DigitsCalibration.local("local[1]", Map.of());
     try {
       CalibrationJob.Request request =
-          DigitsCalibration.request(folder, Optional.of(new Sample.Rows(1500)), "SELECT * FROM digits");
+          DigitsCalibration.request(
+              folder, Optional.of(new Sample.Rows(1500)), "SELECT * FROM digits");
       String data = DigitsCalibration.demoFile(folder, "digits-train.parquet").toString();
       spark.read().parquet(data).createOrReplaceTempView("digits");
       List<Row> rows =

@@ -4,19 +4,20 @@ import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import org.tare.spark.rows.DataSource;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.tare.TareException;
+import org.tare.spark.rows.DataSource;
 import org.tare.stats.CalibrationState;
 
 /** Two readings of one table. */
 class CalibrationResultTest {
   private static final DataSource DATA =
-      new DataSource(new DataSource.Files("rows", "parquet", Map.of()), Optional.empty(), Optional.empty());
+      new DataSource(
+          new DataSource.Files("rows", "parquet", Map.of()), Optional.empty(), Optional.empty());
 
   private static CalibrationJob.Result result(long skipped, Map<String, Integer> slices) {
     SortedMap<String, CalibrationState> states = new TreeMap<>();

@@ -1,6 +1,5 @@
 package org.tare.spark.tasks;
 
-import org.tare.spark.rows.Sample;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -30,6 +29,7 @@ import org.tare.qconfig.QConfigMapping;
 import org.tare.spark.rows.BadRows;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.InputSpec;
+import org.tare.spark.rows.Sample;
 import org.tare.stats.CalibrationState;
 
 /**
@@ -124,7 +124,9 @@ public final class DigitsCalibration {
     rows.mapPartitions(new Inject(fault, marker), Encoders.row(rows.schema()))
         .createOrReplaceTempView("digits");
     return CalibrationJob.run(
-        spark, request(folder, Optional.of(new Sample.Rows(1500)), "SELECT * FROM digits"), line -> {});
+        spark,
+        request(folder, Optional.of(new Sample.Rows(1500)), "SELECT * FROM digits"),
+        line -> {});
   }
 
   public static CalibrationJob.Request request(Path folder, Optional<Sample> sample, String query) {

@@ -7,9 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.tare.spark.SparkFailures;
-import org.tare.spark.rows.KeptRows;
-import org.tare.spark.rows.BadRows;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,6 +29,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
 import org.tare.onnx.OnnxModel;
+import org.tare.spark.SparkFailures;
+import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.KeptRows;
 import org.tare.stats.CalibrationState;
 
 /** Jobs in a session that is not theirs: they leave it as it was. */

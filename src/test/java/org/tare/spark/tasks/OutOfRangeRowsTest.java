@@ -4,8 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import org.tare.spark.rows.BadRows;
-import org.tare.spark.rows.DataSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -15,15 +13,17 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.tare.TareException;
+import org.tare.infer.TensorTypes;
 import org.tare.onnx.ElementType;
-import org.tare.prepare.FloatPasses;
 import org.tare.onnx.OnnxModel;
-import org.tare.plan.QuantizationPlan;
 import org.tare.onnx.TensorType;
 import org.tare.onnx.TestModel;
-import org.tare.infer.TensorTypes;
+import org.tare.plan.QuantizationPlan;
+import org.tare.prepare.FloatPasses;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
+import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.DataSource;
 import org.tare.stats.Samples;
 
 /** Ids that the vocabulary lacks and labels that are no classes: only the model tells them. */

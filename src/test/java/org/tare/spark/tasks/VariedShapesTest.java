@@ -82,7 +82,10 @@ class VariedShapesTest {
                 model,
                 types,
                 QuantizationPlan.of(model, types, mapping).observed(),
-                new DataSource(new DataSource.Query("SELECT * FROM parts"), Optional.empty(), Optional.empty()),
+                new DataSource(
+                    new DataSource.Query("SELECT * FROM parts"),
+                    Optional.empty(),
+                    Optional.empty()),
                 Map.of(),
                 batch,
                 new BadRows(false, 0),
