@@ -86,6 +86,8 @@ enum Command {
 
   private final String description;
   private final Positional positional;
+
+  @SuppressWarnings("ImmutableEnumChecker") // List.copyOf cannot be changed.
   private final List<CommandOption> options;
 
   Command(String description, Positional positional, List<CommandOption> options) {
@@ -103,6 +105,7 @@ enum Command {
   }
 
   @SafeVarargs
+  @SuppressWarnings("varargs")
   private static List<CommandOption> of(List<CommandOption>... parts) {
     List<CommandOption> all = new ArrayList<>();
     Stream.of(parts).forEach(all::addAll);

@@ -40,6 +40,8 @@ enum CommandOption {
 
   private final String option;
   private final String label;
+
+  @SuppressWarnings("ImmutableEnumChecker") // List.of cannot be changed.
   private final List<String> keys;
 
   CommandOption(String option, String label, String... keys) {

@@ -172,6 +172,7 @@ public enum Operators {
   /** Operators of com.microsoft that multiply floats by stored integers. */
   STORED_WEIGHT("MatMulNBits", "MatMulBnb4", "GatherBlockQuantized", "QEmbedLayerNormalization");
 
+  @SuppressWarnings("ImmutableEnumChecker") // Set.copyOf cannot be changed.
   private final Set<String> names;
 
   Operators(String... names) {

@@ -87,10 +87,8 @@ public final class SparkFailures {
           new Rule(
               Kind.USAGE,
               (t, message) ->
-                  t instanceof SparkThrowable known
-                      && known.getErrorClass() != null
-                      && (known.getErrorClass().startsWith("INVALID_CONF_VALUE")
-                          || known.getErrorClass().startsWith("INVALID_SPARK_CONFIG")),
+                  condition(t).startsWith("INVALID_CONF_VALUE")
+                      || condition(t).startsWith("INVALID_SPARK_CONFIG"),
               SparkFailures::firstLine),
           new Rule(
               Kind.USAGE,
@@ -354,10 +352,10 @@ public final class SparkFailures {
 
   private static boolean isOfTheData(Throwable t, String message) {
     String name = t.getClass().getName();
-    if (t instanceof SparkThrowable known && known.getErrorClass() != null) {
+    if (t instanceof SparkThrowable known && !condition(t).isEmpty()) {
       String state = String.valueOf(known.getSqlState());
-      return known.getErrorClass().startsWith("FAILED_READ_FILE")
-          || known.getErrorClass().startsWith("CANNOT_READ_FILE")
+      return condition(t).startsWith("FAILED_READ_FILE")
+          || condition(t).startsWith("CANNOT_READ_FILE")
           || (state.length() == 5 && STATES_OF_DATA.contains(state.substring(0, 2)))
           || name.endsWith("AnalysisException");
     }
@@ -368,7 +366,18 @@ public final class SparkFailures {
   }
 
   private static boolean hasCondition(Throwable t, String condition) {
-    return t instanceof SparkThrowable known && condition.equals(known.getErrorClass());
+    return condition.equals(condition(t));
+  }
+
+  /**
+   * The name of Spark's error condition, or an empty text. Spark 4 calls it getCondition; Spark 3.5
+   * has only the older name, which both know.
+   */
+  @SuppressWarnings("deprecation")
+  private static String condition(Throwable t) {
+    return t instanceof SparkThrowable known && known.getErrorClass() != null
+        ? known.getErrorClass()
+        : "";
   }
 
   /** The failure and what it was caused by, the innermost last. */

@@ -168,8 +168,8 @@ class ModesCommandTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "quantize.mode=half            | static, dynamic, weight-only",
-        "quantize.backend=cuda         | onnxruntime-cpu, fbgemm, x86, onednn, qnnpack, tensorrt",
+        "quantize.mode=half            | static, dynamic or weight-only",
+        "quantize.backend=cuda         | onnxruntime-cpu, fbgemm, x86, onednn, qnnpack or tensorrt",
         "quantize.form=tflite          | qdq or qoperator",
         "quantize.weight.rounding=up   | auto, sums or nearest",
         "quantize.weight.block=48      | a power of two from 16 on",

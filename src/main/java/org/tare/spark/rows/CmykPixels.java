@@ -30,9 +30,9 @@ final class CmykPixels {
           int cb = m - 128;
           int cr = yellow - 128;
           // The constants of JFIF, 1.402, 0.344136, 0.714136 and 1.772, as multiples of 2^-16.
-          int red = clip(c + (91881 * cr + 32768 >> 16));
-          int green = clip(c + (-22554 * cb - 46802 * cr + 32768 >> 16));
-          int blue = clip(c + (116130 * cb + 32768 >> 16));
+          int red = clip(c + ((91881 * cr + 32768) >> 16));
+          int green = clip(c + ((-22554 * cb - 46802 * cr + 32768) >> 16));
+          int blue = clip(c + ((116130 * cb + 32768) >> 16));
           c = 255 - red;
           m = 255 - green;
           yellow = 255 - blue;

@@ -131,7 +131,7 @@ final class ImageDecoder {
     public void warningOccurred(ImageReader source, String warning) {
       // Bytes between the parts of a JPEG file, and odd profiles and thumbnails, harm no pixel.
       boolean isDamage =
-          warning.contains("orrupt") && !warning.contains("extraneous bytes before marker")
+          (warning.contains("orrupt") && !warning.contains("extraneous bytes before marker"))
               || warning.contains("remature")
               || warning.contains("runcated");
       if (isDamage && damage == null) {

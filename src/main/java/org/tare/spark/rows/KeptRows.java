@@ -72,7 +72,6 @@ public final class KeptRows implements AutoCloseable {
       DataSource data,
       Map<String, InputSpec> inputs,
       int count) {
-    SparkSession spark = settings.spark();
     Map<String, TensorType> inputTypes = new LinkedHashMap<>();
     model.graph().inputNames().forEach(input -> inputTypes.put(input, types.get(input)));
     BoundTable table =

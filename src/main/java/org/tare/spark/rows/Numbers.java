@@ -48,7 +48,7 @@ final class Numbers {
     if (exact) {
       addExact(value);
     } else {
-      add(value);
+      add((double) value);
     }
   }
 
