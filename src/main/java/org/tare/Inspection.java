@@ -2,8 +2,10 @@ package org.tare;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import org.tare.inspect.ModelInspection;
+import org.tare.inspect.Saturation;
 import org.tare.onnx.OnnxModel;
 import org.tare.rewrite.FloatNodeNotes;
 import org.tare.stats.CalibrationState;
@@ -14,13 +16,21 @@ import org.tare.store.HadoopFiles;
  *
  * @param state the calibration state, if it is one
  * @param model what is quantized in the ONNX model, if it is one
+ * @param saturating layers of the model whose integer products differ between CPUs
  */
-public record Inspection(Optional<CalibrationState> state, Optional<ModelInspection> model) {
+public record Inspection(
+    Optional<CalibrationState> state,
+    Optional<ModelInspection> model,
+    List<Saturation.Layer> saturating) {
+  public Inspection {
+    saturating = List.copyOf(saturating);
+  }
+
   static Inspection of(HadoopFiles files, String file) {
     byte[] head = files.head("file", file, 4);
     if (Arrays.equals(head, "TARE".getBytes(StandardCharsets.US_ASCII))) {
       CalibrationState state = CalibrationState.decode(files.read("calibration state", file), file);
-      return new Inspection(Optional.of(state), Optional.empty());
+      return new Inspection(Optional.of(state), Optional.empty(), List.of());
     }
     OnnxModel model = read(files, file);
     ModelInspection found = ModelInspection.of(model, FloatNodeNotes.decode(file, model));
@@ -28,7 +38,7 @@ public record Inspection(Optional<CalibrationState> state, Optional<ModelInspect
       throw TareException.badInput(
           "Cannot inspect %s: it is a float model, with no quantized tensor", file);
     }
-    return new Inspection(Optional.empty(), Optional.of(found));
+    return new Inspection(Optional.empty(), Optional.of(found), Saturation.of(model));
   }
 
   private static OnnxModel read(HadoopFiles files, String file) {

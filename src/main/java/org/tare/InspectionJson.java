@@ -3,13 +3,16 @@ package org.tare;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
 import java.util.Locale;
 import org.tare.inspect.ModelInspection;
 import org.tare.inspect.ModelInspection.Figures;
 import org.tare.inspect.ModelInspection.Kind;
 import org.tare.inspect.ModelInspection.QuantizedTensor;
+import org.tare.inspect.Saturation;
 import org.tare.plan.FloatNode;
 import org.tare.stats.CalibrationState;
+import org.tare.stats.Lineage;
 
 /** The JSON form of what a state or a quantized model holds. */
 final class InspectionJson {
@@ -18,7 +21,10 @@ final class InspectionJson {
   private InspectionJson() {}
 
   static ObjectNode of(Inspection found) {
-    return found.state().map(InspectionJson::state).orElseGet(() -> model(found.model().get()));
+    return found
+        .state()
+        .map(InspectionJson::state)
+        .orElseGet(() -> model(found.model().get(), found.saturating()));
   }
 
   /** A state for machines. */
@@ -34,6 +40,10 @@ final class InspectionJson {
     }
     if (!state.modelDigest().isEmpty()) {
       root.put("model_sha256", state.modelDigest());
+    }
+    ArrayNode lineage = root.putArray("lineage");
+    for (Lineage.Source source : state.lineage().sources()) {
+      source(lineage.addObject(), source);
     }
     ObjectNode tensors = root.putObject("tensors");
     state
@@ -57,12 +67,35 @@ final class InspectionJson {
     return root;
   }
 
-  private static ObjectNode model(ModelInspection found) {
+  private static void source(ObjectNode node, Lineage.Source source) {
+    node.put("data", source.origin().data());
+    node.put("snapshot", source.origin().snapshot());
+    node.put("slice", source.origin().slice());
+    node.put("sample", source.origin().sample());
+    source.origin().columns().forEach(node.putArray("columns")::add);
+    node.put("rows", source.rows());
+    node.put("state_sha256", source.digest());
+    node.put("settings_sha256", source.run().settingsDigest());
+    node.put("when", source.run().when().toString());
+    ObjectNode versions = node.putObject("versions");
+    source.run().versions().forEach(versions::put);
+  }
+
+  private static ObjectNode model(ModelInspection found, List<Saturation.Layer> saturating) {
     ObjectNode root = JSON.createObjectNode();
     root.put("schema", 1);
     root.put("command", "inspect");
     root.put("tare", Tare.version());
     root.put("what", "model");
+    ArrayNode layers = root.putArray("saturation");
+    for (Saturation.Layer layer : saturating) {
+      ObjectNode node = layers.addObject();
+      node.put("op_type", layer.opType());
+      node.put("name", layer.name());
+      node.put("weight", layer.weight());
+      node.put("where", layer.where().name().toLowerCase(Locale.ROOT));
+      node.put("largest_pair", layer.largestPair());
+    }
     ArrayNode tensors = root.putArray("tensors");
     for (QuantizedTensor tensor : found.tensors()) {
       ObjectNode node = tensors.addObject();

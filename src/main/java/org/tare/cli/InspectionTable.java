@@ -10,15 +10,20 @@ import org.tare.inspect.ModelInspection;
 import org.tare.inspect.ModelInspection.Figures;
 import org.tare.inspect.ModelInspection.Kind;
 import org.tare.inspect.ModelInspection.QuantizedTensor;
+import org.tare.inspect.Saturation;
 import org.tare.plan.FloatNode;
 import org.tare.stats.CalibrationState;
+import org.tare.stats.Lineage;
 
 /** What a state or a quantized model holds, as tables for people. */
 final class InspectionTable {
   private InspectionTable() {}
 
   static String of(Inspection found) {
-    return found.state().map(InspectionTable::of).orElseGet(() -> of(found.model().get()));
+    return found
+        .state()
+        .map(InspectionTable::of)
+        .orElseGet(() -> of(found.model().get()) + of(found.saturating()));
   }
 
   /** A state for people. */
@@ -51,7 +56,46 @@ final class InspectionTable {
                       Long.toString(stats.positiveInfinities() + stats.negativeInfinities()),
                       String.join(", ", parts)));
             });
-    return head + TextTable.of(table);
+    return head + TextTable.of(table) + of(state.lineage());
+  }
+
+  /** The runs that a state comes from. */
+  private static String of(Lineage lineage) {
+    if (lineage.isEmpty()) {
+      return "";
+    }
+    List<List<String>> table = new ArrayList<>();
+    table.add(List.of("made from", "slice", "sample", "rows", "when", "tare"));
+    for (Lineage.Source source : lineage.sources()) {
+      table.add(
+          List.of(
+              source.origin().data(),
+              source.origin().slice(),
+              source.origin().sample(),
+              Long.toString(source.rows()),
+              source.run().when().toString(),
+              source.run().versions().getOrDefault("tare", "")));
+    }
+    return System.lineSeparator() + TextTable.of(table);
+  }
+
+  /** The layers whose results depend on the CPU. */
+  private static String of(List<Saturation.Layer> saturating) {
+    if (saturating.isEmpty()) {
+      return "";
+    }
+    List<List<String>> table = new ArrayList<>();
+    table.add(List.of("other integers in", "name", "weight", "on", "two products reach"));
+    for (Saturation.Layer layer : saturating) {
+      table.add(
+          List.of(
+              layer.opType(),
+              layer.name(),
+              layer.weight(),
+              layer.where().label(),
+              Long.toString(layer.largestPair())));
+    }
+    return System.lineSeparator() + TextTable.of(table);
   }
 
   private static String of(ModelInspection found) {

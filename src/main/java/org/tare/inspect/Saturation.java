@@ -30,9 +30,20 @@ public final class Saturation {
   /** The CPUs whose kernels compute other integers. */
   public enum Where {
     /** Sums of two products saturate. */
-    X86_WITHOUT_VNNI,
+    X86_WITHOUT_VNNI("x86 without VNNI"),
     /** A weight of -128 wraps. */
-    ARM64
+    ARM64("ARM of 64 bits");
+
+    private final String label;
+
+    Where(String label) {
+      this.label = label;
+    }
+
+    /** For people. */
+    public String label() {
+      return label;
+    }
   }
 
   /**

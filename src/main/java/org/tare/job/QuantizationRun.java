@@ -70,6 +70,7 @@ public final class QuantizationRun {
     QuantizedModel quantized = quantized(chosen.model(), ranges, options.form());
     finish(chosen.model(), quantized);
     Warnings.ofWiderWeights(chosen.model(), quantized).ifPresent(warnings::add);
+    warnings.addAll(Warnings.ofSaturation(quantized.model()));
     return new Result(
         chosen,
         quantized,

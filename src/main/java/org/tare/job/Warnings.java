@@ -1,10 +1,14 @@
 package org.tare.job;
 
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import org.tare.inspect.Saturation;
+import org.tare.onnx.OnnxModel;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.quant.DType;
 import org.tare.rewrite.QuantizedModel;
@@ -71,6 +75,34 @@ public final class Warnings {
               wanted.id()));
     }
     return Optional.empty();
+  }
+
+  /**
+   * Layers whose integer products differ between CPUs, so that figures of one do not hold on
+   * another.
+   */
+  public static List<String> ofSaturation(OnnxModel quantized) {
+    Map<Saturation.Where, List<Saturation.Layer>> byWhere =
+        Saturation.of(quantized).stream()
+            .collect(
+                Collectors.groupingBy(
+                    Saturation.Layer::where,
+                    () -> new EnumMap<>(Saturation.Where.class),
+                    Collectors.toList()));
+    List<String> warnings = new ArrayList<>();
+    byWhere.forEach(
+        (where, layers) ->
+            warnings.add(
+                String.format(
+                    Locale.ROOT,
+                    "On %s the integers of %d %s differ, first %s(%s): figures of other CPUs do not"
+                        + " hold there; quantize.weight.products=portable is for all CPUs",
+                    where.label(),
+                    layers.size(),
+                    layers.size() == 1 ? "layer" : "layers",
+                    layers.get(0).opType(),
+                    layers.get(0).name())));
+    return warnings;
   }
 
   /** Bias correction that was left out, since the state holds no means of channels. */

@@ -1,6 +1,8 @@
 package org.tare.stats;
 
 import org.tare.TareException;
+import org.tare.stats.bytes.ByteReader;
+import org.tare.stats.bytes.PageCodec;
 
 /**
  * Reads a body as {@link StatsCodec} writes it: counts, range and pages. The pages go straight into
@@ -99,7 +101,7 @@ final class BodyReader {
       if (isShortest) {
         PageCodec.requireShortest(counts, page, in);
       }
-      values += page.sum;
+      values += page.sum();
       if (values < 0) {
         throw in.damaged("its counts are out of range");
       }
@@ -109,11 +111,11 @@ final class BodyReader {
 
   private void noteBuckets(int pageStart) {
     if (pageStart < FloatHistogram.PAGES / 2 * FloatHistogram.PAGE_SIZE) {
-      firstPositive = firstPositive < 0 ? pageStart + page.first : firstPositive;
-      lastPositive = pageStart + page.last;
+      firstPositive = firstPositive < 0 ? pageStart + page.first() : firstPositive;
+      lastPositive = pageStart + page.last();
     } else {
-      firstNegative = firstNegative < 0 ? pageStart + page.first : firstNegative;
-      lastNegative = pageStart + page.last;
+      firstNegative = firstNegative < 0 ? pageStart + page.first() : firstNegative;
+      lastNegative = pageStart + page.last();
     }
   }
 

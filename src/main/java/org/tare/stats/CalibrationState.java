@@ -12,6 +12,9 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.tare.TareException;
+import org.tare.stats.bytes.ByteReader;
+import org.tare.stats.bytes.ByteWriter;
+import org.tare.stats.bytes.Checksum;
 
 /**
  * What a calibration observed: the stats of each tensor, how many rows they come from and of which

@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.tare.stats.bytes.ByteReader;
+import org.tare.stats.bytes.ByteWriter;
 
 /**
  * {@link Lineage} as bytes, little-endian. Equal lineages give equal bytes.

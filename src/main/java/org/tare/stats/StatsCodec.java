@@ -2,6 +2,10 @@ package org.tare.stats;
 
 import java.math.BigInteger;
 import org.tare.TareException;
+import org.tare.stats.bytes.ByteReader;
+import org.tare.stats.bytes.ByteWriter;
+import org.tare.stats.bytes.Checksum;
+import org.tare.stats.bytes.PageCodec;
 
 /**
  * {@link TensorStats} as bytes, little-endian. Equal stats give equal bytes.

@@ -1,6 +1,7 @@
 package org.tare.stats;
 
 import java.math.BigInteger;
+import org.tare.stats.bytes.ByteReader;
 
 /**
  * Reads what {@link StatsCodec} writes, and refuses all else: bytes that are accepted are those

@@ -12,8 +12,8 @@
  * empty state is its identity, and observe(a ++ b) = merge(observe(a), observe(b)), bit for bit.
  * Moving averages and recordings depend on order and merge by their place in it.
  *
- * <p>Files: {@link org.tare.stats.CalibrationState}, tensors: {@code StatsCodec}, pages: {@code
- * PageCodec}, origins: {@code LineageCodec}; each class has its layout. Equal states are equal
- * bytes, and nothing else is read. Uses the JDK alone.
+ * <p>Files: {@link org.tare.stats.CalibrationState}, tensors: {@code StatsCodec}, pages: {@link
+ * org.tare.stats.bytes.PageCodec}, origins: {@code LineageCodec}; each class has its layout. Equal
+ * states are equal bytes, and nothing else is read. Uses the JDK alone.
  */
 package org.tare.stats;

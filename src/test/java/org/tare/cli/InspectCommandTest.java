@@ -9,8 +9,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -20,10 +22,21 @@ import org.tare.onnx.TestModel;
 import org.tare.plan.FloatNode;
 import org.tare.rewrite.FloatNodeNotes;
 import org.tare.stats.CalibrationState;
+import org.tare.stats.Lineage;
 import org.tare.stats.TensorStats;
 
 /** The commands on files alone: inspect, and quantize with exports. */
 class InspectCommandTest {
+  /** A name that a terminal would take for a colour. */
+  private static final Lineage.Origin ORIGIN =
+      new Lineage.Origin("table of \u001b[31m rows", "", "label=1", "", List.of("image"));
+
+  private static final Lineage.Run RUN =
+      new Lineage.Run(
+          "1".repeat(64),
+          Instant.parse("2026-01-02T03:04:05Z"),
+          new TreeMap<>(Map.of("tare", "0.1.0")));
+
   @TempDir static Path folder;
 
   private static String at(String name) {
@@ -44,7 +57,10 @@ class InspectCommandTest {
     stats.put("m", TensorStats.of(new float[] {0, 254}));
     OnnxModel model = OnnxModel.read(folder.resolve("float.onnx"));
     Files.write(
-        folder.resolve("state.tare"), new CalibrationState(model.digest(), 3, stats).encode());
+        folder.resolve("state.tare"),
+        new CalibrationState(model.digest(), 3, stats)
+            .withLineage(Lineage.of(new Lineage.Source(ORIGIN, 3, "0".repeat(64), RUN)))
+            .encodeFile());
     Files.writeString(folder.resolve("text"), "not a model at all");
     Outcome quantized = quantize("out", "quantize.export=tensorrt,onnxruntime");
     assertEquals(0, quantized.status(), quantized.err());
@@ -140,6 +156,46 @@ class InspectCommandTest {
     assertEquals("state", json.path("what").asText());
     assertEquals(3, json.path("rows").asInt());
     assertEquals(-5, json.path("tensors").path("x").path("min").asDouble());
+  }
+
+  @Test
+  void statesTellWhereTheyComeFrom() throws IOException {
+    String text = Outcome.of("inspect", at("state.tare")).out();
+    assertTrue(text.contains("made from"), text);
+    assertTrue(text.contains("table of "), text);
+    assertFalse(text.contains("\u001b"), text);
+    JsonNode source =
+        new ObjectMapper()
+            .readTree(Outcome.of("inspect", "--json", at("state.tare")).out())
+            .path("lineage")
+            .path(0);
+    assertEquals("table of \u001b[31m rows", source.path("data").asText());
+    assertEquals("label=1", source.path("slice").asText());
+    assertEquals("[\"image\"]", source.path("columns").toString());
+    assertEquals("2026-01-02T03:04:05Z", source.path("when").asText());
+    assertEquals("0.1.0", source.path("versions").path("tare").asText());
+  }
+
+  /** 4 and 2 on one column make a pair of 127 + 64, at most 255 each: more than 16 bits hold. */
+  @Test
+  void layersOfOtherIntegersAreNamed() throws IOException {
+    Outcome full = quantize("full", "quantize.weight.products=full");
+    assertEquals(0, full.status(), full.err());
+    assertTrue(
+        full.err().contains("On x86 without VNNI the integers of 1 layer differ, first MatMul("),
+        full.err());
+    String text = Outcome.of("inspect", at("full/model.onnx")).out();
+    assertTrue(text.contains("x86 without VNNI"), text);
+    JsonNode json =
+        new ObjectMapper().readTree(Outcome.of("inspect", "--json", at("full/model.onnx")).out());
+    JsonNode layer = json.path("saturation").path(0);
+    assertEquals("w_q", layer.path("weight").asText());
+    assertEquals("x86_without_vnni", layer.path("where").asText());
+    assertTrue(layer.path("largest_pair").asInt() > Short.MAX_VALUE, layer.toString());
+    JsonNode portable =
+        new ObjectMapper().readTree(Outcome.of("inspect", "--json", at("out/model.onnx")).out());
+    assertEquals(0, portable.path("saturation").size());
+    assertTrue(portable.has("saturation"));
   }
 
   @Test

@@ -79,7 +79,7 @@ class ModelFilesTest {
     assertEquals(
         TestModel.externalTensor("w", new long[] {30, 20}, "model.onnx.data", 4096, 2400),
         stored.get(1));
-    assertEquals(model.graph().constant("b").orElseThrow(), stored.get(2));
+    assertEquals(model.graph().constant("b").orElseThrow().proto(), stored.get(2));
     ByteBuffer bytes = ByteBuffer.wrap(data).order(ByteOrder.LITTLE_ENDIAN).position(4096);
     float[] w = new float[600];
     bytes.asFloatBuffer().get(w);

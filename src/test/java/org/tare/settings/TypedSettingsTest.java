@@ -1,6 +1,7 @@
 package org.tare.settings;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -200,7 +201,7 @@ class TypedSettingsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "[{op: X, float: yes}] | quantize.overrides: float cannot be \"yes\": it is true or false",
+        "[{op: X, float: \"yes\"}] | quantize.overrides: float cannot be \"yes\": it is true or false",
         "[{name: h, activation: minmax}] | quantize.overrides.activation cannot hold \"minmax\"",
         "[{name: h, activation: {methode: mse}}] | Unknown key \"methode\"",
         "[{name: h, activation: {percentile: high}}] | quantize.overrides.activation: percentile",
@@ -212,6 +213,14 @@ class TypedSettingsTest {
   void wrongOverridesAreErrors(String value, String begins) {
     String message = refusal(() -> QuantizeSettings.of(of("quantize.overrides=" + value)));
     assertTrue(message.startsWith(begins), message);
+  }
+
+  /** As YAML reads it. */
+  @Test
+  void yesIsTrue() {
+    QuantizeOptions options =
+        QuantizeSettings.of(of("quantize.overrides=[{op: Softmax, float: yes}]"));
+    assertFalse(options.mapping().of("Softmax", "s", "s").quantized());
   }
 
   @Test

@@ -17,6 +17,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.tare.TareException;
 import org.tare.stats.StateSamples.Part;
+import org.tare.stats.bytes.ByteWriter;
+import org.tare.stats.bytes.Checksum;
 
 /** What is read is what is written, to the last bit; all else is refused with its reason. */
 class CanonicalStatesTest {

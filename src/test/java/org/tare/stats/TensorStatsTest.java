@@ -14,6 +14,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import org.junit.jupiter.api.Test;
 import org.tare.TareException;
+import org.tare.stats.bytes.ByteWriter;
 
 class TensorStatsTest {
   /** Counts one value after the other, as the definitions say. */

@@ -1,33 +1,35 @@
-package org.tare.stats;
+package org.tare.stats.bytes;
 
 /**
- * One page of a {@link FloatHistogram} as bytes: 128 counts in the shortest of three forms, the
- * first of equals.
+ * One page of a histogram as bytes: 128 counts in the shortest of three forms, the first of equals.
  *
  * <pre>
  *   0 sparse  varint number of pairs; per pair, by ascending index, u8 index, varint count
- *   1 dense   {@value FloatHistogram#PAGE_SIZE} varints
+ *   1 dense   {@value #PAGE_SIZE} varints
  *   2 Rice    u8 parameter k; per count the quotient by 2^k in unary (ones, then a zero), then the
  *             rest in k bits, low bits first; filled up to a whole byte with zeros
  * </pre>
  *
  * <p>A page holds at least one value.
  */
-final class PageCodec {
+public final class PageCodec {
+  /** How many counts a page has. */
+  public static final int PAGE_SIZE = 128;
+
   private static final int SPARSE = 0;
   private static final int DENSE = 1;
   private static final int RICE = 2;
   private static final int MAX_RICE_PARAMETER = 62;
 
   /** No Rice page is shorter: its form, its parameter, and a bit of each count. */
-  private static final int LEAST_RICE_BYTES = 2 + FloatHistogram.PAGE_SIZE / 8;
+  private static final int LEAST_RICE_BYTES = 2 + PAGE_SIZE / 8;
 
   /** Counts below that have a sum below 2^53, which float64 holds. */
   private static final long SMALL = 1L << 46;
 
   private PageCodec() {}
 
-  static void write(ByteWriter out, long[] counts) {
+  public static void write(ByteWriter out, long[] counts) {
     int form = shortestForm(counts);
     out.u8(form & 0xff);
     switch (form & 0xff) {
@@ -112,7 +114,7 @@ final class PageCodec {
   }
 
   private static int near(double sum) {
-    return Math.max(0, Math.getExponent(Math.max(1, sum / FloatHistogram.PAGE_SIZE)));
+    return Math.max(0, Math.getExponent(Math.max(1, sum / PAGE_SIZE)));
   }
 
   private static boolean areSmall(long[] counts) {
@@ -159,18 +161,29 @@ final class PageCodec {
   }
 
   /** A page as it was read: its form with Rice's parameter, and what its counts come to. */
-  static final class Page {
+  public static final class Page {
     private int form;
     private int bytes;
     private int used;
 
+    private long sum;
+    private int first;
+    private int last;
+
     /** The sum of the counts, from 1 to 2^63 - 1. */
-    long sum;
+    public long sum() {
+      return sum;
+    }
 
-    /** The first index that holds values, and the last. */
-    int first;
+    /** The first index that holds values. */
+    public int first() {
+      return first;
+    }
 
-    int last;
+    /** The last index that holds values. */
+    public int last() {
+      return last;
+    }
   }
 
   /**
@@ -179,7 +192,7 @@ final class PageCodec {
    * @param sign 1 to add, -1 to take away what was added; whether the counts' sum is in range is
    *     the caller's to see
    */
-  static void addTo(long[] counts, int sign, ByteReader in, Page page) {
+  public static void addTo(long[] counts, int sign, ByteReader in, Page page) {
     int start = in.position();
     page.form = in.u8();
     switch (page.form) {
@@ -289,7 +302,7 @@ final class PageCodec {
    *
    * @param counts those of the page alone
    */
-  static void requireShortest(long[] counts, Page page, ByteReader in) {
+  public static void requireShortest(long[] counts, Page page, ByteReader in) {
     boolean isShortest =
         (page.form == SPARSE && page.bytes <= LEAST_RICE_BYTES) || isShortestRice(counts, page);
     if (!isShortest && page.form != shortestForm(counts)) {

@@ -1,4 +1,4 @@
-package org.tare.stats;
+package org.tare.stats.bytes;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -11,7 +11,7 @@ import org.tare.TareException;
  * Reads what {@link ByteWriter} writes, and nothing else: whatever runs past the end, or is not
  * written as ByteWriter would, is reported as damage.
  */
-final class ByteReader {
+public final class ByteReader {
   private static final VarHandle INTS =
       MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
   private static final VarHandle LONGS =
@@ -22,21 +22,21 @@ final class ByteReader {
   private final int end;
   private int position;
 
-  ByteReader(byte[] bytes, int from, int end, String source) {
+  public ByteReader(byte[] bytes, int from, int end, String source) {
     this.bytes = bytes;
     this.position = from;
     this.end = end;
     this.source = source;
   }
 
-  int u8() {
+  public int u8() {
     if (position >= end) {
       throw tooEarly();
     }
     return bytes[position++] & 0xff;
   }
 
-  int i32() {
+  public int i32() {
     if (left() < Integer.BYTES) {
       throw tooEarly();
     }
@@ -45,7 +45,7 @@ final class ByteReader {
     return value;
   }
 
-  long i64() {
+  public long i64() {
     if (left() < Long.BYTES) {
       throw tooEarly();
     }
@@ -55,16 +55,16 @@ final class ByteReader {
   }
 
   /** The next eight bytes, of which none counts as read. They must be there. */
-  long peekI64() {
+  public long peekI64() {
     return (long) LONGS.get(bytes, position);
   }
 
-  float f32() {
+  public float f32() {
     return Float.intBitsToFloat(i32());
   }
 
   /** A number, infinity, or NaN in the one form that is written. */
-  double f64() {
+  public double f64() {
     long bits = i64();
     double value = Double.longBitsToDouble(bits);
     if (Double.isNaN(value) && bits != Double.doubleToLongBits(Double.NaN)) {
@@ -74,31 +74,31 @@ final class ByteReader {
   }
 
   /** How many bytes were read, from the beginning of the array. */
-  int position() {
+  public int position() {
     return position;
   }
 
   /** How many bytes are left. */
-  int left() {
+  public int left() {
     return end - position;
   }
 
   /** Counts bytes as read that {@link #peekI64} showed. */
-  void skip(int count) {
+  public void skip(int count) {
     position += count;
   }
 
   /** Goes back by some bytes that were read. */
-  void unread(int count) {
+  public void unread(int count) {
     position -= count;
   }
 
-  boolean hasMore() {
+  public boolean hasMore() {
     return position < end;
   }
 
   /** A number from 0 to 2^63 - 1, in as few bytes as hold it. */
-  long varint() {
+  public long varint() {
     if (position < end && bytes[position] >= 0) {
       return bytes[position++];
     }
@@ -118,21 +118,21 @@ final class ByteReader {
   }
 
   /** A varint that counts things of at least the given number of bytes each in what is left. */
-  int count(String things, long bytesOfEach) {
+  public int count(String things, long bytesOfEach) {
     long count = varint();
     requireRoom(count, things, bytesOfEach);
     return (int) count;
   }
 
   /** Makes sure that things of at least that many bytes each fit into what is left. */
-  void requireRoom(long count, String things, long bytesOfEach) {
+  public void requireRoom(long count, String things, long bytesOfEach) {
     if (count > left() / bytesOfEach) {
       throw damaged(count + " " + things + " do not fit into the " + left() + " bytes left");
     }
   }
 
   /** UTF-8, well formed. */
-  String string() {
+  public String string() {
     int length = count("bytes of a text", 1);
     String value = new String(bytes, position, length, StandardCharsets.UTF_8);
     byte[] again = value.getBytes(StandardCharsets.UTF_8);
@@ -144,11 +144,11 @@ final class ByteReader {
   }
 
   /** Bytes after their length. */
-  byte[] block(String things) {
+  public byte[] block(String things) {
     return bytes(count(things, 1));
   }
 
-  byte[] bytes(int length) {
+  public byte[] bytes(int length) {
     if (length > left()) {
       throw tooEarly();
     }
@@ -157,7 +157,7 @@ final class ByteReader {
     return part;
   }
 
-  boolean atEnd() {
+  public boolean atEnd() {
     return position == end;
   }
 
@@ -165,7 +165,7 @@ final class ByteReader {
     return damaged("it ends too early, after " + end + " bytes");
   }
 
-  TareException damaged(String why) {
+  public TareException damaged(String why) {
     return TareException.badInput("Cannot read calibration state %s: %s", source, why);
   }
 }
