@@ -61,6 +61,8 @@ final class Sessions {
         builder.config(WAREHOUSE, Path.of(SparkFiles.getRootDirectory(), "warehouse").toString());
       }
       SparkSession spark = builder.getOrCreate();
+      // Spark reads its SQL settings when they are first needed: a wrong one shall be told here.
+      spark.conf().getAll();
       if (!verbose) {
         context.setLogLevel("OFF");
         Configurator.setLevel("org.tare", Level.WARN);

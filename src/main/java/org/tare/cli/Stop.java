@@ -1,5 +1,6 @@
 package org.tare.cli;
 
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -21,6 +22,9 @@ final class Stop {
                 () -> {
                   if (!stop.done.get()) {
                     err.println("tare: stopped");
+                    err.flush();
+                    // Threads that Spark cuts off print their exceptions there.
+                    System.setErr(new PrintStream(OutputStream.nullOutputStream()));
                   }
                 },
                 "tare-stop"));
