@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 
 from pyspark.sql import SparkSession
+from pyspark.sql.functions import udf
 
 jar = sys.argv[1]
 sys.path.append(jar)
@@ -124,9 +125,11 @@ def error_of(action):
 def check_errors(tare, spark, folder):
     """Errors are sentences, of a kind."""
     model = os.path.join(folder, "digits-mobilenet.onnx")
+    broken = udf(lambda number: number / 0, "double")
     cases = [
         ("USAGE", 'did you mean "batch"', lambda: tare.quantize(model).set("bacth", 3)),
         ("USAGE", "batch (set by the caller) cannot be", lambda: tare.run(model).batch(-1)),
+        ("USAGE", "give a name and a value, or a dict", lambda: tare.run(model).set("batch")),
         ("USAGE", "from builtins.int", lambda: tare.calibrate(model).data(3)),
         ("USAGE", "of the type object", lambda: tare.run(model).set("batch", object())),
         ("MISSING_INPUT", "no.onnx", lambda: tare.quantize("no.onnx").mode("dynamic").run()),
@@ -134,6 +137,11 @@ def check_errors(tare, spark, folder):
             "BAD_INPUT",
             "nowhere",
             lambda: tare.observe(spark.range(3).toDF("x")).columns("nowhere").run(),
+        ),
+        (
+            "BAD_INPUT",
+            "a Python function of the query failed: ZeroDivisionError",
+            lambda: tare.observe(spark.range(3).select(broken("id").alias("x"))).columns("x").run(),
         ),
         # As Spark Connect is, without a JVM.
         ("USAGE", "Spark Connect has none", lambda: Tare(object())),

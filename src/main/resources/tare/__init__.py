@@ -19,7 +19,7 @@ and on its executors; nothing of a table or a model passes through Python.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Dict, NamedTuple, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Sequence, Union
 
 from tare._bridge import Bridge, TareError
 from tare._calls import Calibrate, Call, Evaluate, Merge, Observe, Quantize, Run
@@ -169,7 +169,7 @@ class Tare:
         """The settings that calls take by ``set``; the same as ``tare.settings``."""
         return settings(prefix)
 
-    def _call(self, method, *arguments):
+    def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
         return self._bridge.call(method, *arguments)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Mapping, Sequence, TypeVar, Union, overload
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Sequence, TypeVar, Union, overload
 
-from tare._bridge import Bridge
+from tare._bridge import Bridge, TareError
 from tare._results import (
     Calibration,
     DryRun,
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 PathLike = Union[str, "os.PathLike[str]"]
 C = TypeVar("C", bound="Call")
+
+_UNSAID = object()
 
 
 class Call:
@@ -41,7 +44,7 @@ class Call:
     @overload
     def set(self: C, key: Mapping[str, Any]) -> C: ...
 
-    def set(self, key, *value):
+    def set(self: C, key: Any, value: Any = _UNSAID) -> C:
         """Sets any setting, or several: ``set("batch", 64)``, ``set({"batch": 64})``.
 
         A value is a text, a number, a boolean, a list of them, or for ``quantize.overrides`` a list
@@ -50,7 +53,12 @@ class Call:
         Raises:
             TareError: if there is no such setting, or it does not take the value.
         """
-        self._bridge.call(self._java.set, key, *value)
+        if value is not _UNSAID:
+            self._bridge.call(self._java.set, key, value)
+        elif isinstance(key, Mapping):
+            self._bridge.call(self._java.set, key)
+        else:
+            raise TareError("USAGE", f"Cannot set {key!r}: give a name and a value, or a dict")
         return self
 
     def config(self: C, job_file: PathLike) -> C:

@@ -87,11 +87,11 @@ class LibraryTest {
     JsonNode qparams = new ObjectMapper().readTree(q.qparamsJson());
     assertEquals(q.qparams().size(), qparams.path("activations").size());
     assertEquals(q.weights().size(), qparams.path("weights").size());
-    Evaluation e =
-        tare.evaluate(MODEL, q).data(data).label("label").batch(32).set(PIXELS).run();
+    Evaluation e = tare.evaluate(MODEL, q).data(data).label("label").batch(32).set(PIXELS).run();
     assertEquals(ROWS, e.rows());
     String output = e.outputs().keySet().iterator().next();
-    double top1 = json(e).path("evaluation").path("outputs").path(output).path("quantized_top1").asDouble();
+    double top1 =
+        json(e).path("evaluation").path("outputs").path(output).path("quantized_top1").asDouble();
     assertEquals(e.outputs().get(output).quantizedTop1(), top1);
     assertTrue(top1 >= 0.98, "top-1 of rows that the model was trained on: " + top1);
   }
@@ -118,7 +118,8 @@ class LibraryTest {
     spark.conf().set("spark.sql.caseSensitive", isCaseSensitive);
     Dataset<Row> data = inMemory(spark);
     // Where case counts, another column may differ from the input's by it alone.
-    (isCaseSensitive ? data.withColumn("IMAGE", functions.lit(1)) : data).createOrReplaceTempView("digits");
+    (isCaseSensitive ? data.withColumn("IMAGE", functions.lit(1)) : data)
+        .createOrReplaceTempView("digits");
     Trace before = Trace.of(spark);
     callAll(spark, spark.table("digits"));
     assertEquals(before, Trace.of(spark));
@@ -139,8 +140,7 @@ class LibraryTest {
                       threads.<Void>submit(
                           () -> {
                             callAll(shared, table);
-                            assertNull(
-                                shared.sparkContext().getLocalProperty("spark.jobGroup.id"));
+                            assertNull(shared.sparkContext().getLocalProperty("spark.jobGroup.id"));
                             return null;
                           }))
               .toList();

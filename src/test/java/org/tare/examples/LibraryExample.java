@@ -11,8 +11,8 @@ import org.tare.Quantized;
 import org.tare.Tare;
 
 /**
- * The library in ten lines of Java: calibrates, quantizes and evaluates DataFrames in a session that
- * Tare did not start, and leaves it as it was.
+ * The library in ten lines of Java: calibrates, quantizes and evaluates DataFrames in a session
+ * that Tare did not start, and leaves it as it was.
  */
 public final class LibraryExample {
   private static final String DIGITS = "src/main/resources/org/tare/demo/digits-";
@@ -22,8 +22,7 @@ public final class LibraryExample {
 
   /** Runs the example; fails if the figures are not reached or something is left behind. */
   public static void main(String[] args) {
-    SparkSession spark =
-        SparkSession.builder().master("local[2]").appName("digits").getOrCreate();
+    SparkSession spark = SparkSession.builder().master("local[2]").appName("digits").getOrCreate();
     try {
       check(spark);
     } finally {

@@ -4,8 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.tare.spark.tasks.DigitsCalibration;
-import org.tare.spark.rows.DataSource;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.nio.file.Files;
@@ -19,6 +17,7 @@ import java.util.stream.Stream;
 import org.apache.spark.SparkException;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.Function;
+import org.apache.spark.api.python.PythonException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -29,6 +28,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
 import org.tare.TareException.Kind;
+import org.tare.spark.rows.DataSource;
+import org.tare.spark.tasks.DigitsCalibration;
 
 /** Failures that Spark really gives: of which kind they are, and what is said of them. */
 class SparkFailuresTest {
@@ -61,7 +62,10 @@ class SparkFailuresTest {
         kind,
         text,
         () ->
-            new DataSource(new DataSource.Files(path, format, Map.of()), Optional.empty(), Optional.empty())
+            new DataSource(
+                    new DataSource.Files(path, format, Map.of()),
+                    Optional.empty(),
+                    Optional.empty())
                 .load(spark)
                 .collectAsList());
   }
@@ -167,6 +171,16 @@ class SparkFailuresTest {
             "set spark.driver.memory to at least",
             i -> new long[1 << 30][0]),
         task("stack", Kind.INTERNAL, "StackOverflowError", i -> recurse(0)),
+        task(
+            "Python",
+            Kind.BAD_INPUT,
+            ": a Python function of the query failed: ZeroDivisionError: division by zero",
+            i -> {
+              throw new PythonException(
+                  "Traceback (most recent call last):\n  File \"udf.py\", line 3, in f\n"
+                      + "ZeroDivisionError: division by zero\n",
+                  null);
+            }),
         task(
             "defect",
             Kind.INTERNAL,

@@ -1,6 +1,5 @@
 package org.tare.spark.rows;
 
-import org.tare.spark.SessionSettings;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,6 +18,7 @@ import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StringType;
 import org.tare.TareException;
 import org.tare.onnx.TensorType;
+import org.tare.spark.SessionSettings;
 import org.tare.spark.SparkFailures;
 
 /**
@@ -29,11 +29,7 @@ import org.tare.spark.SparkFailures;
  * @param notes what was taken for granted and may be wrong, in sentences for the user
  */
 public record BoundTable(
-    Dataset<Row> rows,
-    RowSource source,
-    List<Row> head,
-    List<SliceColumn> by,
-    List<String> notes) {
+    Dataset<Row> rows, RowSource source, List<Row> head, List<SliceColumn> by, List<String> notes) {
   private static final int HEAD_ROWS = 8;
   private static final String READER_BATCH = "spark.sql.parquet.columnarReaderBatchSize";
   private static final long READER_BATCH_BYTES = 64L << 20;
@@ -81,7 +77,7 @@ public record BoundTable(
     // Fields of structs become columns of their own here, under the names of their paths.
     Dataset<Row> flat =
         table.select(
-            columns.values().stream().map(found -> found.of(table)).toArray(Column[]::new));
+            columns.values().stream().map(ColumnNames.Found::column).toArray(Column[]::new));
     RowSource bound =
         new RowSource(
             action,

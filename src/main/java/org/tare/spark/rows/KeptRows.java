@@ -1,6 +1,5 @@
 package org.tare.spark.rows;
 
-import org.tare.spark.SessionSettings;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -14,6 +13,7 @@ import org.apache.spark.sql.functions;
 import org.tare.TareException;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
+import org.tare.spark.SessionSettings;
 
 /**
  * A few of a table's rows, read once and kept by Spark, for jobs that go over them again and again:
@@ -94,13 +94,14 @@ public final class KeptRows implements AutoCloseable {
             ? table.source().bindings().stream().map(InputBinding::column).distinct().toList()
             : List.of(key);
     Column[] hashed =
-        identity.stream().map(name -> selected.col(DataSource.quoted(name))).toArray(Column[]::new);
+        identity.stream()
+            .map(name -> functions.col(DataSource.quoted(name)))
+            .toArray(Column[]::new);
     Dataset<Row> rows = inFixedPartitions(selected, hashed, count).persist();
     return new KeptRows(
         settings,
         rows,
-        new DataSource(
-            new DataSource.Frame(rows, data.label()), Optional.empty(), data.key()));
+        new DataSource(new DataSource.Frame(rows, data.label()), Optional.empty(), data.key()));
   }
 
   /**
@@ -112,7 +113,7 @@ public final class KeptRows implements AutoCloseable {
   private static Dataset<Row> inFixedPartitions(Dataset<Row> table, Column[] identity, int count) {
     Column[] all =
         Arrays.stream(table.columns())
-            .map(name -> table.col(DataSource.quoted(name)))
+            .map(name -> functions.col(DataSource.quoted(name)))
             .toArray(Column[]::new);
     int partitions = Math.max(1, (count + ROWS_PER_PARTITION - 1) / ROWS_PER_PARTITION);
     Dataset<Row> least =
