@@ -107,7 +107,9 @@ def check_other_calls(tare, spark, folder):
     assert os.path.getsize(os.path.join(out, "model.onnx")) == result.quantized.size_bytes
 
     numbers = spark.range(100).selectExpr("CAST(id AS DOUBLE) AS x")
-    (qparams,) = tare.observe(numbers).columns("x").observer("minmax").run().qparams
+    observation = tare.observe(numbers).columns("x").observer("minmax").run()
+    (qparams,) = observation.qparams
+    assert str(observation) == str(qparams) and observation.states[""].rows == 100, observation
     assert qparams["max"] == 99.0 and qparams["column"] == "x", qparams
 
 
@@ -125,6 +127,7 @@ def error_of(action):
 def check_errors(tare, spark, folder):
     """Errors are sentences, of a kind."""
     model = os.path.join(folder, "digits-mobilenet.onnx")
+    spark.sparkContext.setLogLevel("OFF")  # The errors are meant.
     broken = udf(lambda number: number / 0, "double")
     cases = [
         ("USAGE", 'did you mean "batch"', lambda: tare.quantize(model).set("bacth", 3)),
@@ -163,6 +166,7 @@ def main():
             .appName("digits")
             .config("spark.jars", jar)
             .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
             .config("spark.sql.shuffle.partitions", "2")
             .getOrCreate()
         )

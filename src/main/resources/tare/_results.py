@@ -174,6 +174,10 @@ class Observation(Result):
         """What was observed, by slice, the whole table's under an empty name."""
         return by_name(self._java.states(), lambda java: State(self._bridge, java))
 
+    def __str__(self) -> str:
+        """The qparams, a line each."""
+        return "\n".join(str(one) for one in self.qparams)
+
 
 class Inspection:
     """What a file holds: a calibration state, or a quantized model."""
