@@ -73,6 +73,11 @@ public final class Quantized implements Result {
     return json().toPrettyString();
   }
 
+  /** What {@code qparams.json} holds: the qparams of activations and of weights. */
+  public String qparamsJson() {
+    return ResultJson.qparams(files.quantized()).toPrettyString();
+  }
+
   @Override
   public List<Fact> summary() {
     return Summary.of(json());

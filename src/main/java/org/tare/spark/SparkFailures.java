@@ -176,6 +176,10 @@ public final class SparkFailures {
                       || message.contains("Master removed our application")
                       || message.contains("All masters are unresponsive"),
               SparkFailures::firstLine),
+          new Rule(
+              Kind.BAD_INPUT,
+              (t, message) -> t.getClass().getSimpleName().equals("PythonException"),
+              t -> "a Python function of the query failed: " + lastLine(t)),
           new Rule(Kind.BAD_INPUT, SparkFailures::isOfTheData, SparkFailures::named));
 
   /** Conditions whose SQL states say that values, or the query, are wrong. */
@@ -401,6 +405,15 @@ public final class SparkFailures {
   public static Throwable innermost(Throwable failure) {
     List<Throwable> causes = causes(failure);
     return causes.get(causes.size() - 1);
+  }
+
+  /** Where a Python traceback says what happened. */
+  private static String lastLine(Throwable failure) {
+    return String.valueOf(failure.getMessage())
+        .lines()
+        .map(String::strip)
+        .filter(line -> !line.isEmpty())
+        .reduce(failure.getClass().getSimpleName(), (before, line) -> line);
   }
 
   /** The first line of the message that says anything: some of Spark's begin with an empty one. */

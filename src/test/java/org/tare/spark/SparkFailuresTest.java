@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 import org.apache.spark.SparkException;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.Function;
+import org.apache.spark.api.python.PythonException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -170,6 +171,16 @@ class SparkFailuresTest {
             "set spark.driver.memory to at least",
             i -> new long[1 << 30][0]),
         task("stack", Kind.INTERNAL, "StackOverflowError", i -> recurse(0)),
+        task(
+            "Python",
+            Kind.BAD_INPUT,
+            ": a Python function of the query failed: ZeroDivisionError: division by zero",
+            i -> {
+              throw new PythonException(
+                  "Traceback (most recent call last):\n  File \"udf.py\", line 3, in f\n"
+                      + "ZeroDivisionError: division by zero\n",
+                  null);
+            }),
         task(
             "defect",
             Kind.INTERNAL,

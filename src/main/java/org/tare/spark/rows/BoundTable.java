@@ -77,7 +77,7 @@ public record BoundTable(
     // Fields of structs become columns of their own here, under the names of their paths.
     Dataset<Row> flat =
         table.select(
-            columns.values().stream().map(found -> found.of(table)).toArray(Column[]::new));
+            columns.values().stream().map(ColumnNames.Found::column).toArray(Column[]::new));
     RowSource bound =
         new RowSource(
             action,

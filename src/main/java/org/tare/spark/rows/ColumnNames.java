@@ -7,9 +7,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.apache.spark.sql.Column;
-import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
@@ -32,9 +31,13 @@ public record ColumnNames(StructType schema, boolean caseSensitive) {
       return String.join(".", path);
     }
 
-    /** The column of a table, under its {@link #name()}. */
-    public Column of(Dataset<Row> table) {
-      return table
+    /**
+     * The column of a table, under its {@link #name()}. It is resolved when rows are selected, with
+     * the settings of the table's session; {@code Dataset.col} takes those of the session that is
+     * active in this thread.
+     */
+    Column column() {
+      return functions
           .col(path.stream().map(DataSource::quoted).collect(Collectors.joining(".")))
           .as(name());
     }

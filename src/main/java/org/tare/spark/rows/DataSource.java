@@ -126,8 +126,10 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
    * @param identity columns to hash: the key, or the inputs where there is none
    */
   public Dataset<Row> select(Dataset<Row> table, List<String> needed, List<String> identity) {
-    Column[] hashed = identity.stream().map(name -> table.col(quoted(name))).toArray(Column[]::new);
-    Column[] columns = needed.stream().map(name -> table.col(quoted(name))).toArray(Column[]::new);
+    Column[] hashed =
+        identity.stream().map(name -> functions.col(quoted(name))).toArray(Column[]::new);
+    Column[] columns =
+        needed.stream().map(name -> functions.col(quoted(name))).toArray(Column[]::new);
     if (sample.isEmpty()) {
       return table.select(columns);
     }

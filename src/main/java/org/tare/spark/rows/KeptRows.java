@@ -93,7 +93,9 @@ public final class KeptRows implements AutoCloseable {
             ? table.source().bindings().stream().map(InputBinding::column).distinct().toList()
             : List.of(key);
     Column[] hashed =
-        identity.stream().map(name -> selected.col(DataSource.quoted(name))).toArray(Column[]::new);
+        identity.stream()
+            .map(name -> functions.col(DataSource.quoted(name)))
+            .toArray(Column[]::new);
     Dataset<Row> rows = inFixedPartitions(selected, hashed, count).persist();
     return new KeptRows(
         settings,
@@ -110,7 +112,7 @@ public final class KeptRows implements AutoCloseable {
   private static Dataset<Row> inFixedPartitions(Dataset<Row> table, Column[] identity, int count) {
     Column[] all =
         Arrays.stream(table.columns())
-            .map(name -> table.col(DataSource.quoted(name)))
+            .map(name -> functions.col(DataSource.quoted(name)))
             .toArray(Column[]::new);
     int partitions = Math.max(1, (count + ROWS_PER_PARTITION - 1) / ROWS_PER_PARTITION);
     Dataset<Row> least =

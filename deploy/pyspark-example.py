@@ -1,0 +1,190 @@
+"""Tare from PySpark: calibrates, quantizes and evaluates DataFrames of the bundled digits.
+
+pyspark-example.py TARE.jar; deploy/pyspark runs it. Fails unless the figures are reached.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import zipfile
+
+from pyspark.sql import SparkSession
+from pyspark.sql.functions import udf
+
+jar = sys.argv[1]
+sys.path.append(jar)
+
+import tare as module  # noqa: E402
+from tare import Tare, TareError  # noqa: E402
+
+
+def quantize_digits(tare, spark, folder):
+    """The library in ten lines."""
+    model = os.path.join(folder, "digits-mobilenet.onnx")
+    train = spark.read.parquet(os.path.join(folder, "digits-train.parquet"))
+    validation = spark.read.parquet(os.path.join(folder, "digits-validation.parquet"))
+    pixels = {"inputs.image.dtype": "uint8", "inputs.image.scale": 1 / 255}
+
+    c = tare.calibrate(model).data(train).sample(512).set(pixels).run()
+    q = tare.quantize(model).state(c.state).run()
+    e = tare.evaluate(model, q).data(validation).label("label").set(pixels).run()
+    for result in (c, q, e):
+        print(result)
+    return c, q, e
+
+
+def check_results(tare, spark, folder, c, q, e):
+    """The figures, and the forms in which results come."""
+    (output,) = e.outputs.values()
+    assert output["quantized_top1"] >= 0.98, output
+    assert output["float_top1"] >= 0.99, output
+    assert q.size_bytes < 110_000, q.size_bytes
+    assert c.state.rows == 512 and c.slices == {} and c.skipped_rows == 0, c.state
+    assert c.to_dict()["calibration"]["tensors"] == len(c.state.tensors)
+    assert set(q.qparams) == {"activations", "weights"} and q.qparams["weights"]
+
+    out = os.path.join(folder, "out")
+    q.write(out)
+    with open(os.path.join(out, "qparams.json"), encoding="utf-8") as file:
+        assert json.load(file) == q.qparams
+    written = os.path.join(out, "model.onnx")
+    assert tare.inspect(written).to_dict()["what"] == "model"
+    validation = os.path.join(folder, "digits-validation.parquet")
+    pixels = {"inputs.image.dtype": "uint8", "inputs.image.scale": 1 / 255}
+    model = os.path.join(folder, "digits-mobilenet.onnx")
+    again = tare.evaluate(model, written).data(validation).label("label").set(pixels).run()
+    assert again.outputs == e.outputs, again.outputs
+
+
+def check_other_calls(tare, spark, folder):
+    """What the ten lines leave out: slices, states, overrides, the whole job, columns."""
+    model = os.path.join(folder, "digits-mobilenet.onnx")
+    train = spark.read.parquet(os.path.join(folder, "digits-train.parquet")).limit(64)
+    pixels = {"inputs.image.dtype": "uint8", "inputs.image.scale": 1 / 255}
+
+    c = tare.calibrate(model).data(train).by("label").set(pixels).batch(16).run()
+    assert sum(state.rows for state in c.slices.values()) == c.state.rows == 64, c.slices
+    assert all(state.slice == name for name, state in c.slices.items()), c.slices
+    file = os.path.join(folder, "state.tare")
+    with open(file, "wb") as out:
+        out.write(c.state.to_bytes())
+    assert tare.read_state(file).to_bytes() == c.state.to_bytes()
+    assert tare.inspect(file).state.rows == 64
+    merged = tare.merge(list(c.slices.values())).run()
+    assert merged.rows == 64 and merged.tensors == c.state.tensors, merged
+    path = os.path.join(folder, "merged.tare")
+    assert tare.merge(list(c.slices.values())).write(path).rows == 64
+    failure = error_of(lambda: tare.merge([merged]).write(path))
+    assert failure.kind == "CANNOT_WRITE", failure
+    tare.merge([merged]).overwrite().write(path)
+
+    q = (
+        tare.quantize(model)
+        .mode("dynamic")
+        .set("quantize.weight.method", "mse")
+        .overrides([{"op": "Gemm", "float": True}])
+        .run()
+    )
+    assert any(node["op"] == "Gemm" for node in q.to_dict()["quantized"]["float_nodes"]), q
+
+    out = os.path.join(folder, "run")
+    run = (
+        tare.run(model)
+        .data(train)
+        .validation(train)
+        .label("label")
+        .set(pixels)
+        .set({"batch": 16, "quantize.measure-rows": 16})
+        .output(out)
+        .overwrite()
+    )
+    plan = run.dry_run()
+    assert ("batch", "16", "set by the caller") in plan.settings, plan.settings
+    assert plan.observed and plan.quantized_nodes > 0 and plan.task_bytes > 0, plan
+    result = run.run()
+    assert result.calibration.state.rows == 64 and result.evaluation.rows == 64
+    assert os.path.getsize(os.path.join(out, "model.onnx")) == result.quantized.size_bytes
+
+    numbers = spark.range(100).selectExpr("CAST(id AS DOUBLE) AS x")
+    observation = tare.observe(numbers).columns("x").observer("minmax").run()
+    (qparams,) = observation.qparams
+    assert str(observation) == str(qparams) and observation.states[""].rows == 100, observation
+    assert qparams["max"] == 99.0 and qparams["column"] == "x", qparams
+
+
+def error_of(action):
+    """The TareError that an action ends in."""
+    try:
+        action()
+    except TareError as error:
+        assert "\n" not in str(error) and "org.tare" not in str(error), error
+        assert error.__cause__ is None and error.__context__ is None, error
+        return error
+    raise AssertionError("there was no error")
+
+
+def check_errors(tare, spark, folder):
+    """Errors are sentences, of a kind."""
+    model = os.path.join(folder, "digits-mobilenet.onnx")
+    spark.sparkContext.setLogLevel("OFF")  # The errors are meant.
+    broken = udf(lambda number: number / 0, "double")
+    cases = [
+        ("USAGE", 'did you mean "batch"', lambda: tare.quantize(model).set("bacth", 3)),
+        ("USAGE", "batch (set by the caller) cannot be", lambda: tare.run(model).batch(-1)),
+        ("USAGE", "give a name and a value, or a dict", lambda: tare.run(model).set("batch")),
+        ("USAGE", "from builtins.int", lambda: tare.calibrate(model).data(3)),
+        ("USAGE", "of the type object", lambda: tare.run(model).set("batch", object())),
+        ("MISSING_INPUT", "no.onnx", lambda: tare.quantize("no.onnx").mode("dynamic").run()),
+        (
+            "BAD_INPUT",
+            "nowhere",
+            lambda: tare.observe(spark.range(3).toDF("x")).columns("nowhere").run(),
+        ),
+        (
+            "BAD_INPUT",
+            "a Python function of the query failed: ZeroDivisionError",
+            lambda: tare.observe(spark.range(3).select(broken("id").alias("x"))).columns("x").run(),
+        ),
+        # As Spark Connect is, without a JVM.
+        ("USAGE", "Spark Connect has none", lambda: Tare(object())),
+    ]
+    for kind, part, action in cases:
+        error = error_of(action)
+        assert error.kind == kind and part in str(error), (kind, part, error.kind, str(error))
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(jar) as files:
+            for name in files.namelist():
+                if name.startswith("org/tare/demo/digits-"):
+                    with open(os.path.join(folder, os.path.basename(name)), "wb") as out:
+                        out.write(files.read(name))
+        spark = (
+            SparkSession.builder.master("local[2]")
+            .appName("digits")
+            .config("spark.jars", jar)
+            .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
+            .config("spark.sql.shuffle.partitions", "2")
+            .getOrCreate()
+        )
+        try:
+            tare = Tare(spark)
+            print(f"Tare {tare.version} on PySpark {spark.version}")
+            settings = spark.sql("SET").collect()
+            c, q, e = quantize_digits(tare, spark, folder)
+            check_results(tare, spark, folder, c, q, e)
+            check_other_calls(tare, spark, folder)
+            check_errors(tare, spark, folder)
+            assert spark.sql("SET").collect() == settings, "the session's settings changed"
+            assert spark.catalog.listTables() == [], "a view was left in the session"
+            assert module.settings("batch")["batch"].default == "32"
+            assert "quantize.weight.dtype" in Tare.__doc__
+        finally:
+            spark.stop()
+    print("PySpark calibrated, quantized and evaluated.")
+
+
+main()

@@ -1,0 +1,186 @@
+"""Calibrates and quantizes ONNX models on Spark, from PySpark.
+
+The module is in Tare's jar, which a session takes by ``spark.jars.packages``, or by ``spark.jars``
+with the same jar among ``--py-files`` or on ``sys.path``::
+
+    from tare import Tare
+
+    tare = Tare(spark)
+    c = tare.calibrate("hdfs:///models/m.onnx").data(df).by("country").run()
+    q = tare.quantize("hdfs:///models/m.onnx").state(c.state).run()
+    e = tare.evaluate("hdfs:///models/m.onnx", q).data(validation).label("label").run()
+    q.write("s3a://bucket/quantized")
+    print(e.outputs)
+
+Names are those of the Java library, words apart by underscores. The work is done in Spark's driver
+and on its executors; nothing of a table or a model passes through Python.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Sequence, Union
+
+from tare._bridge import Bridge, TareError
+from tare._calls import Calibrate, Call, Evaluate, Merge, Observe, Quantize, Run
+from tare._results import (
+    Calibration,
+    DryRun,
+    Evaluation,
+    Inspection,
+    Observation,
+    Quantized,
+    Result,
+    RunResult,
+    State,
+)
+from tare._settings import SETTINGS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = [
+    "Calibrate",
+    "Calibration",
+    "Call",
+    "DryRun",
+    "Evaluate",
+    "Evaluation",
+    "Inspection",
+    "Merge",
+    "Observation",
+    "Observe",
+    "Quantize",
+    "Quantized",
+    "Result",
+    "Run",
+    "RunResult",
+    "Setting",
+    "State",
+    "Tare",
+    "TareError",
+    "settings",
+]
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class Setting(NamedTuple):
+    """What ``set`` takes under a name."""
+
+    default: str
+    """Empty where there is none; a note where it depends on other settings."""
+
+    help: str
+    """What the setting means."""
+
+
+def settings(prefix: str = "") -> Dict[str, Setting]:
+    """The settings that calls take by ``set``, by name, in the order of the settings' page.
+
+    ``NAME`` in a name stands for the name of a model's input.
+
+    Args:
+        prefix: only those whose names begin so, as in ``"quantize.weight"``.
+    """
+    return {name: Setting(*of) for name, of in SETTINGS.items() if name.startswith(prefix)}
+
+
+class Tare:
+    """Tare on a classic Spark session.
+
+    Each method describes a run; nothing happens before its ``run()``. What is not said is as the
+    session's ``spark.tare.*`` has it, else as the defaults below. The session's settings stay as
+    they were. Safe to use from several threads; a call belongs to one.
+
+    Args:
+        spark: a session whose driver has Tare's jar; not one of Spark Connect.
+
+    Raises:
+        TareError: if it is one of Spark Connect, or does not have the jar.
+    """
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._bridge = Bridge(spark)
+        self._java = self._bridge.tare
+
+    @property
+    def version(self) -> str:
+        """The version of the jar."""
+        return self._bridge.jvm.org.tare.Tare.version()
+
+    def calibrate(self, model: PathLike) -> Calibrate:
+        """Observes a float model on rows.
+
+        Args:
+            model: the path of an ONNX model, on any file system that Hadoop reaches.
+        """
+        return Calibrate(self._bridge, self._call(self._java.calibrate, model))
+
+    def quantize(self, model: PathLike) -> Quantize:
+        """Writes a float model in integers."""
+        return Quantize(self._bridge, self._call(self._java.quantize, model))
+
+    def evaluate(self, model: PathLike, quantized: Union[Quantized, PathLike]) -> Evaluate:
+        """Compares a float model with a quantized one on rows.
+
+        Args:
+            model: the path of the float model.
+            quantized: what ``quantize`` gave, or the path of a model, of Tare or of another tool.
+        """
+        other = quantized._java if isinstance(quantized, Quantized) else quantized
+        return Evaluate(self._bridge, self._call(self._java.evaluate, model, other))
+
+    def run(self, model: PathLike) -> Run:
+        """Calibrates, quantizes and, if there are rows for it, evaluates."""
+        return Run(self._bridge, self._call(self._java.run, model))
+
+    def observe(self, rows: Union[DataFrame, PathLike]) -> Observe:
+        """Observes columns of a table, without a model.
+
+        Args:
+            rows: a DataFrame, or the path of files.
+        """
+        return Observe(self._bridge, self._call(self._java.observe, self._bridge.rows(rows)))
+
+    def read_state(self, file: PathLike) -> State:
+        """The calibration state in a file.
+
+        Raises:
+            TareError: if there is no such file, or it holds something else.
+        """
+        return State(self._bridge, self._call(self._java.readState, file))
+
+    def merge(self, states: Sequence[Union[State, PathLike]]) -> Merge:
+        """Adds states of the same model, or of columns.
+
+        Args:
+            states: states, or paths of their files.
+        """
+        read = [s if isinstance(s, State) else self.read_state(s) for s in states]
+        return Merge(self._bridge, self._call(self._java.merge, [s._java for s in read]))
+
+    def inspect(self, file: PathLike) -> Inspection:
+        """What a state holds, or what is quantized in an ONNX model."""
+        return Inspection(self._bridge, self._call(self._java.inspect, file))
+
+    @staticmethod
+    def settings(prefix: str = "") -> Dict[str, Setting]:
+        """The settings that calls take by ``set``; the same as ``tare.settings``."""
+        return settings(prefix)
+
+    def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        return self._bridge.call(method, *arguments)
+
+
+def _listed() -> str:
+    lines = []
+    for name, setting in settings().items():
+        lines.append("    " + name + (" = " + setting.default if setting.default else ""))
+        lines.append("        " + setting.help)
+    return "\n".join(lines)
+
+
+# With python -OO there are no docstrings.
+if Tare.__doc__:
+    Tare.__doc__ += "\n    Settings, with their defaults:\n\n" + _listed() + "\n"

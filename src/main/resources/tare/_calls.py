@@ -1,0 +1,275 @@
+"""Runs to be: what is said of them, and ``run()``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Sequence, TypeVar, Union, overload
+
+from tare._bridge import Bridge, TareError
+from tare._results import (
+    Calibration,
+    DryRun,
+    Evaluation,
+    Observation,
+    Quantized,
+    Result,
+    RunResult,
+    State,
+)
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+PathLike = Union[str, "os.PathLike[str]"]
+C = TypeVar("C", bound="Call")
+
+_UNSAID = object()
+
+
+class Call:
+    """What all calls have in common: settings by name, and where results go.
+
+    A later call of a method replaces what an earlier one said. ``tare.settings()`` lists the
+    settings.
+    """
+
+    def __init__(self, bridge: Bridge, java: Any) -> None:
+        self._bridge = bridge
+        self._java = java
+
+    @overload
+    def set(self: C, key: str, value: Any) -> C: ...
+
+    @overload
+    def set(self: C, key: Mapping[str, Any]) -> C: ...
+
+    def set(self: C, key: Any, value: Any = _UNSAID) -> C:
+        """Sets any setting, or several: ``set("batch", 64)``, ``set({"batch": 64})``.
+
+        A value is a text, a number, a boolean, a list of them, or for ``quantize.overrides`` a list
+        of dicts.
+
+        Raises:
+            TareError: if there is no such setting, or it does not take the value.
+        """
+        if value is not _UNSAID:
+            self._bridge.call(self._java.set, key, value)
+        elif isinstance(key, Mapping):
+            self._bridge.call(self._java.set, key)
+        else:
+            raise TareError("USAGE", f"Cannot set {key!r}: give a name and a value, or a dict")
+        return self
+
+    def config(self: C, job_file: PathLike) -> C:
+        """Takes the settings of a job file in YAML, on the driver's machine."""
+        self._bridge.call(self._java.config, self._bridge.path(job_file))
+        return self
+
+    def output(self: C, folder: PathLike) -> C:
+        """Where the results are written; checked before anything is computed."""
+        return self.set("output", folder)
+
+    def overwrite(self: C) -> C:
+        """Replaces a former output of Tare's."""
+        return self.set("overwrite", True)
+
+    def batch(self: C, rows: int) -> C:
+        """Rows per run of the model."""
+        return self.set("batch", rows)
+
+    def key(self: C, column: str) -> C:
+        """The column that names rows in messages and chooses samples."""
+        return self.set({"data.key": column, "validation.key": column})
+
+    def column(self: C, input: str, column: str) -> C:
+        """The column that an input of the model is read from."""
+        return self.set(f"inputs.{input}.column", column)
+
+    def skip_bad_rows(self: C) -> C:
+        """Counts rows that cannot be decoded and goes on, where they would be an error."""
+        return self.set("bad-rows", "skip")
+
+    def run(self) -> Result:
+        """Carries the call out.
+
+        Raises:
+            TareError: if something is wrong that the caller can act on.
+        """
+        raise NotImplementedError
+
+    def dry_run(self) -> DryRun:
+        """Checks all that a run checks before it computes, and tells what it would do."""
+        return DryRun._of(self._bridge.call(self._java.dryRun))
+
+    def _run(self) -> Any:
+        return self._bridge.call(self._java.run)
+
+    def _rows(self: C, method: str, rows: Any) -> C:
+        self._bridge.call(getattr(self._java, method), self._bridge.rows(rows))
+        return self
+
+
+class Calibrate(Call):
+    """A calibration to be: a float model over rows on the executors, and what it holds merged."""
+
+    def data(self, rows: Union[DataFrame, PathLike]) -> Calibrate:
+        """The rows: a DataFrame, or files, in Parquet unless ``data.format`` says otherwise."""
+        return self._rows("data", rows)
+
+    def sample(self, rows: Union[int, float]) -> Calibrate:
+        """Calibrates on so many of the rows, or on a share of them: ``0.1``."""
+        return self.set("data.sample", rows)
+
+    def by(self, *columns: str) -> Calibrate:
+        """Columns; each combination of their values gets a state of its own, in the same pass."""
+        return self.set("calibrate.by", columns)
+
+    def run(self) -> Calibration:
+        """Calibrates.
+
+        Raises:
+            TareError: if the rows do not fit the model, the output cannot be written, or there is
+                nothing to calibrate.
+        """
+        return Calibration(self._bridge, self._run())
+
+
+class Quantize(Call):
+    """A quantization to be."""
+
+    def state(self, observed: Union[State, PathLike]) -> Quantize:
+        """What calibration observed, or the file of such a state; the mode static needs it."""
+        java = observed._java if isinstance(observed, State) else observed
+        self._bridge.call(self._java.state, java)
+        return self
+
+    def mode(self, mode: str) -> Quantize:
+        """When activations become integers: ``static``, ``dynamic`` or ``weight-only``."""
+        return self.set("quantize.mode", mode)
+
+    def backend(self, backend: str) -> Quantize:
+        """Whose kernels will run the model, as ``onnxruntime-cpu``."""
+        return self.set("quantize.backend", backend)
+
+    def form(self, form: str) -> Quantize:
+        """Pairs around float operators (``qdq``), or operators on integers (``qoperator``)."""
+        return self.set("quantize.form", form)
+
+    def overrides(self, rules: Sequence[Mapping[str, Any]]) -> Quantize:
+        """What differs by operator or name: ``[{"op": "Softmax", "float": True}]``."""
+        return self.set("quantize.overrides", rules)
+
+    def run(self) -> Quantized:
+        """Quantizes.
+
+        Raises:
+            TareError: if the mode needs a state and there is none, or if it is of another model.
+        """
+        return Quantized(self._bridge, self._run())
+
+
+class Evaluate(Call):
+    """An evaluation to be: both models over rows, and what they give compared."""
+
+    def data(self, rows: Union[DataFrame, PathLike]) -> Evaluate:
+        """The rows: a DataFrame, or files, in Parquet unless ``validation.format`` says otherwise."""
+        return self._rows("data", rows)
+
+    def label(self, column: str) -> Evaluate:
+        """The column of class numbers, for top-1 and top-5."""
+        return self.set("validation.label", column)
+
+    def run(self) -> Evaluation:
+        """Evaluates.
+
+        Raises:
+            TareError: if the rows do not fit the model, or no output can be compared.
+        """
+        return Evaluation(self._bridge, self._run())
+
+
+class Run(Call):
+    """The whole job to be: calibration, quantization with measured corrections, and evaluation."""
+
+    def data(self, rows: Union[DataFrame, PathLike]) -> Run:
+        """The rows to calibrate on; the modes dynamic and weight-only can do without."""
+        return self._rows("data", rows)
+
+    def validation(self, rows: Union[DataFrame, PathLike]) -> Run:
+        """The rows to evaluate on."""
+        return self._rows("validation", rows)
+
+    def label(self, column: str) -> Run:
+        """The column of class numbers in the validation rows."""
+        return self.set("validation.label", column)
+
+    def by(self, *columns: str) -> Run:
+        """Columns; each combination of their values gets a state of its own, in the same pass."""
+        return self.set("calibrate.by", columns)
+
+    def overrides(self, rules: Sequence[Mapping[str, Any]]) -> Run:
+        """What differs by operator or name: ``[{"op": "Softmax", "float": True}]``."""
+        return self.set("quantize.overrides", rules)
+
+    def run(self) -> RunResult:
+        """Calibrates, quantizes and evaluates.
+
+        Models, rows and output are checked before anything is computed. If a step after calibration
+        fails and there is an output, the state is kept beside it.
+
+        Raises:
+            TareError: if something is wrong that the caller can act on.
+        """
+        return RunResult(self._bridge, self._run())
+
+
+class Observe(Call):
+    """An observation of columns to be."""
+
+    def columns(self, *columns: str) -> Observe:
+        """The columns: numbers, arrays of numbers, or binary float32 values."""
+        return self.set("observe.column", columns)
+
+    def observer(self, observer: str) -> Observe:
+        """The observer, as ``minmax``; ``histogram`` unless it is said."""
+        return self.set("observe.observer", observer)
+
+    def by(self, *columns: str) -> Observe:
+        """Columns; each combination of their values is observed by itself."""
+        return self.set("calibrate.by", columns)
+
+    def run(self) -> Observation:
+        """Observes.
+
+        Raises:
+            TareError: if there is no such column, or it holds no numbers.
+        """
+        return Observation(self._bridge, self._run())
+
+
+class Merge:
+    """A sum of states to be."""
+
+    def __init__(self, bridge: Bridge, java: Any) -> None:
+        self._bridge = bridge
+        self._java = java
+        self._existing = "REFUSE"
+
+    def overwrite(self) -> Merge:
+        """Lets ``write`` replace a file."""
+        self._existing = "REPLACE"
+        return self
+
+    def run(self) -> State:
+        """The state of all.
+
+        Raises:
+            TareError: if they are of different models, or hold parts that do not merge.
+        """
+        return State(self._bridge, self._bridge.call(self._java.run))
+
+    def write(self, file: PathLike) -> State:
+        """Merges, and writes the state to a file."""
+        existing = self._bridge.jvm.org.tare.store.Existing.valueOf(self._existing)
+        return State(self._bridge, self._bridge.call(self._java.write, file, existing))

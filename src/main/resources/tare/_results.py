@@ -1,0 +1,225 @@
+"""What calls give: values, with a form in JSON and warnings."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+
+from tare._bridge import Bridge, by_name, optional
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class State:
+    """What was observed: a handle on a calibration state in the driver's JVM."""
+
+    def __init__(self, bridge: Bridge, java: Any) -> None:
+        self._bridge = bridge
+        self._java = java
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the table were observed."""
+        return self._java.rows()
+
+    @property
+    def slice(self) -> str:
+        """Which part of the table the rows are of, as ``country=DE``; empty for all."""
+        return self._java.slice()
+
+    @property
+    def tensors(self) -> List[str]:
+        """The names of the observed tensors, or columns."""
+        return list(self._java.tensors().keySet())
+
+    @property
+    def model_digest(self) -> str:
+        """SHA-256 of the float model; empty for a state of columns."""
+        return self._java.modelDigest()
+
+    def to_bytes(self) -> bytes:
+        """The bytes of its file, which ``Tare.read_state`` reads."""
+        return bytes(self._bridge.call(self._java.encodeFile))
+
+    def __repr__(self) -> str:
+        part = f" of {self.slice}" if self.slice else ""
+        return f"<State: {self.rows} rows{part}, {len(self.tensors)} tensors>"
+
+
+class Result:
+    """What a call gave."""
+
+    def __init__(self, bridge: Bridge, java: Any) -> None:
+        self._bridge = bridge
+        self._java = java
+        self._dict: Optional[Dict[str, Any]] = None
+
+    def to_dict(self) -> Dict[str, Any]:
+        """What ``result.json`` holds: figures, and on what they were made, how and when."""
+        if self._dict is None:
+            self._dict = json.loads(self._bridge.call(self._java.toJson))
+        return self._dict
+
+    @property
+    def warnings(self) -> List[str]:
+        """What was done otherwise than one may think, in a sentence each."""
+        return list(self._java.warnings())
+
+    @property
+    def summary(self) -> List[Tuple[str, str]]:
+        """Lines for people: what, and what came of it."""
+        return [(fact.name(), fact.value()) for fact in self._java.summary()]
+
+    def __str__(self) -> str:
+        """The summary and the warnings, a line each."""
+        lines = [f"{name}: {value}" for name, value in self.summary]
+        return "\n".join(lines + [f"Warning: {warning}" for warning in self.warnings])
+
+
+class Calibration(Result):
+    """What a calibration gave."""
+
+    @property
+    def state(self) -> State:
+        """What was observed, of all rows."""
+        return State(self._bridge, self._java.state())
+
+    @property
+    def slices(self) -> Dict[str, State]:
+        """The state of each slice by its name, if slices were asked for."""
+        return by_name(self._java.slices(), lambda java: State(self._bridge, java))
+
+    @property
+    def skipped_rows(self) -> int:
+        """Rows that could not be decoded and were skipped."""
+        return self._java.skippedRows()
+
+
+class Quantized(Result):
+    """A quantized model with how it came about."""
+
+    @property
+    def qparams(self) -> Dict[str, Any]:
+        """What ``qparams.json`` holds: ``activations`` and ``weights``, each by name."""
+        return json.loads(self._bridge.call(self._java.qparamsJson))
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of the files that the model is written as."""
+        return self._java.sizeBytes()
+
+    def write(self, folder: PathLike) -> None:
+        """Writes model, qparams, report and result into a new folder, as the session reaches files.
+
+        Raises:
+            TareError: if the folder exists, or cannot be written.
+        """
+        self._bridge.call(self._java.write, folder, self._bridge.hadoop())
+
+
+class Evaluation(Result):
+    """How close a quantized model's outputs are to the float model's."""
+
+    @property
+    def rows(self) -> int:
+        """Rows that were compared."""
+        return self._java.rows()
+
+    @property
+    def skipped_rows(self) -> int:
+        """Rows that could not be decoded and were skipped."""
+        return self._java.skippedRows()
+
+    @property
+    def outputs(self) -> Dict[str, Dict[str, Any]]:
+        """The figures of each float32 output, by name.
+
+        They are ``sqnr_db``, ``mse``, ``cosine`` and, with labels, ``float_top1``,
+        ``quantized_top1`` and the like; None where a figure is not finite, and ``comparison`` says
+        why.
+        """
+        return self.to_dict()["evaluation"]["outputs"]
+
+
+class RunResult(Result):
+    """What the whole job gave."""
+
+    @property
+    def calibration(self) -> Optional[Calibration]:
+        """What was observed; None where the mode needs no data."""
+        return optional(self._java.calibration(), lambda java: Calibration(self._bridge, java))
+
+    @property
+    def quantized(self) -> Quantized:
+        """The quantized model."""
+        return Quantized(self._bridge, self._java.quantized())
+
+    @property
+    def evaluation(self) -> Optional[Evaluation]:
+        """How close it is to the float model; None where there were no rows to evaluate on."""
+        return optional(self._java.evaluation(), lambda java: Evaluation(self._bridge, java))
+
+
+class Observation(Result):
+    """The qparams of columns of a table."""
+
+    @property
+    def qparams(self) -> List[Dict[str, Any]]:
+        """Of each column, or of each slice or batch of it."""
+        return self.to_dict()["qparams"]
+
+    @property
+    def states(self) -> Dict[str, State]:
+        """What was observed, by slice, the whole table's under an empty name."""
+        return by_name(self._java.states(), lambda java: State(self._bridge, java))
+
+    def __str__(self) -> str:
+        """The qparams, a line each."""
+        return "\n".join(str(one) for one in self.qparams)
+
+
+class Inspection:
+    """What a file holds: a calibration state, or a quantized model."""
+
+    def __init__(self, bridge: Bridge, java: Any) -> None:
+        self._bridge = bridge
+        self._java = java
+
+    @property
+    def state(self) -> Optional[State]:
+        """The calibration state, if it is one."""
+        return optional(self._java.state(), lambda java: State(self._bridge, java))
+
+    def to_dict(self) -> Dict[str, Any]:
+        """All of it; ``what`` is ``state`` or ``model``."""
+        return json.loads(self._bridge.call(self._java.toJson))
+
+
+class DryRun(NamedTuple):
+    """What a run would do."""
+
+    settings: List[Tuple[str, str, str]]
+    """Every setting that has a value, with the value and where it was said."""
+
+    observed: List[str]
+    """The tensors that would be observed."""
+
+    quantized_nodes: int
+    """How many nodes would be quantized with ranges from data."""
+
+    float_nodes: List[Tuple[str, str, str]]
+    """Operator, name and reason of what would stay float32."""
+
+    task_bytes: int
+    """About what a task needs for observed tensors and their stats, besides the model's memory."""
+
+    @classmethod
+    def _of(cls, java: Any) -> DryRun:
+        return cls(
+            [(one.key(), one.value(), one.origin()) for one in java.settings()],
+            list(java.observed().keySet()),
+            java.quantizedNodes(),
+            [(one.opType(), one.name(), one.reason()) for one in java.floatNodes()],
+            java.taskBytes(),
+        )

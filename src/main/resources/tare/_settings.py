@@ -1,0 +1,322 @@
+"""The settings of Tare, made from its registry of settings: do not edit.
+
+``mvn test -Dtest=PythonSettingsTest -Dtare.write=true`` writes this file.
+"""
+
+from typing import Dict, Tuple
+
+# The default and the meaning of each setting, by its name.
+SETTINGS: Dict[str, Tuple[str, str]] = {
+    "model": (
+        "",
+        "the float32 ONNX model",
+    ),
+    "quantized": (
+        "",
+        "the quantized ONNX model to evaluate",
+    ),
+    "state": (
+        "",
+        "the calibration state to quantize from",
+    ),
+    "output": (
+        "",
+        "the folder that the results are written to",
+    ),
+    "overwrite": (
+        "false",
+        "replace the output folder if Tare wrote it; another folder is never replaced",
+    ),
+    "data.path": (
+        "",
+        "files that Spark reads; data: PATH is short for it",
+    ),
+    "data.table": (
+        "",
+        "or a table of Spark's catalog, or a view",
+    ),
+    "data.query": (
+        "",
+        "or a query in Spark's SQL",
+    ),
+    "data.format": (
+        "parquet",
+        "the format of the files, as Spark names it",
+    ),
+    "data.sample": (
+        "all rows",
+        "how many rows, or which share of them; they are chosen by a hash of the key, so they are the same every time",
+    ),
+    "data.key": (
+        "id, if there is such a column; else the inputs are hashed",
+        "the column that names a row in messages and chooses the sample",
+    ),
+    "validation.path": (
+        "",
+        "files that Spark reads; validation: PATH is short for it",
+    ),
+    "validation.table": (
+        "",
+        "or a table of Spark's catalog, or a view",
+    ),
+    "validation.query": (
+        "",
+        "or a query in Spark's SQL",
+    ),
+    "validation.format": (
+        "parquet",
+        "the format of the files, as Spark names it",
+    ),
+    "validation.sample": (
+        "all rows",
+        "how many rows, or which share of them; they are chosen by a hash of the key, so they are the same every time",
+    ),
+    "validation.key": (
+        "id, if there is such a column; else the inputs are hashed",
+        "the column that names a row in messages and chooses the sample",
+    ),
+    "validation.label": (
+        "",
+        "the column of class numbers, for top-1 and top-5",
+    ),
+    "inputs.NAME.column": (
+        "the column of the input's name, or the only column for the only input",
+        "the column that the input is read from",
+    ),
+    "inputs.NAME.dtype": (
+        "derived from the input's type and the number of bytes",
+        "what the bytes of a binary column are",
+    ),
+    "inputs.NAME.shape": (
+        "the model's",
+        "the shape of one row, without the batch axis",
+    ),
+    "inputs.NAME.scale": (
+        "1",
+        "the input is (value * scale - mean) / std",
+    ),
+    "inputs.NAME.mean": (
+        "0",
+        "is subtracted: one number, or one per channel",
+    ),
+    "inputs.NAME.std": (
+        "1",
+        "divides: one number, or one per channel",
+    ),
+    "inputs.NAME.layout": (
+        "nchw",
+        "the layout of the column; nhwc has the channels last",
+    ),
+    "inputs.NAME.image": (
+        "false",
+        "the column holds PNG or JPEG files",
+    ),
+    "inputs.NAME.resize": (
+        "",
+        "resize images to height,width, or their shorter side to one number (bilinear)",
+    ),
+    "inputs.NAME.crop": (
+        "",
+        "cut height,width, or a square, from the middle of images",
+    ),
+    "batch": (
+        "32",
+        "rows per run of the model, unless the model fixes it",
+    ),
+    "mask": (
+        "attention_mask",
+        "the input [rows, length] whose zeros say which places of a sequence are filling; what tensors [rows, length, channels] hold there is neither observed nor evaluated. Empty for none. The default counts only if the model has such an input and no input whose name begins with \"decoder\"",
+    ),
+    "bad-rows": (
+        "fail",
+        "what to do with rows that cannot be decoded",
+    ),
+    "bad-rows-limit": (
+        "0.01",
+        "the share of skipped rows above which skipping fails too",
+    ),
+    "prepare.equalize": (
+        "false",
+        "rescale channels between neighbouring layers to equal ranges (cross-layer equalization), for weights of one scale per tensor",
+    ),
+    "prepare.absorb-bias": (
+        "false",
+        "with prepare.equalize: move what a channel exceeds by 3 standard deviations into the next layer's bias; rare values below change the result",
+    ),
+    "prepare.relu-for-relu6": (
+        "false",
+        "with prepare.equalize: ReLU6 between such layers becomes ReLU; values above 6 change the result",
+    ),
+    "calibrate.by": (
+        "",
+        "columns; each combination of their values gets a state of its own, in the same pass",
+    ),
+    "calibrate.channels": (
+        "none",
+        "what to keep of each channel: least, greatest and sums, or that and a histogram",
+    ),
+    "quantize.mode": (
+        "static",
+        "when activations become integers",
+    ),
+    "quantize.form": (
+        "qdq; qoperator for 4-bit weights",
+        "pairs of QuantizeLinear and DequantizeLinear, or operators on integers",
+    ),
+    "quantize.backend": (
+        "onnxruntime-cpu",
+        "whose kernels will run the model; what is not set is as the backend has it",
+    ),
+    "quantize.automatic": (
+        "true",
+        "quantize all that has a rule; false quantizes what quantize.overrides lists, and nothing else",
+    ),
+    "quantize.reduce-range": (
+        "false",
+        "weights of integer products keep one bit free; portable weights are exact without",
+    ),
+    "quantize.activation.method": (
+        "mse",
+        "how ranges of activations are chosen: auto, entropy, fixed, lp, minmax, moving-average, mse, onnxruntime-entropy, onnxruntime-percentile, percentile, sigma",
+    ),
+    "quantize.activation.bins": (
+        "the method's",
+        "the method's parameter of this name",
+    ),
+    "quantize.activation.constant": (
+        "the method's",
+        "the method's parameter of this name",
+    ),
+    "quantize.activation.k": (
+        "the method's",
+        "the method's parameter of this name",
+    ),
+    "quantize.activation.levels": (
+        "the method's",
+        "the method's parameter of this name",
+    ),
+    "quantize.activation.lower": (
+        "the method's",
+        "the method's parameter of this name",
+    ),
+    "quantize.activation.max": (
+        "the method's",
+        "the method's parameter of this name",
+    ),
+    "quantize.activation.min": (
+        "the method's",
+        "the method's parameter of this name",
+    ),
+    "quantize.activation.p": (
+        "the method's",
+        "the method's parameter of this name",
+    ),
+    "quantize.activation.percentile": (
+        "the method's",
+        "the method's parameter of this name",
+    ),
+    "quantize.activation.upper": (
+        "the method's",
+        "the method's parameter of this name",
+    ),
+    "quantize.activation.dtype": (
+        "the backend's",
+        "the integers of activations",
+    ),
+    "quantize.activation.scheme": (
+        "the backend's",
+        "per_tensor_affine or per_tensor_symmetric",
+    ),
+    "quantize.activation.reduce-range": (
+        "the backend's",
+        "activations keep one bit free",
+    ),
+    "quantize.weight.method": (
+        "minmax; mse for 4 bits",
+        "how the range of a weight is chosen",
+    ),
+    "quantize.weight.dtype": (
+        "the backend's",
+        "int8; in the mode weight-only uint4 and int4 too",
+    ),
+    "quantize.weight.scheme": (
+        "the backend's",
+        "per_channel_symmetric or per_tensor_symmetric; uint4 is per_channel_affine",
+    ),
+    "quantize.weight.block": (
+        "32 for 4 bits",
+        "rows of a column that share a scale: 16, 32, 64, 128 …",
+    ),
+    "quantize.weight.products": (
+        "portable; full for the backend tensorrt",
+        "on which CPUs int8 products are exact: on all, on x86 with VNNI and ARM alone, or on all in runtimes that add products in another order too",
+    ),
+    "quantize.overrides": (
+        "",
+        "a list of {op or name, float, activation, weight, reduce-range}. A name is stronger than a pattern of names (*, ?), that than an operator; of one kind the last wins",
+    ),
+    "quantize.declare-shapes": (
+        "true",
+        "write down that the two sides of residual additions are of one shape, so that ONNX Runtime fuses them with the normalization after them",
+    ),
+    "quantize.float16": (
+        "false",
+        "store large constants that stay float32 as float16; computation stays float32",
+    ),
+    "quantize.export": (
+        "",
+        "tensorrt, onnxruntime or both: the ranges in these tools' formats too",
+    ),
+    "quantize.tensorrt-version": (
+        "8601",
+        "what the head of TensorRT's cache says; 8601 is 8.6.1",
+    ),
+    "quantize.weight.rounding": (
+        "auto",
+        "of convolutions: so that the errors of each kernel add up to nothing, or each weight to the nearest integer",
+    ),
+    "quantize.smooth-quant": (
+        "auto",
+        "move outliers of activations into weights where the expected error falls",
+    ),
+    "quantize.bias-correction": (
+        "auto",
+        "take what rounding adds to the means of channels off biases: of convolutions from the float model's means, or of all layers one after the other",
+    ),
+    "quantize.measure-rows": (
+        "256",
+        "corrections that are auto or sequential are measured on so many rows of the calibration data and left out unless they lower the error; 0 goes by the expected error",
+    ),
+    "observe.column": (
+        "",
+        "the columns to observe",
+    ),
+    "observe.observer": (
+        "histogram",
+        "the observer",
+    ),
+    "observe.method": (
+        "mse",
+        "how the observer histogram chooses the range, as in mse or percentile(percentile=99.9)",
+    ),
+    "observe.dtype": (
+        "quint8",
+        "the quantized type",
+    ),
+    "observe.scheme": (
+        "per_tensor_affine, or per_channel_affine",
+        "the scheme",
+    ),
+    "observe.rule": (
+        "pytorch for types like quint8, else onnxruntime",
+        "whose arithmetic computes scale and zero point",
+    ),
+    "observe.averaging-constant": (
+        "0.01",
+        "the constant of moving averages",
+    ),
+    "observe.reduce-range": (
+        "false",
+        "leave one bit unused",
+    ),
+}
