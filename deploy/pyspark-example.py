@@ -78,6 +78,9 @@ def check_other_calls(tare, spark, folder):
     failure = error_of(lambda: tare.merge([merged]).write(path))
     assert failure.kind == "CANNOT_WRITE", failure
     tare.merge([merged]).overwrite().write(path)
+    failure = error_of(lambda: tare.merge([merged, merged]).run())
+    assert failure.kind == "BAD_INPUT", failure
+    assert tare.merge([merged, merged]).allow_duplicates().run().rows == 128
 
     q = (
         tare.quantize(model)

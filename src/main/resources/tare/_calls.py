@@ -261,6 +261,11 @@ class Merge:
         self._existing = "REPLACE"
         return self
 
+    def allow_duplicates(self) -> Merge:
+        """Counts data twice that two of the states were made on; else that is an error."""
+        self._bridge.call(self._java.allowDuplicates)
+        return self
+
     def run(self) -> State:
         """The state of all.
 

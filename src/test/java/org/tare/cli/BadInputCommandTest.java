@@ -174,7 +174,7 @@ class BadInputCommandTest {
             files.digits("run", "short", "o", set, "quantize.activation.method=mes")),
         Arguments.of(
             64,
-            "batch (option) cannot be \"0\"",
+            "batch (--batch) cannot be \"0\"",
             files.digits("run", "short", "o", "--batch", "0")),
         Arguments.of(
             64, "Unknown option: '--modle'; see tare run --help", new String[] {"run", "--modle"}),

@@ -300,7 +300,7 @@ class BoundTableTest {
                     (batch, rows) -> {}));
     assertEquals(
         "Cannot calibrate m.onnx: input \"x\" expects float32 [N,2], column \"x\" holds 3 bytes in"
-            + " row id=5; fix the row, or skip such rows with --bad-rows skip",
+            + " row id=5; fix the row, or skip such rows with bad-rows=skip",
         e.getMessage());
   }
 

@@ -115,9 +115,7 @@ class OutOfRangeRowsTest {
     TareException e =
         assertThrows(TareException.class, () -> calibrate(ROWS, new BadRows(false, 0)));
     assertEquals(
-        "Cannot calibrate texts: "
-            + REASON
-            + "; fix the row, or skip such rows with --bad-rows skip",
+        "Cannot calibrate texts: " + REASON + "; fix the row, or skip such rows with bad-rows=skip",
         e.getMessage());
   }
 
@@ -147,7 +145,7 @@ class OutOfRangeRowsTest {
         assertThrows(TareException.class, () -> evaluate(labels, new BadRows(false, 0)));
     assertEquals(
         "Cannot evaluate texts: label -3 is none of the classes 0 to 3 of output \"y\" in row id=7;"
-            + " fix the row, or skip such rows with --bad-rows skip",
+            + " fix the row, or skip such rows with bad-rows=skip",
         e.getMessage());
   }
 
