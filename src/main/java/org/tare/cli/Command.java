@@ -9,8 +9,8 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * The commands, each with the options that it takes. All but {@code merge} and {@code inspect} take
- * {@code --config} and {@code --set} too.
+ * The commands, each with the options that it takes. All take {@code --config} and {@code --set}
+ * too: where files are may need settings of Spark.
  */
 enum Command {
   DEMO(
@@ -130,10 +130,5 @@ enum Command {
 
   List<CommandOption> options() {
     return options;
-  }
-
-  /** Whether it reads settings from job files and {@code --set} too. */
-  boolean takesSettings() {
-    return this != MERGE && this != INSPECT;
   }
 }

@@ -124,22 +124,20 @@ final class CommandLines {
       }
       groups.computeIfAbsent(option.key().group(), g -> new ArrayList<>()).add(spec.build());
     }
-    if (command.takesSettings()) {
-      List<OptionSpec> run = groups.computeIfAbsent(Key.Group.RUN, g -> new ArrayList<>());
-      run.add(
-          OptionSpec.builder(CONFIG)
-              .paramLabel("FILE")
-              .type(Path.class)
-              .description("a job file in YAML")
-              .build());
-      run.add(
-          OptionSpec.builder(SET)
-              .paramLabel("KEY=VALUE")
-              .type(List.class)
-              .auxiliaryTypes(String.class)
-              .description("set any key of the job file; may be repeated")
-              .build());
-    }
+    List<OptionSpec> run = groups.computeIfAbsent(Key.Group.RUN, g -> new ArrayList<>());
+    run.add(
+        OptionSpec.builder(CONFIG)
+            .paramLabel("FILE")
+            .type(Path.class)
+            .description("a job file in YAML")
+            .build());
+    run.add(
+        OptionSpec.builder(SET)
+            .paramLabel("KEY=VALUE")
+            .type(List.class)
+            .auxiliaryTypes(String.class)
+            .description("set any key of the job file; may be repeated")
+            .build());
     return groups;
   }
 
@@ -151,14 +149,12 @@ final class CommandLines {
   private static Given given(
       Command command, CommandLine.ParseResult parsed, Map<String, String> sparkConf) {
     Settings settings = new Settings().sparkConf(sparkConf);
-    if (command.takesSettings()) {
-      Path file = parsed.matchedOptionValue(CONFIG, null);
-      if (file != null) {
-        settings.jobFile(file);
-      }
-      List<String> sets = parsed.matchedOptionValue(SET, List.of());
-      sets.forEach(settings::assignment);
+    Path file = parsed.matchedOptionValue(CONFIG, null);
+    if (file != null) {
+      settings.jobFile(file);
     }
+    List<String> sets = parsed.matchedOptionValue(SET, List.of());
+    sets.forEach(settings::assignment);
     for (CommandOption option : command.options()) {
       if (parsed.hasMatchedOption(option.option())) {
         Object value = parsed.matchedOptionValue(option.option(), null);
