@@ -129,7 +129,7 @@ class SparkFailuresTest {
         load(Kind.USAGE, "no format \"image.DefaultSource\"", "image.DefaultSource", "x"),
         load(Kind.USAGE, "spark.jars.packages", "avro", "x"),
         load(Kind.USAGE, "S3AFileSystem not found", "parquet", "s3a://bucket/x"),
-        load(Kind.USAGE, "No FileSystem for scheme \"foo\"", "parquet", "foo://bucket/x"),
+        load(Kind.USAGE, "no file system has the scheme foo", "parquet", "foo://bucket/x"),
         load(Kind.MISSING_INPUT, "there is no such path or table", "parquet", "/no/where"),
         load(
             Kind.MISSING_INPUT,
