@@ -89,9 +89,7 @@ class HdfsCommandTest {
         "--output",
         "/out/run",
         "--set",
-        SCALE,
-        "--set",
-        "quantize.automatic=false");
+        SCALE);
     // Without the data no correction can be measured.
     succeeds("quantize", "--model", model, "--state", "/out/c/state.tare", "--output", "/out/q");
     succeeds("merge", "/out/c/state.tare", "--output", "/out/merged.tare");
