@@ -15,7 +15,10 @@ import org.tare.rewrite.QuantizedWeight;
 import org.tare.stats.CalibrationState;
 import org.tare.store.HadoopFiles;
 
-/** A quantized model with how it came about. */
+/**
+ * A quantized model with how it came about. There is none that ONNX Runtime does not load, or that
+ * it does not run where it runs the float model: it ran once before this was made.
+ */
 public final class Quantized implements Result {
   private final HadoopFiles session;
   private final Provenance provenance;

@@ -68,6 +68,8 @@ public final class FloatPasses {
     // First: the runtime infers fewer shapes where constants are nodes.
     ConstantNodes.apply(prepared.graph());
     OpsetUpgrade.apply(prepared, types);
+    PlainPools.apply(prepared.graph());
+    FullPads.apply(prepared.graph(), () -> types.apply(prepared));
     EinsumToMatMul.apply(prepared.graph());
     FoldChannelAffine.apply(prepared.graph());
     FuseHardSwish.apply(prepared.graph());
