@@ -8,6 +8,7 @@ import org.apache.spark.sql.Row;
 import org.tare.job.CalibrationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
+import org.tare.job.NothingToQuantize;
 import org.tare.job.Preflight;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.Warnings;
@@ -102,6 +103,7 @@ public final class Calibrate extends Call<Calibrate> {
             .models()
             .readFloat(
                 settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    NothingToQuantize.check(model);
     if (!CalibrationRun.isUseful(options.corrections(), model)) {
       throw TareException.usage(
           "Nothing to calibrate: the mode %s needs no data%s",

@@ -10,6 +10,7 @@ import org.tare.job.CalibrationRun;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
+import org.tare.job.NothingToQuantize;
 import org.tare.job.Preflight;
 import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
@@ -144,9 +145,13 @@ public final class Run extends Call<Run> {
   }
 
   private FloatModel readModel(QuantizeOptions options) {
-    return tare()
-        .models()
-        .readFloat(settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    FloatModel model =
+        tare()
+            .models()
+            .readFloat(
+                settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    NothingToQuantize.check(model);
+    return model;
   }
 
   private Optional<DataSource> data(FloatModel model) {

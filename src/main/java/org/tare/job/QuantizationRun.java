@@ -68,6 +68,7 @@ public final class QuantizationRun {
     chosen.warning().ifPresent(warnings::add);
     long corrected = System.nanoTime();
     QuantizedModel quantized = quantized(chosen.model(), ranges, options.form());
+    NothingToQuantize.check(chosen.model(), quantized);
     finish(chosen.model(), quantized, rows);
     Warnings.ofWiderWeights(chosen.model(), quantized).ifPresent(warnings::add);
     warnings.addAll(Warnings.ofSaturation(quantized.model()));
