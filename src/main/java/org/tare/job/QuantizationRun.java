@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.tare.correct.SmoothQuant;
+import org.tare.infer.StoredForms;
 import org.tare.infer.TensorTypes;
 import org.tare.onnx.OnnxModel;
 import org.tare.plan.ChosenRanges;
@@ -116,6 +117,8 @@ public final class QuantizationRun {
     if (options.storesHalf()) {
       Quantization.storeAsHalf(quantized);
     }
+    StoredForms.restore(written, model.original(), model.name());
+    StoredForms.restoreHalf(written, model.original());
     // What the runtime does not load is not given out.
     TensorTypes.check(written, "quantized " + model.name());
   }
