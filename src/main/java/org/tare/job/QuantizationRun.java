@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.tare.correct.SmoothQuant;
 import org.tare.infer.FirstRun;
+import org.tare.infer.StoredForms;
 import org.tare.onnx.OnnxModel;
 import org.tare.plan.ChosenRanges;
 import org.tare.rewrite.FloatNodeNotes;
@@ -116,6 +117,8 @@ public final class QuantizationRun {
     if (options.storesHalf()) {
       Quantization.storeAsHalf(quantized);
     }
+    StoredForms.restore(written, model.original(), model.name());
+    StoredForms.restoreHalf(written, model.original());
     // What the runtime does not load and run is not given out.
     FirstRun.check(
             written,
