@@ -11,6 +11,14 @@ public sealed interface Result permits Calibration, Evaluation, Observation, Qua
   /** What was done otherwise than one may think, in a sentence each. */
   List<String> warnings();
 
+  /**
+   * What the quality gate asks for and is not met, in a sentence each: then nothing was published.
+   * Empty where all is met, or nothing is asked for.
+   */
+  default List<String> unmet() {
+    return List.of();
+  }
+
   /** What {@code result.json} holds. */
   String toJson();
 

@@ -11,6 +11,7 @@ import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
 import org.tare.job.Preflight;
+import org.tare.job.QualityGate;
 import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.Warnings;
@@ -70,7 +71,8 @@ public final class Run extends Call<Run> {
   /**
    * Calibrates, quantizes and evaluates. Models, rows and output are checked before anything is
    * computed. If a step after calibration fails and there is an output, the state is kept beside
-   * it.
+   * it; so it is, with the result, if the quantized model does not meet the quality gate: then
+   * {@link RunResult#unmet} says why nothing was published.
    */
   @Override
   public RunResult run() {
@@ -79,6 +81,7 @@ public final class Run extends Call<Run> {
     FloatModel model = readModel(options);
     Optional<DataSource> data = data(model);
     Optional<DataSource> validation = validation();
+    QualityGate gate = gate(validation);
     Optional<Publication> output = Publication.check(this);
     JobContext context = context();
     List<String> warnings =
@@ -112,8 +115,18 @@ public final class Run extends Call<Run> {
       evaluation.ifPresent(found -> info.seconds("evaluate", found.seconds()));
       RunResult result =
           new RunResult(
-              info.end(Optional.of(model)), options, observed, quantized, evaluation, warnings);
-      output.ifPresent(result::publish);
+              info.end(Optional.of(model)),
+              options,
+              observed,
+              quantized,
+              evaluation,
+              evaluation.flatMap(found -> GateVerdict.of(gate, found)),
+              warnings);
+      if (result.unmet().isEmpty()) {
+        output.ifPresent(result::publish);
+      } else {
+        GateVerdict.tell(tare(), result, output.map(place -> place.reject(state, result)));
+      }
       return result;
     } catch (TareException e) {
       throw output.flatMap(place -> place.keep(state, e)).orElse(e);
@@ -124,6 +137,7 @@ public final class Run extends Call<Run> {
   public DryRun dryRun() {
     FloatModel model = readModel(QuantizeSettings.of(settings()));
     Optional<DataSource> data = data(model);
+    gate(validation());
     Publication.check(this);
     Preflight.check(context(), model, data, validation(), label(), by());
     return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
@@ -146,6 +160,12 @@ public final class Run extends Call<Run> {
     return model.plan().isPresent()
         ? Optional.of(requireTable("data", "calibrate on"))
         : table("data");
+  }
+
+  private QualityGate gate(Optional<DataSource> validation) {
+    QualityGate gate = RunSettings.gate(settings());
+    gate.check(QualityGate.HasRows.of(validation), label());
+    return gate;
   }
 
   private Optional<DataSource> validation() {

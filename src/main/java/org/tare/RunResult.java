@@ -18,6 +18,7 @@ public final class RunResult implements Result {
   private final Optional<EvaluationJob.Result> found;
   private final Quantized quantized;
   private final QuantizedFiles files;
+  private final Optional<GateVerdict> gate;
   private final List<String> warnings;
 
   RunResult(
@@ -26,10 +27,12 @@ public final class RunResult implements Result {
       Optional<CalibrationJob.Result> observed,
       QuantizationRun.Result made,
       Optional<EvaluationJob.Result> found,
+      Optional<GateVerdict> gate,
       List<String> warnings) {
     this.provenance = provenance;
     this.observed = observed;
     this.found = found;
+    this.gate = gate;
     this.files = new QuantizedFiles(options, made, observed.map(CalibrationJob.Result::state));
     this.quantized =
         new Quantized(
@@ -49,7 +52,7 @@ public final class RunResult implements Result {
 
   /** How close it is to the float model; empty where there were no rows to evaluate on. */
   public Optional<Evaluation> evaluation() {
-    return found.map(one -> new Evaluation(provenance, one, List.of()));
+    return found.map(one -> new Evaluation(provenance, one, gate, List.of()));
   }
 
   @Override
@@ -60,6 +63,11 @@ public final class RunResult implements Result {
   @Override
   public List<String> warnings() {
     return warnings;
+  }
+
+  @Override
+  public List<String> unmet() {
+    return gate.map(GateVerdict::unmet).orElse(List.of());
   }
 
   @Override
@@ -84,6 +92,7 @@ public final class RunResult implements Result {
     observed.ifPresent(one -> ResultJson.addCalibration(result, one));
     files.addTo(result);
     found.ifPresent(one -> ResultJson.addEvaluation(result, one));
+    gate.ifPresent(one -> one.addTo(result));
     return ResultJson.end(result, provenance, warnings);
   }
 }

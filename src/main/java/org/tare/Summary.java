@@ -60,6 +60,10 @@ final class Summary {
           .properties()
           .forEach(output -> addOutput(facts, output.getKey(), output.getValue()));
     }
+    result
+        .path("gate")
+        .path("unmet")
+        .forEach(reason -> facts.add(new Fact("Not met", reason.asText())));
     return facts;
   }
 

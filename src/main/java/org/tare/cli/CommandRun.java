@@ -27,6 +27,9 @@ import org.tare.store.Existing;
  * to standard error, the summary to standard output.
  */
 final class CommandRun implements AutoCloseable {
+  /** The exit status of a result that the quality gate holds back. */
+  static final int NOT_MET = 20;
+
   private final Command command;
   private final Settings settings;
   private final List<String> positional;
@@ -34,6 +37,7 @@ final class CommandRun implements AutoCloseable {
   private final PrintStream err;
   private final SparkConf conf;
   private SparkSession spark;
+  private int status;
 
   CommandRun(Command command, CommandLines.Given given, PrintStream out, PrintStream err) {
     this.command = command;
@@ -57,7 +61,7 @@ final class CommandRun implements AutoCloseable {
       case MERGE -> merge(tare);
       case INSPECT -> inspect(tare);
     }
-    return 0;
+    return status;
   }
 
   private String model() {
@@ -107,7 +111,11 @@ final class CommandRun implements AutoCloseable {
     if (!printsOnly) {
       require("output", "--output FOLDER");
     }
-    print(call.run());
+    Result result = call.run();
+    print(result);
+    if (!result.unmet().isEmpty()) {
+      status = NOT_MET;
+    }
   }
 
   private void print(Result result) {
@@ -127,7 +135,9 @@ final class CommandRun implements AutoCloseable {
       line(fact.name(), fact.value());
     }
     result.warnings().forEach(this::warn);
-    settings.find("output").ifPresent(place -> line("Output", place));
+    if (result.unmet().isEmpty()) {
+      settings.find("output").ifPresent(place -> line("Output", place));
+    }
   }
 
   private void warn(String warning) {

@@ -47,6 +47,7 @@ public record Key(
     FILES("Files"),
     DATA("Calibration data"),
     VALIDATION("Validation data"),
+    GATE("Quality gate"),
     INPUTS("Inputs of the model"),
     ROWS("Rows and batches"),
     PREPARE("Preparation of the float model"),

@@ -45,6 +45,7 @@ public final class Keys {
             "validation.label",
             "",
             "the column of class numbers, for top-1 and top-5"));
+    gate(keys);
     inputs(keys);
     rows(keys);
     prepare(keys);
@@ -97,6 +98,34 @@ public final class Keys {
                 "",
                 "the column that names a row in messages and chooses the sample")
             .absent("`id`, if there is such a column; else the inputs are hashed"));
+  }
+
+  private static void gate(List<Key> keys) {
+    Group group = Group.GATE;
+    keys.add(
+        Key.number(
+                group,
+                "evaluate.min-sqnr",
+                "",
+                -ANY,
+                ANY,
+                "the least SQNR in dB that every output must have; what is below is not published")
+            .absent("no bound"));
+    keys.add(
+        Key.number(
+                group, "evaluate.min-cosine", "", -1, 1, "the least cosine that every output must have")
+            .absent("no bound"));
+    for (String top : List.of("1", "5")) {
+      keys.add(
+          Key.number(
+                  group,
+                  "evaluate.max-top" + top + "-drop",
+                  "",
+                  -1,
+                  1,
+                  "how much of top-" + top + " may be lost at most: 0.01 is a point; needs a label")
+              .absent("no bound"));
+    }
   }
 
   private static void inputs(List<Key> keys) {
