@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.tare.infer.ModelSession;
+import org.tare.job.CalibrationRun;
 import org.tare.job.FloatModel;
 import org.tare.settings.Settings;
 import org.tare.spark.rows.DataSource;
@@ -27,6 +28,7 @@ final class Lineages {
       CalibrationJob.Result observed,
       Tare tare,
       Settings settings,
+      CalibrationRun how,
       FloatModel model,
       DataSource data) {
     SortedMap<String, String> versions = new TreeMap<>();
@@ -34,13 +36,13 @@ final class Lineages {
     versions.put("spark", tare.spark().version());
     versions.put("java", Runtime.version().toString());
     versions.put("onnxruntime", ModelSession.runtimeVersion());
-    Lineage.Run run = new Lineage.Run(digest(settings), Instant.now(), versions);
+    Lineage.Run run = new Lineage.Run(digest(settings, how, model), Instant.now(), versions);
     Lineage.Origin whole =
         new Lineage.Origin(
             data.label(),
             data.snapshot(tare.spark()),
             "",
-            settings.find("data.sample").orElse(""),
+            sample(settings),
             columns(settings, model));
     SortedMap<String, CalibrationState> slices = new TreeMap<>(observed.slices());
     slices.replaceAll((name, state) -> with(state, ofSlice(whole, name), run));
@@ -72,13 +74,21 @@ final class Lineages {
     return columns;
   }
 
-  /** Of what decides the numbers: not of where results go. */
-  private static String digest(Settings settings) {
+  /** Which rows of the data, as it was set. */
+  static String sample(Settings settings) {
+    return settings.find("data.sample").orElse("");
+  }
+
+  /**
+   * Of what decides the numbers besides model and data: not of where results go, nor of how ranges
+   * are chosen from them.
+   */
+  static String digest(Settings settings, CalibrationRun how, FloatModel model) {
     Map<String, String> deciding = new TreeMap<>();
+    deciding.put("observes", how.observes(model));
     for (Settings.Effective setting : settings.effective()) {
       boolean decides =
-          List.of("inputs.", "prepare.", "calibrate.", "quantize.", "batch", "mask", "bad-rows")
-              .stream()
+          List.of("inputs.", "prepare.", "batch", "mask", "bad-rows").stream()
               .anyMatch(setting.key()::startsWith);
       if (decides) {
         deciding.put(setting.key(), setting.value());

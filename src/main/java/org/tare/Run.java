@@ -147,7 +147,7 @@ public final class Run extends Call<Run> {
       JobContext context, QuantizeOptions options, FloatModel model, DataSource rows) {
     CalibrationRun run =
         new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
-    return Lineages.add(run.run(model, rows), tare(), settings(), model, rows);
+    return Lineages.add(run.run(model, rows), tare(), settings(), run, model, rows);
   }
 
   private FloatModel readModel(QuantizeOptions options) {

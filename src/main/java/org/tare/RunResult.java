@@ -42,7 +42,7 @@ public final class RunResult implements Result {
 
   /** What was observed; empty where the mode needs no data. */
   public Optional<Calibration> calibration() {
-    return observed.map(one -> new Calibration(provenance, one, List.of()));
+    return observed.map(one -> new Calibration(provenance, one, Optional.empty(), List.of()));
   }
 
   /** The quantized model. */

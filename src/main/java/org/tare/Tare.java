@@ -125,6 +125,15 @@ public final class Tare {
     return CalibrationState.decode(files().read("calibration state", file), file);
   }
 
+  /**
+   * The states in a store.
+   *
+   * @throws TareException if the folder holds something else
+   */
+  public States states(String folder) {
+    return new States(this, folder);
+  }
+
   /** Adds states of the same model, or of columns. */
   public Merge merge(List<CalibrationState> states) {
     return new Merge(this, states);

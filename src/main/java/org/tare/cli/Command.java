@@ -24,11 +24,13 @@ enum Command {
   CALIBRATE(
       "Observes the model on the data; writes the state.",
       Positional.NONE,
-      of(job(), calibration(), List.of(MODE, BACKEND))),
+      of(job(), calibration(), List.of(STORE, SLICE, REPLACE, MODE, BACKEND))),
   QUANTIZE(
       "Writes the quantized model from a state; needs no data.",
       Positional.NONE,
-      of(job(), List.of(STATE, MODE, BACKEND))),
+      of(
+          job(),
+          List.of(STATE, STORE, WINDOW, AS_OF, ALLOW_MISSING, SLICE, MODE, BACKEND))),
   EVALUATE(
       "Compares the float and the quantized model on a table.",
       Positional.NONE,
@@ -60,7 +62,12 @@ enum Command {
   MERGE(
       "Adds states: of slices, of days, of anything that one model saw.",
       Positional.STATES,
-      List.of(OUTPUT, OVERWRITE, ALLOW_DUPLICATES, VERBOSE)),
+      List.of(
+          STORE, WINDOW, AS_OF, ALLOW_MISSING, OUTPUT, OVERWRITE, ALLOW_DUPLICATES, VERBOSE)),
+  STATES(
+      "States over time in a store: ls, show SLICE, add FILE, verify, compact, expire, gc.",
+      Positional.ACTION,
+      List.of(STORE, SLICE, REPLACE, WINDOW, AS_OF, BEFORE, JSON, VERBOSE)),
   INSPECT(
       "Prints what a state holds, or what is quantized in an ONNX model.",
       Positional.FILE,
@@ -70,7 +77,8 @@ enum Command {
   enum Positional {
     NONE(""),
     TABLE("the files to observe; or --table, or --query"),
-    STATES("state files"),
+    STATES("state files; or --store with --window or --slice"),
+    ACTION("ls, show, add, verify, compact, expire or gc; and what it is done to"),
     FILE("a state, or an ONNX model");
 
     private final String help;

@@ -59,6 +59,7 @@ final class CommandRun implements AutoCloseable {
       case EVALUATE -> call(tare.evaluate(model(), quantized()).settings(settings));
       case OBSERVE -> call(tare.observe("").settings(settings));
       case MERGE -> merge(tare);
+      case STATES -> status = new StatesRun(tare, settings, positional, out).execute();
       case INSPECT -> inspect(tare);
     }
     return status;
@@ -107,7 +108,10 @@ final class CommandRun implements AutoCloseable {
       print(call.dryRun());
       return;
     }
-    boolean printsOnly = command == Command.EVALUATE || command == Command.OBSERVE;
+    boolean printsOnly =
+        command == Command.EVALUATE
+            || command == Command.OBSERVE
+            || (command == Command.CALIBRATE && settings.find("store.path").isPresent());
     if (!printsOnly) {
       require("output", "--output FOLDER");
     }
@@ -184,6 +188,13 @@ final class CommandRun implements AutoCloseable {
   }
 
   private void merge(org.tare.Tare tare) {
+    if (settings.find("store.path").isPresent()) {
+      new StatesRun(tare, settings, positional, out).merge();
+      return;
+    }
+    if (positional.isEmpty()) {
+      throw TareException.usage("Missing the states to merge: name their files, or a --store");
+    }
     String output = require("output", "--output FILE");
     List<CalibrationState> states = new ArrayList<>();
     positional.forEach(file -> states.add(tare.readState(file)));

@@ -52,6 +52,7 @@ public record Key(
     ROWS("Rows and batches"),
     PREPARE("Preparation of the float model"),
     CALIBRATE("Calibration"),
+    STORE("State store"),
     QUANTIZE("Quantization"),
     CORRECTIONS("Corrections"),
     OBSERVE("Observing columns"),

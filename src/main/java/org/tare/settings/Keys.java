@@ -50,6 +50,7 @@ public final class Keys {
     rows(keys);
     prepare(keys);
     calibrate(keys);
+    store(keys);
     quantize(keys);
     corrections(keys);
     observe(keys);
@@ -250,6 +251,47 @@ public final class Keys {
             "none",
             List.of("none", "summary", "histogram"),
             "what to keep of each channel: least, greatest and sums, or that and a histogram"));
+  }
+
+  private static void store(List<Key> keys) {
+    Group group = Group.STORE;
+    keys.add(Key.text(group, "store.path", "", "the folder of a state store"));
+    keys.add(
+        Key.text(
+            group,
+            "store.slice",
+            "",
+            "the name of a part of the data, as 2026-11-25 or country=DE/2026-11-25; the date in it"
+                + " places it in windows"));
+    keys.add(
+        Key.flag(
+            group,
+            "store.replace",
+            false,
+            "a slice that is there with other numbers gets the new ones; otherwise that is an error"));
+    keys.add(
+        Key.text(group, "store.window", "", "which days to add up: 7d or 4w, ending with store.as-of"));
+    keys.add(Key.text(group, "store.as-of", "", "the last day of the window, as 2026-11-25"));
+    keys.add(
+        Key.flag(
+            group, "store.allow-missing", false, "add up a window some of whose days have no slice"));
+    keys.add(
+        Key.text(
+                group,
+                "store.key",
+                "",
+                "which model and configuration, as `states ls` prints it; its beginning is enough")
+            .absent("the only one that fits"));
+    keys.add(
+        Key.text(group, "store.before", "", "`states expire` forgets slices of days before this one"));
+    keys.add(
+        Key.number(
+            group,
+            "store.grace-hours",
+            "24",
+            0,
+            1_000_000,
+            "`states gc` keeps what is younger, since a run may be about to name it"));
   }
 
   private static void quantize(List<Key> keys) {
