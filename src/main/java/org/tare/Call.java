@@ -18,7 +18,7 @@ import org.tare.spark.rows.DataSource;
  * @param <C> the call itself
  */
 public abstract sealed class Call<C extends Call<C>>
-    permits Calibrate, Evaluate, Observe, Quantize, Run {
+    permits Calibrate, Evaluate, Observe, Quantize, Recalibrate, Run {
   private static final String ORIGIN = "set by the caller";
 
   private final Tare tare;

@@ -15,6 +15,7 @@ import org.tare.Merge;
 import org.tare.Observation;
 import org.tare.PrintableText;
 import org.tare.Result;
+import org.tare.Rollback;
 import org.tare.TareException;
 import org.tare.job.ModelReader;
 import org.tare.report.ReportData.Fact;
@@ -58,6 +59,8 @@ final class CommandRun implements AutoCloseable {
       case QUANTIZE -> call(tare.quantize(model()).settings(settings));
       case EVALUATE -> call(tare.evaluate(model(), quantized()).settings(settings));
       case OBSERVE -> call(tare.observe("").settings(settings));
+      case RECALIBRATE -> call(tare.recalibrate(model()).settings(settings));
+      case ROLLBACK -> rollback(tare);
       case MERGE -> merge(tare);
       case STATES -> status = new StatesRun(tare, settings, positional, out).execute();
       case INSPECT -> inspect(tare);
@@ -211,6 +214,12 @@ final class CommandRun implements AutoCloseable {
         merged.rows(),
         merged.tensors().size(),
         output);
+  }
+
+  private void rollback(org.tare.Tare tare) {
+    Rollback rollback = tare.rollback(require("output", "--output FOLDER"));
+    settings.find("rollback.to").ifPresent(rollback::to);
+    line("Deployed", rollback.run());
   }
 
   private void inspect(org.tare.Tare tare) {

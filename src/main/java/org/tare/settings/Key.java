@@ -56,6 +56,7 @@ public record Key(
     QUANTIZE("Quantization"),
     CORRECTIONS("Corrections"),
     OBSERVE("Observing columns"),
+    RECALIBRATE("Recalibration"),
     RUN("The run");
 
     private final String title;

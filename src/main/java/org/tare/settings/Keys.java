@@ -54,6 +54,7 @@ public final class Keys {
     quantize(keys);
     corrections(keys);
     observe(keys);
+    recalibrate(keys);
     run(keys);
     Map<String, Key> byName = new LinkedHashMap<>();
     keys.forEach(key -> byName.put(key.name(), key));
@@ -514,6 +515,56 @@ public final class Keys {
         Key.number(
             group, "observe.averaging-constant", "0.01", 0, 1, "the constant of moving averages"));
     keys.add(Key.flag(group, "observe.reduce-range", false, "leave one bit unused"));
+  }
+
+  private static void recalibrate(List<Key> keys) {
+    Group group = Group.RECALIBRATE;
+    keys.add(
+        Key.choice(
+            group,
+            "recalibrate.metric",
+            "sqnr",
+            RecalibrateSettings.metrics(),
+            "by what a candidate must be better than the deployed model on the validation data; of"
+                + " several outputs the worst counts"));
+    keys.add(
+        Key.number(
+            group,
+            "recalibrate.margin",
+            "0",
+            -ANY,
+            ANY,
+            "by how much, in the metric's unit: dB, or a share; 0 is any better, below 0 allows worse"));
+    keys.add(
+        Key.flag(
+            group,
+            "recalibrate.force",
+            false,
+            "make a candidate though nothing moved, and though the same run was made before"));
+    keys.add(
+        Key.whole(
+            group, "recalibrate.keep", "5", 1, 10_000, "how many former outputs stay for a rollback"));
+    keys.add(
+        Key.number(
+            group,
+            "recalibrate.lease-minutes",
+            "15",
+            0,
+            100_000,
+            "how long a run of another machine or user keeps others away without a sign of life"));
+    keys.add(Key.text(group, "rollback.to", "", "the version to bring back").absent("the last before"));
+    keys.add(
+        Key.text(
+            group,
+            "notify.url",
+            "",
+            "a URL that gets the result of a recalibration by POST; if it fails the run goes on"));
+    keys.add(
+        Key.text(
+            group,
+            "notify.openlineage",
+            "",
+            "a file that the run event of a recalibration is written to, in OpenLineage's JSON"));
   }
 
   private static void run(List<Key> keys) {

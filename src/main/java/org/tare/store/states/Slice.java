@@ -65,12 +65,10 @@ public record Slice(String name) implements Comparable<Slice> {
     StringBuilder text = new StringBuilder();
     for (byte one : name.getBytes(StandardCharsets.UTF_8)) {
       boolean isPlain =
-          one >= '0' && one <= '9'
-              || one >= 'A' && one <= 'Z'
-              || one >= 'a' && one <= 'z'
-              || one == '.' && !text.isEmpty()
+          (one >= 0 && Character.isLetterOrDigit(one))
               || one == '-'
-              || one == '=';
+              || one == '='
+              || (one == '.' && !text.isEmpty());
       text.append(isPlain ? String.valueOf((char) one) : String.format("_%02x", one & 0xff));
     }
     return text.toString();

@@ -18,6 +18,7 @@ import java.util.TreeMap;
 import java.util.UUID;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.tare.TareException;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.Lineage;
@@ -337,6 +338,35 @@ public final class StateStore {
    */
   public Window window(StateKey key, Window.Days days, Window.Missing missing) {
     return Window.of(this, entries(), key, days, missing);
+  }
+
+  /** A digest that is the same as long as the window's slices have the same numbers. */
+  public String digestOf(StateKey key, Window.Days days) {
+    StringBuilder text = new StringBuilder();
+    for (Entry entry : entries()) {
+      if (entry.key().equals(key)) {
+        entry
+            .covers()
+            .forEach(one -> append(text, one.slice(), one.digest(), days));
+        if (!entry.isCompacted()) {
+          append(text, entry.slice(), entry.state().digest(), days);
+        }
+      }
+    }
+    // A compaction changes no number.
+    return EntryCodec.sha256(
+        text.toString()
+            .lines()
+            .distinct()
+            .sorted()
+            .collect(Collectors.joining("\n"))
+            .getBytes(StandardCharsets.UTF_8));
+  }
+
+  private static void append(StringBuilder text, Slice slice, String digest, Window.Days days) {
+    if (slice.date().filter(days::holds).isPresent()) {
+      text.append(slice.fileName()).append(' ').append(digest).append('\n');
+    }
   }
 
   /** The entries of a model, of all configurations, by highest versions. */
