@@ -8,6 +8,7 @@ import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.Recalibration.Outcome;
+import org.tare.drift.DriftThresholds;
 import org.tare.job.CalibrationRun;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
@@ -304,8 +305,9 @@ public final class Recalibrate extends Call<Recalibrate> {
         Optional<PublishedFolder> deployed,
         Publication place) {
       if (deployed.isPresent()) {
-        DriftCheck.Finding drift =
-            DriftCheck.of(settings()).between(deployed.get(), store().readState(slice.entry()));
+        DeployedDrift drift =
+            DeployedDrift.between(
+                deployed.get(), store().readState(slice.entry()), DriftThresholds.STANDARD);
         result.drift(drift);
         if (!drift.moved() && !how.forces()) {
           return finish(result.outcome(Outcome.UNCHANGED, "Nothing moved: " + drift.text()));

@@ -167,7 +167,7 @@ public final class Recalibration implements Result {
       return this;
     }
 
-    void drift(DriftCheck.Finding finding) {
+    void drift(DeployedDrift finding) {
       moved = finding.moved();
       recalibration.set("drift", finding.json());
     }
