@@ -141,7 +141,8 @@ public abstract sealed class Call<C extends Call<C>>
   }
 
   List<String> inputPaths() {
-    return List.of("model", "quantized", "state", "store.path", "data.path", "validation.path").stream()
+    return List.of("model", "quantized", "state", "store.path", "data.path", "validation.path")
+        .stream()
         .map(settings::find)
         .flatMap(Optional::stream)
         .toList();

@@ -39,8 +39,7 @@ final class Lineages {
   }
 
   /** Of an observation of columns that ends now. */
-  static Lineages ofColumns(
-      Tare tare, Settings settings, DataSource data, List<String> columns) {
+  static Lineages ofColumns(Tare tare, Settings settings, DataSource data, List<String> columns) {
     return of(
         tare, settings, data, columns, digest(settings, new TreeMap<>(), List.of("observe.")));
   }

@@ -115,7 +115,12 @@ public final class Keys {
             .absent("no bound"));
     keys.add(
         Key.number(
-                group, "evaluate.min-cosine", "", -1, 1, "the least cosine that every output must have")
+                group,
+                "evaluate.min-cosine",
+                "",
+                -1,
+                1,
+                "the least cosine that every output must have")
             .absent("no bound"));
     for (String top : List.of("1", "5")) {
       keys.add(
@@ -271,11 +276,15 @@ public final class Keys {
             false,
             "a slice that is there with other numbers gets the new ones; otherwise that is an error"));
     keys.add(
-        Key.text(group, "store.window", "", "which days to add up: 7d or 4w, ending with store.as-of"));
+        Key.text(
+            group, "store.window", "", "which days to add up: 7d or 4w, ending with store.as-of"));
     keys.add(Key.text(group, "store.as-of", "", "the last day of the window, as 2026-11-25"));
     keys.add(
         Key.flag(
-            group, "store.allow-missing", false, "add up a window some of whose days have no slice"));
+            group,
+            "store.allow-missing",
+            false,
+            "add up a window some of whose days have no slice"));
     keys.add(
         Key.text(
                 group,
@@ -284,7 +293,8 @@ public final class Keys {
                 "which model and configuration, as `states ls` prints it; its beginning is enough")
             .absent("the only one that fits"));
     keys.add(
-        Key.text(group, "store.before", "", "`states expire` forgets slices of days before this one"));
+        Key.text(
+            group, "store.before", "", "`states expire` forgets slices of days before this one"));
     keys.add(
         Key.number(
             group,
@@ -543,7 +553,12 @@ public final class Keys {
             "make a candidate though nothing moved, and though the same run was made before"));
     keys.add(
         Key.whole(
-            group, "recalibrate.keep", "5", 1, 10_000, "how many former outputs stay for a rollback"));
+            group,
+            "recalibrate.keep",
+            "5",
+            1,
+            10_000,
+            "how many former outputs stay for a rollback"));
     keys.add(
         Key.number(
             group,
@@ -552,7 +567,8 @@ public final class Keys {
             0,
             100_000,
             "how long a run of another machine or user keeps others away without a sign of life"));
-    keys.add(Key.text(group, "rollback.to", "", "the version to bring back").absent("the last before"));
+    keys.add(
+        Key.text(group, "rollback.to", "", "the version to bring back").absent("the last before"));
     keys.add(
         Key.text(
             group,

@@ -55,20 +55,29 @@ class GateCommandTest {
     assertTrue(new ObjectMapper().readTree(former).at("/gate/met").asBoolean());
     Outcome outcome =
         withValidation(
-            "gated", "--overwrite", "--set", "evaluate.min-sqnr=99", "--set", "evaluate.min-cosine=1");
+            "gated",
+            "--overwrite",
+            "--set",
+            "evaluate.min-sqnr=99",
+            "--set",
+            "evaluate.min-cosine=1");
     assertEquals(20, outcome.status(), outcome.err());
     assertTrue(outcome.err().contains("Not published: Output \"y\": SQNR is "), outcome.err());
-    assertTrue(outcome.err().contains("evaluate.min-sqnr asks for 99; Output \"y\": cosine is "), outcome.err());
+    assertTrue(
+        outcome.err().contains("evaluate.min-sqnr asks for 99; Output \"y\": cosine is "),
+        outcome.err());
     assertTrue(outcome.out().contains("Not met"), outcome.out());
     assertFalse(outcome.out().contains("\nOutput "), outcome.out());
-    assertEquals(new String(former, java.nio.charset.StandardCharsets.UTF_8),
+    assertEquals(
+        new String(former, java.nio.charset.StandardCharsets.UTF_8),
         Files.readString(folder.resolve("gated/result.json")));
     JsonNode rejected = new ObjectMapper().readTree(folder.resolve("gated.rejected.json").toFile());
     assertFalse(rejected.at("/gate/met").asBoolean());
     assertEquals(2, rejected.at("/gate/unmet").size());
     assertEquals(
         2,
-        CalibrationState.decode(Files.readAllBytes(folder.resolve("gated.state.tare")), "kept").rows());
+        CalibrationState.decode(Files.readAllBytes(folder.resolve("gated.state.tare")), "kept")
+            .rows());
   }
 
   @Test
