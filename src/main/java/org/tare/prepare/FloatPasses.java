@@ -67,7 +67,11 @@ public final class FloatPasses {
     OnnxModel prepared = options.equalize() ? model.copyMarked(options.text()) : model.copy();
     // First: the runtime infers fewer shapes where constants are nodes.
     ConstantNodes.apply(prepared.graph());
+    SharedConstants.apply(prepared.graph());
     OpsetUpgrade.apply(prepared, types);
+    NoOpCasts.apply(prepared, types);
+    PlainPools.apply(prepared.graph());
+    FullPads.apply(prepared.graph(), () -> types.apply(prepared));
     EinsumToMatMul.apply(prepared.graph());
     FoldChannelAffine.apply(prepared.graph());
     FuseHardSwish.apply(prepared.graph());
