@@ -119,6 +119,14 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "",
         "cut height,width, or a square, from the middle of images",
     ),
+    "inputs.NAME.value": (
+        "",
+        "what the model reads in every row, in place of a column: one number for all places, or one for each",
+    ),
+    "inputs.NAME.axis": (
+        "follows from the names of sizes; else 0",
+        "the axis of the model's input that counts the rows, from 0, or none for an input that all rows share",
+    ),
     "batch": (
         "32",
         "rows per run of the model, unless the model fixes it",

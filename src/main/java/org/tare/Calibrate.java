@@ -75,11 +75,11 @@ public final class Calibrate extends Call<Calibrate> {
     FloatModel model = readModel(options);
     DataSource data = requireTable("data", "calibrate on");
     Optional<Publication> output = Publication.check(this);
-    JobContext context = context();
-    List<String> warnings =
-        new ArrayList<>(
-            Preflight.check(
-                context, model, Optional.of(data), Optional.empty(), Optional.empty(), by()));
+    Preflight.Checked checked =
+        Preflight.check(
+            context(), model, Optional.of(data), Optional.empty(), Optional.empty(), by());
+    JobContext context = checked.context();
+    List<String> warnings = new ArrayList<>(checked.notes());
     CalibrationRun how =
         new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
     Optional<StoreTarget> target = StoreTarget.of(tare(), settings(), how, model, data);

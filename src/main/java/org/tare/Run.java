@@ -84,9 +84,9 @@ public final class Run extends Call<Run> {
     Optional<DataSource> validation = validation();
     QualityGate gate = gate(validation);
     Optional<Publication> output = Publication.check(this);
-    JobContext context = context();
-    List<String> warnings =
-        new ArrayList<>(Preflight.check(context, model, data, validation, label(), by()));
+    Preflight.Checked checked = Preflight.check(context(), model, data, validation, label(), by());
+    JobContext context = checked.context();
+    List<String> warnings = new ArrayList<>(checked.notes());
     Optional<CalibrationJob.Result> observed =
         data.filter(rows -> CalibrationRun.isUseful(options.corrections(), model))
             .map(rows -> calibrate(context, options, model, rows));

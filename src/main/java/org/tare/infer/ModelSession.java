@@ -14,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.tare.TareException;
@@ -91,7 +92,12 @@ public final class ModelSession implements AutoCloseable {
     infos.forEach(
         (tensor, info) -> {
           if (info.getInfo() instanceof TensorInfo tensorInfo) {
-            types.put(tensor, new TensorType(elementType(tensorInfo), tensorInfo.getShape()));
+            types.put(
+                tensor,
+                new TensorType(
+                    elementType(tensorInfo),
+                    tensorInfo.getShape(),
+                    List.of(tensorInfo.getDimensionNames())));
           }
         });
     return Collections.unmodifiableMap(types);

@@ -180,6 +180,20 @@ public final class Keys {
     keys.add(
         Key.numbers(
             group, NAMED + "crop", "cut height,width, or a square, from the middle of images"));
+    keys.add(
+        Key.numbers(
+            group,
+            NAMED + "value",
+            "what the model reads in every row, in place of a column: one number for all places, or"
+                + " one for each"));
+    keys.add(
+        Key.text(
+                group,
+                NAMED + "axis",
+                "",
+                "the axis of the model's input that counts the rows, from 0, or `none` for an input"
+                    + " that all rows share")
+            .absent("follows from the names of sizes; else 0"));
   }
 
   private static void rows(List<Key> keys) {
