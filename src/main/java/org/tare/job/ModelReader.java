@@ -35,6 +35,8 @@ public final class ModelReader {
     OnnxModel original = read(file);
     OnnxModel prepared =
         FloatPasses.prepare(original, passes, older -> TensorTypes.of(older, name));
+    // The model itself does not show what stands in its functions.
+    FatalNodes.check(prepared);
     // The prepared model does not show what the passes folded.
     TensorTypes.checkAsItIs(original, name);
     Map<String, TensorType> types = TensorTypes.of(prepared, name);

@@ -48,7 +48,7 @@ public final class FloatPasses {
 
   /**
    * A copy of the model with its operator set raised to {@value OnnxModel#MINIMUM_OPSET} if it is
-   * older, constants as initializers, products that an Einsum writes as MatMul, batch
+   * older, its own functions in the place of their calls, constants as initializers, products that an Einsum writes as MatMul, batch
    * normalizations and arithmetic per channel folded, and hard-swish fused.
    */
   public static OnnxModel prepare(OnnxModel model) {
@@ -67,7 +67,11 @@ public final class FloatPasses {
     OnnxModel prepared = options.equalize() ? model.copyMarked(options.text()) : model.copy();
     // First: the runtime infers fewer shapes where constants are nodes.
     ConstantNodes.apply(prepared.graph());
+    boolean hadFunctions = prepared.hasFunctions();
     OpsetUpgrade.apply(prepared, types);
+    if (hadFunctions) {
+      ConstantNodes.apply(prepared.graph());
+    }
     PlainPools.apply(prepared.graph());
     FullPads.apply(prepared.graph(), () -> types.apply(prepared));
     EinsumToMatMul.apply(prepared.graph());
