@@ -175,7 +175,7 @@ public final class Recalibrate extends Call<Recalibrate> {
     return gate;
   }
 
-  private List<String> preflight(FloatModel model) {
+  private Preflight.Checked preflight(FloatModel model) {
     return Preflight.check(
         context(), model, Optional.of(data()), Optional.of(validation()), label(), List.of());
   }
@@ -208,8 +208,11 @@ public final class Recalibrate extends Call<Recalibrate> {
     private final QualityGate gate;
     private final OutputHistory history;
     private final Lease lease;
-    private final JobContext context = context();
+
     private final List<String> warnings = new ArrayList<>();
+
+    /** As the preflight found that the model takes rows. */
+    private JobContext context;
 
     Attempt(
         String output,
@@ -232,7 +235,9 @@ public final class Recalibrate extends Call<Recalibrate> {
 
     Recalibration run() {
       Publication place = Publication.check(Recalibrate.this).orElseThrow();
-      warnings.addAll(preflight(model));
+      Preflight.Checked checked = preflight(model);
+      context = checked.context();
+      warnings.addAll(checked.notes());
       Optional<PublishedFolder> deployed = PublishedFolder.find(tare().files(), output);
       deployed.ifPresent(PublishedFolder::check);
       CalibrationRun calibration =
