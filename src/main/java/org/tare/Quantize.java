@@ -106,7 +106,7 @@ public final class Quantize extends Call<Quantize> {
 
   private Optional<CalibrationState> state(FloatModel model) {
     Optional<String> file =
-        model.plan().isPresent() && state.isEmpty()
+        model.needsState() && state.isEmpty()
             ? Optional.of(settings().require("state"))
             : settings().find("state");
     Optional<CalibrationState> observed = state.or(() -> file.map(tare()::readState));

@@ -46,7 +46,7 @@ public final class CalibrationRun {
 
   /** Whether there is anything to observe. */
   public static boolean isUseful(CorrectionOptions corrections, FloatModel model) {
-    return model.plan().isPresent() || isSmoothed(corrections, model);
+    return model.needsState() || isSmoothed(corrections, model);
   }
 
   /** The state of all rows, and of each slice. */
