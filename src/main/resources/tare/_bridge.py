@@ -82,10 +82,6 @@ class Bridge:
             )
         return frame
 
-    def hadoop(self) -> Any:
-        """How the session reaches files."""
-        return self.session.sparkContext().hadoopConfiguration()
-
     def path(self, file: Any) -> Any:
         """A file of the driver's machine."""
         return self.jvm.java.io.File(os.fspath(file)).toPath()

@@ -67,14 +67,10 @@ public final class Calibrate extends Call<Calibrate> {
         new ArrayList<>(
             Preflight.check(
                 context, model, Optional.of(data), Optional.empty(), Optional.empty(), by()));
-    CalibrationJob.Result observed =
-        Lineages.add(
-            new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections())
-                .run(model, data),
-            tare(),
-            settings(),
-            model,
-            data);
+    CalibrationRun calibrationRun =
+        new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
+    CalibrationJob.Result run = calibrationRun.run(model, data);
+    CalibrationJob.Result observed = Lineages.of(tare(), settings(), data, model).add(run);
     warnings.addAll(Warnings.ofNonFinite(observed.state()));
     Calibration calibration =
         new Calibration(

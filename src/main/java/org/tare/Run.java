@@ -113,7 +113,13 @@ public final class Run extends Call<Run> {
       evaluation.ifPresent(found -> info.seconds("evaluate", found.seconds()));
       RunResult result =
           new RunResult(
-              info.end(Optional.of(model)), options, observed, quantized, evaluation, warnings);
+              tare().files(),
+              info.end(Optional.of(model)),
+              options,
+              observed,
+              quantized,
+              evaluation,
+              warnings);
       output.ifPresent(result::publish);
       return result;
     } catch (TareException e) {
@@ -134,7 +140,8 @@ public final class Run extends Call<Run> {
       JobContext context, QuantizeOptions options, FloatModel model, DataSource rows) {
     CalibrationRun run =
         new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
-    return Lineages.add(run.run(model, rows), tare(), settings(), model, rows);
+    CalibrationJob.Result observed = run.run(model, rows);
+    return Lineages.of(tare(), settings(), rows, model).add(observed);
   }
 
   private FloatModel readModel(QuantizeOptions options) {

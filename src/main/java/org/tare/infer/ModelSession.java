@@ -174,6 +174,8 @@ public final class ModelSession implements AutoCloseable {
         switch (given.elementType()) {
           case FLOAT32 -> OnnxJavaType.FLOAT;
           case FLOAT64 -> OnnxJavaType.DOUBLE;
+          case FLOAT16 -> OnnxJavaType.FLOAT16;
+          case BFLOAT16 -> OnnxJavaType.BFLOAT16;
           case INT64 -> OnnxJavaType.INT64;
           case INT32 -> OnnxJavaType.INT32;
           case INT16 -> OnnxJavaType.INT16;

@@ -125,7 +125,8 @@ public final class Node {
     inputs.set(index, tensor);
   }
 
-  void truncateInputs(int size) {
+  /** Drops the inputs from a place on. */
+  public void truncateInputs(int size) {
     givenInputs = null;
     while (inputs.size() > size) {
       inputs.remove(inputs.size() - 1);

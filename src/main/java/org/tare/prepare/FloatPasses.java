@@ -70,6 +70,8 @@ public final class FloatPasses {
     SharedConstants.apply(prepared.graph());
     OpsetUpgrade.apply(prepared, types);
     NoOpCasts.apply(prepared, types);
+    PlainPools.apply(prepared.graph());
+    FullPads.apply(prepared.graph(), () -> types.apply(prepared));
     EinsumToMatMul.apply(prepared.graph());
     FoldChannelAffine.apply(prepared.graph());
     FuseHardSwish.apply(prepared.graph());

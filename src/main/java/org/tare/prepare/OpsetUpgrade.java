@@ -3,6 +3,7 @@ package org.tare.prepare;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import org.tare.TareException;
@@ -23,10 +24,12 @@ import org.tare.onnx.TensorType;
  *   <li>Softmax, LogSoftmax and Hardmax flattened all axes from the given one on; where that is not
  *       the last axis, reshaping around the new form keeps it
  *   <li>BatchNormalization without its old "spatial" attribute
+ *   <li>Scatter became ScatterElements
  * </ul>
  *
- * <p>On request it goes on to {@value OnnxModel#BLOCKED_OPSET}: the axes of reductions become
- * inputs, an even Split says how many outputs it has, GridSample's modes have other names.
+ * <p>On request it goes on to {@value OnnxModel#BLOCKED_OPSET}: the axes of reductions and of DFT
+ * become inputs, an even Split says how many outputs it has, GridSample's modes have other names,
+ * RoiAlign says which coordinates it has, GroupNormalization gets a scale and a bias per channel.
  */
 public final class OpsetUpgrade {
   private static final int OLDEST = 7;
@@ -74,12 +77,12 @@ public final class OpsetUpgrade {
         && node.intAttribute("axis", 1) != -1;
   }
 
-  /** Raises a model that is older than the given set. */
-  public static void raise(OnnxModel model, int target) {
-    raise(model, target, Map.of());
-  }
-
-  private static void raise(OnnxModel model, int target, Map<String, TensorType> types) {
+  /**
+   * Raises a model that is older than the given set.
+   *
+   * @param types of the model's tensors, as far as they are known
+   */
+  public static void raise(OnnxModel model, int target, Map<String, TensorType> types) {
     int opset = model.opset();
     if (opset >= target) {
       return;
@@ -105,9 +108,14 @@ public final class OpsetUpgrade {
         upgrade.nodes.add(node);
       }
     }
-    for (Node node : upgrade.nodes) {
-      if (node.isStandard() && target > OnnxModel.MINIMUM_OPSET) {
-        upgrade.convertBeyond13(node);
+    if (target > OnnxModel.MINIMUM_OPSET) {
+      List<Node> at13 = List.copyOf(upgrade.nodes);
+      upgrade.nodes.clear();
+      for (Node node : at13) {
+        if (node.isStandard()) {
+          upgrade.convertBeyond13(node);
+        }
+        upgrade.nodes.add(node);
       }
     }
     graph.setNodes(upgrade.nodes);
@@ -121,6 +129,17 @@ public final class OpsetUpgrade {
     if (from < 18 && isEvenSplit) {
       node.setInt("num_outputs", node.outputs().size());
     }
+    if (from < 16 && node.opType().equals("RoiAlign")) {
+      node.setString("coordinate_transformation_mode", "output_half_pixel");
+    }
+    if (from < 20 && node.opType().equals("DFT")) {
+      node.setInput(2, scalar(node, "axis", node.intAttribute("axis", 1)));
+      node.removeAttribute("axis");
+    }
+    if (from < 21 && node.opType().equals("GroupNormalization")) {
+      perChannel(node, 1);
+      perChannel(node, 2);
+    }
     if (from < 20 && node.opType().equals("GridSample")) {
       switch (node.stringAttribute("mode", "bilinear")) {
         case "bilinear" -> node.setString("mode", "linear");
@@ -128,6 +147,52 @@ public final class OpsetUpgrade {
         default -> {}
       }
     }
+  }
+
+  /**
+   * Lets an input of a GroupNormalization, one value for each group, be one for each channel: set 21
+   * reads it so. Of a constant beside a known number of channels the values are repeated; else the
+   * model does it as it runs.
+   */
+  private void perChannel(Node node, int input) {
+    long groups = node.intAttribute("num_groups", 1);
+    TensorType type = types.get(node.input(0));
+    long channels = type != null && type.rank() > 1 ? type.shape()[1] : -1;
+    Optional<Tensor> constant = graph.constant(node.input(input)).filter(Tensor::isFloat);
+    String name = graph.freshName(node.input(input) + "_channels");
+    if (constant.isPresent() && channels > 0) {
+      float[] of = constant.get().floats();
+      float[] repeated = new float[(int) channels];
+      for (int c = 0; c < repeated.length; c++) {
+        repeated[c] = of[(int) (c * groups / channels)];
+      }
+      graph.addConstant(Tensor.ofFloats(name, new long[] {channels}, repeated));
+    } else {
+      expand(node, input, groups, name);
+    }
+    node.setInput(input, name);
+  }
+
+  /** values [groups] to [groups, channels / groups], read in one go. */
+  private void expand(Node node, int input, long groups, String name) {
+    String count = added(node, "Shape", "count", List.of(node.input(0)));
+    nodes.get(nodes.size() - 1).setInt("start", 1);
+    nodes.get(nodes.size() - 1).setInt("end", 2);
+    String divisor = constant(node, "groups", List.of(groups));
+    String each = added(node, "Div", "each", List.of(count, divisor));
+    String shape = added(node, "Concat", "grid", List.of(divisor, each));
+    nodes.get(nodes.size() - 1).setInt("axis", 0);
+    String last = constant(node, "last", List.of(1L));
+    String column = added(node, "Unsqueeze", "column", List.of(node.input(input), last));
+    String grid = added(node, "Expand", "expanded", List.of(column, shape));
+    String flat = constant(node, "all", List.of(-1L));
+    nodes.add(Node.of("Reshape", name, List.of(grid, flat), List.of(name)));
+  }
+
+  private String added(Node of, String operator, String what, List<String> inputs) {
+    String name = graph.freshName(of.label() + "_" + what);
+    nodes.add(Node.of(operator, name, inputs, List.of(name)));
+    return name;
   }
 
   private void convert(Node node) {
@@ -140,6 +205,12 @@ public final class OpsetUpgrade {
       case "TopK" -> convertTopK(node);
       case "Dropout" -> convertDropout(node);
       case "BatchNormalization" -> node.removeAttribute("spatial");
+      case "Scatter" -> {
+        Node scatter = Node.of("ScatterElements", node.name(), node.inputs(), node.outputs());
+        scatter.copyAttributes(node);
+        nodes.add(scatter);
+        return;
+      }
       case "Upsample", "Resize" -> {
         if (from < 11) {
           nodes.add(asResize(node));
@@ -168,6 +239,12 @@ public final class OpsetUpgrade {
     String name = graph.freshName(node.label() + "_" + what);
     long[] array = values.stream().mapToLong(Long::longValue).toArray();
     graph.addConstant(Tensor.ofLongs(name, new long[] {array.length}, array));
+    return name;
+  }
+
+  private String scalar(Node node, String what, long value) {
+    String name = graph.freshName(node.label() + "_" + what);
+    graph.addConstant(Tensor.ofLongs(name, new long[0], value));
     return name;
   }
 

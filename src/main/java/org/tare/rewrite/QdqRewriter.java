@@ -16,6 +16,7 @@ import org.tare.onnx.OnnxModel;
 import org.tare.onnx.Tensor;
 import org.tare.onnx.TensorType;
 import org.tare.plan.ActivationQParams;
+import org.tare.plan.AveragePools;
 import org.tare.plan.ChosenRanges;
 import org.tare.plan.EmbeddingTables;
 import org.tare.plan.IntegerSums;
@@ -129,10 +130,26 @@ public final class QdqRewriter {
       } else {
         readFloats(node);
       }
-      write(node, tensors);
+      if (AveragePools.obstacle(node).isPresent() && !inputsOnly) {
+        writeApart(node);
+      } else {
+        write(node, tensors);
+      }
     }
     graph.setNodes(written);
     graph.removeUnused();
+  }
+
+  /**
+   * Adds a node that must not be fused with the pairs around it: the Max of its result alone, which
+   * is the result, stands between.
+   */
+  private void writeApart(Node node) {
+    String result = node.output(0);
+    String own = graph.freshName(result + "_u");
+    node.setOutput(0, own);
+    written.add(node);
+    write(Node.of("Max", "", List.of(own), List.of(result)), List.of(result));
   }
 
   /** Adds the node and the pairs after it. */
@@ -276,7 +293,7 @@ public final class QdqRewriter {
     } else if (rule == OpRule.ATTENTION) {
       // Its bias is added to floats, in its integer form too.
       Weight weight = limited(node, constants.read(node.input(1)), config);
-      node.setInput(1, constants.dequantized(weight, weightQParams(node, weight, config), false));
+      node.setInput(1, constants.dequantized(weight, weightQParams(node, weight, config)));
     } else if (rule == OpRule.ELEMENTWISE || rule == OpRule.WEIGHTED) {
       for (int i = 0; i < node.inputs().size(); i++) {
         if (graph.floatConstant(node.input(i)).isPresent()) {
@@ -302,7 +319,7 @@ public final class QdqRewriter {
                     config.activation().scheme().isSymmetric(),
                     config.reduceRange()))
             .perTensor(constant.values());
-    return constants.dequantized(constant, qparams, true);
+    return constants.dequantized(constant, qparams);
   }
 
   private void quantizeWeights(Node node, QConfig config) {
@@ -319,9 +336,7 @@ public final class QdqRewriter {
               qparams, inputScale, largestByChannel(biasValues, qparams.channels().size()));
       node.setInput(2, writeBias(bias, biasValues, inputScale, qparams));
     }
-    // ONNX Runtime 1.29 fuses a Gemm only if its weight has a zero point, be it 0.
-    boolean withZeroPoint = node.opType().equals("Gemm") && !inputsOnly;
-    node.setInput(1, constants.dequantized(weight, qparams, withZeroPoint));
+    node.setInput(1, constants.dequantized(weight, qparams));
   }
 
   /** The weight with the limit that its products need beside the integers of their input. */

@@ -69,7 +69,7 @@ public final class Quantization {
         quantized = DataFreeRewriter.complete(quantized, mapping);
       }
     } else {
-      quantized = DataFreeRewriter.quantize(prepared, mapping, form == Form.QDQ);
+      quantized = DataFreeRewriter.quantize(prepared, types, mapping, form == Form.QDQ);
     }
     quantized.model().metadata().putAll(metadata);
     return quantized;

@@ -1,6 +1,5 @@
 package org.tare.rewrite;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -217,23 +216,26 @@ final class QuantizedConstants {
     return qparams.isPerChannel() ? new long[] {qparams.channels().size()} : new long[0];
   }
 
-  /** The name of the weight as floats again, out of a DequantizeLinear of its integers. */
-  String dequantized(Weight weight, ChannelQParams qparams, boolean withZeroPoint) {
+  /**
+   * The name of the weight as floats again, out of a DequantizeLinear of its integers. It has a zero
+   * point, be it 0: ONNX Runtime 1.29 fuses no Gemm without one, and with the option {@code
+   * session.x64quantprecision} 1.32 refuses a stored weight without one.
+   */
+  String dequantized(Weight weight, ChannelQParams qparams) {
     return once(
         new Key(
             graph,
             weight.name(),
-            "floats " + weight.rounding() + withZeroPoint,
+            "floats " + weight.rounding(),
             weight.rank(),
             qparams),
         () -> {
           List<String> inputs =
-              new ArrayList<>(List.of(integers(weight, qparams), scales(weight, qparams)));
-          if (withZeroPoint) {
-            inputs.add(zeroPoints(weight, qparams));
-          }
-          weights.put(
-              weight.name(), QuantizedWeight.of(qparams, weight.values().length, withZeroPoint));
+              List.of(
+                  integers(weight, qparams),
+                  scales(weight, qparams),
+                  zeroPoints(weight, qparams));
+          weights.put(weight.name(), QuantizedWeight.of(qparams, weight.values().length, true));
           String output = graph.addedName(weight.name(), "_dq");
           Node node = Node.of("DequantizeLinear", "", inputs, List.of(output));
           if (qparams.isPerChannel()) {

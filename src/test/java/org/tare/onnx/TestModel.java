@@ -290,7 +290,11 @@ public final class TestModel {
   /** Calibrates on one batch, if the mode needs it, and quantizes. */
   public static QuantizedModel quantize(
       OnnxModel model, Map<String, Values> inputs, QConfigMapping mapping, Quantization.Form form) {
-    OnnxModel prepared = FloatPasses.prepare(ConstantFolding.apply(model, "test"));
+    OnnxModel prepared =
+        FloatPasses.prepare(
+            ConstantFolding.apply(model, "test"),
+            FloatPasses.Options.none(),
+            older -> TensorTypes.of(older, "test"));
     Map<String, TensorType> types = TensorTypes.of(prepared, "test");
     QuantizationPlan plan = QuantizationPlan.of(prepared, types, mapping);
     List<String> computed = new ArrayList<>(plan.observed());
