@@ -133,7 +133,7 @@ public final class Calibrate extends Call<Calibrate> {
       throw TareException.usage(
           "Nothing to calibrate: the mode %s needs no data%s",
           model.mapping().mode().id(),
-          model.mapping().mode() == Mode.DYNAMIC ? " for this model and these settings" : "");
+          model.mapping().mode() != Mode.WEIGHT_ONLY ? " for this model and these settings" : "");
     }
     return model;
   }

@@ -145,7 +145,7 @@ public final class Quantize extends Call<Quantize> {
   private Optional<CalibrationState> state(QuantizeOptions options, FloatModel model) {
     Optional<CalibrationState> stored = stored(options, model);
     Optional<String> file =
-        model.plan().isPresent() && state.isEmpty() && stored.isEmpty()
+        model.needsState() && state.isEmpty() && stored.isEmpty()
             ? Optional.of(settings().require("state"))
             : settings().find("state");
     Optional<CalibrationState> observed =

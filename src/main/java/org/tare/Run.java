@@ -163,7 +163,7 @@ public final class Run extends Call<Run> {
   }
 
   private Optional<DataSource> data(FloatModel model) {
-    return model.plan().isPresent()
+    return model.needsState()
         ? Optional.of(requireTable("data", "calibrate on"))
         : table("data");
   }

@@ -72,6 +72,7 @@ public final class QuantizationRun {
     NothingToQuantize.check(chosen.model(), quantized);
     finish(chosen.model(), quantized, rows);
     Warnings.ofWiderWeights(chosen.model(), quantized).ifPresent(warnings::add);
+    Warnings.ofSize(model, quantized.model()).ifPresent(warnings::add);
     warnings.addAll(Warnings.ofSaturation(quantized.model()));
     return new Result(
         chosen,
