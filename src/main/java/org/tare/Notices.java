@@ -78,8 +78,11 @@ final class Notices {
       if (response.statusCode() / 100 != 2) {
         tell("notify.url: it answered with status " + response.statusCode());
       }
-    } catch (IOException | IllegalArgumentException e) {
-      tell("notify.url: " + e);
+    } catch (IllegalArgumentException e) {
+      // Its message has the URL, which may be a secret.
+      tell("notify.url: it is no URL of http or https");
+    } catch (IOException e) {
+      tell("notify.url: " + e.getClass().getSimpleName());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       tell("notify.url: interrupted");

@@ -114,6 +114,7 @@ public final class Recalibrate extends Call<Recalibrate> {
     Instant started = Instant.now();
     String output = settings().require("output");
     set("overwrite", true);
+    fixDays();
     RecalibrateSettings how = RecalibrateSettings.of(settings());
     Notices notices = new Notices(tare(), how, output, started);
     try {
@@ -145,12 +146,22 @@ public final class Recalibrate extends Call<Recalibrate> {
   public DryRun dryRun() {
     set("overwrite", true);
     settings().require("output");
+    fixDays();
     QuantizeOptions options = QuantizeSettings.of(settings());
     FloatModel model = readModel(options);
     check(model, RecalibrateSettings.of(settings()));
     Publication.check(this);
     preflight(model);
     return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+  }
+
+  /** Yesterday is one day from the start of the run to its end, and so is the slice. */
+  private void fixDays() {
+    String day = Window.Days.day(settings().require("store.as-of")).toString();
+    set("store.as-of", day);
+    if (settings().find("store.slice").isEmpty()) {
+      set("store.slice", day);
+    }
   }
 
   /** What can be checked without a table. */
@@ -161,7 +172,6 @@ public final class Recalibrate extends Call<Recalibrate> {
           model.mapping().mode().id());
     }
     settings().require("store.path");
-    settings().require("store.slice");
     StoreSelection.days(settings());
     data();
     validation();

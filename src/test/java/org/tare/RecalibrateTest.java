@@ -284,6 +284,9 @@ class RecalibrateTest {
       JsonNode event = new ObjectMapper().readTree(folder.resolve("event.json").toFile());
       assertEquals("COMPLETE", event.path("eventType").asText());
       assertEquals(2, event.path("inputs").size());
+      assertFalse(
+          Files.readString(folder.resolve("deployed/result.json")).contains("/hook"),
+          "a webhook may be a secret");
       TareException e =
           assertThrows(TareException.class, () -> call.set("data.path", at("nowhere")).run());
       assertEquals(Kind.MISSING_INPUT, e.kind(), e.getMessage());
@@ -298,7 +301,7 @@ class RecalibrateTest {
   @Test
   void whatIsMissingIsToldBeforeAnyWork() {
     Recalibrate call = recalibrate(files.day(1), 1);
-    for (String key : List.of("store.as-of", "store.window", "store.slice", "output")) {
+    for (String key : List.of("store.as-of", "store.window", "store.path", "output")) {
       TareException e =
           assertThrows(
               TareException.class,

@@ -282,7 +282,7 @@ public final class Keys {
             "store.slice",
             "",
             "the name of a part of the data, as 2026-11-25 or country=DE/2026-11-25; the date in it"
-                + " places it in windows"));
+                + " places it in windows. Of recalibrate it is store.as-of unless it is said"));
     keys.add(
         Key.flag(
             group,
@@ -292,7 +292,12 @@ public final class Keys {
     keys.add(
         Key.text(
             group, "store.window", "", "which days to add up: 7d or 4w, ending with store.as-of"));
-    keys.add(Key.text(group, "store.as-of", "", "the last day of the window, as 2026-11-25"));
+    keys.add(
+        Key.text(
+            group,
+            "store.as-of",
+            "",
+            "the last day of the window, as 2026-11-25; or yesterday, or today, in UTC"));
     keys.add(
         Key.flag(
             group,

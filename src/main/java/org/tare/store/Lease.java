@@ -2,9 +2,6 @@ package org.tare.store;
 
 import java.io.IOException;
 import java.time.Duration;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.fs.FSError;
 
 /**
@@ -14,44 +11,50 @@ import org.apache.hadoop.fs.FSError;
  */
 public final class Lease implements AutoCloseable {
   private final Claim claim;
-  private final ScheduledExecutorService renewal;
+  private boolean closed;
 
-  Lease(Claim claim, Duration term) {
+  private Lease(Claim claim) {
     this.claim = claim;
-    this.renewal =
-        Executors.newSingleThreadScheduledExecutor(
-            task -> {
-              Thread thread = new Thread(task, "tare-lease");
-              thread.setDaemon(true);
-              return thread;
-            });
-    long pause = Math.max(1, term.toMillis() / 5);
-    renewal.scheduleWithFixedDelay(this::renew, pause, pause, TimeUnit.MILLISECONDS);
   }
 
-  private void renew() {
-    // Whether it is still held is asked before anything depends on it.
-    isHeld();
+  /** That of a claim which this process has just taken. */
+  static Lease of(Claim claim, Duration term) {
+    Lease lease = new Lease(claim);
+    long pause = Math.max(1, term.toMillis() / 5);
+    Thread renewal = new Thread(() -> lease.renewEvery(pause), "tare-lease");
+    renewal.setDaemon(true);
+    renewal.start();
+    return lease;
+  }
+
+  private synchronized void renewEvery(long pause) {
+    try {
+      while (!closed) {
+        wait(pause);
+        if (!closed) {
+          // Whether it is still held is asked before anything depends on it.
+          isHeld();
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /** Whether this process still holds it: nobody has taken it meanwhile, and it can be renewed. */
   public synchronized boolean isHeld() {
     try {
       return claim.renew();
-    } catch (IOException | FSError e) {
+    } catch (IOException | RuntimeException | FSError e) {
       return false;
     }
   }
 
   /** Gives it back. */
   @Override
-  public void close() {
-    renewal.shutdownNow();
-    try {
-      renewal.awaitTermination(10, TimeUnit.SECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
+  public synchronized void close() {
+    closed = true;
+    notifyAll();
     claim.releaseOwn();
   }
 }

@@ -204,7 +204,7 @@ public final class SharedFolder {
     try {
       store.makeFolder(path(file).getParent());
       Claim claim = new Claim(store, path(file), Owner.current(), term);
-      return claim.take() ? Optional.of(new Lease(claim, term)) : Optional.empty();
+      return claim.take() ? Optional.of(Lease.of(claim, term)) : Optional.empty();
     } catch (IOException | FSError e) {
       throw FileErrors.writing(what, name, e);
     }

@@ -1,12 +1,13 @@
 package org.tare.store.states;
 
 import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableSet;
 import java.util.Set;
-import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.regex.Matcher;
@@ -22,7 +23,7 @@ import org.tare.stats.CalibrationState;
  * @param missing days without a slice
  */
 public record Window(
-    Days days, List<Entry> parts, SortedSet<LocalDate> missing, CalibrationState state) {
+    Days days, List<Entry> parts, NavigableSet<LocalDate> missing, CalibrationState state) {
 
   /** Days in a row, both ends included. */
   public record Days(LocalDate first, LocalDate last) {
@@ -45,12 +46,15 @@ public record Window(
       return new Days(end.minusDays(days - 1), end);
     }
 
-    /** A day, as in {@code 2026-11-25}. */
+    /** A day, as in {@code 2026-11-25}; {@code yesterday} and {@code today} are those of UTC. */
     public static LocalDate day(String text) {
+      if (text.equals("yesterday") || text.equals("today")) {
+        return LocalDate.now(ZoneOffset.UTC).minusDays(text.equals("today") ? 0 : 1);
+      }
       try {
         return LocalDate.parse(text);
       } catch (java.time.DateTimeException e) {
-        throw TareException.usage("The day cannot be \"%s\": it is a date, as 2026-11-25", text)
+        throw TareException.usage("The day cannot be \"%s\": it is a date, as 2026-11-25, or yesterday, or today", text)
             .causedBy(e);
       }
     }
@@ -75,7 +79,7 @@ public record Window(
     List<Entry> own = all.stream().filter(entry -> entry.key().equals(key)).toList();
     List<Entry> parts = new ArrayList<>();
     Set<Slice> taken = new HashSet<>();
-    SortedSet<LocalDate> absent = new TreeSet<>();
+    NavigableSet<LocalDate> absent = new TreeSet<>();
     days.first().datesUntil(days.last().plusDays(1)).forEach(absent::add);
     List<Entry> sums =
         own.stream()
@@ -113,7 +117,7 @@ public record Window(
       Days days,
       Missing missing,
       List<Entry> parts,
-      SortedSet<LocalDate> absent) {
+      NavigableSet<LocalDate> absent) {
     if (!absent.isEmpty() && (missing == Missing.REFUSE || parts.isEmpty())) {
       String compacted =
           own.stream()
