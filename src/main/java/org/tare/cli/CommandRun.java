@@ -9,6 +9,7 @@ import org.apache.spark.SparkConf;
 import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.sql.SparkSession;
 import org.tare.Call;
+import org.tare.DriftCheck;
 import org.tare.DryRun;
 import org.tare.Inspection;
 import org.tare.Merge;
@@ -16,6 +17,7 @@ import org.tare.Observation;
 import org.tare.PrintableText;
 import org.tare.Result;
 import org.tare.TareException;
+import org.tare.drift.Verdict;
 import org.tare.job.ModelReader;
 import org.tare.report.ReportData.Fact;
 import org.tare.settings.Settings;
@@ -27,6 +29,9 @@ import org.tare.store.Existing;
  * to standard error, the summary to standard output.
  */
 final class CommandRun implements AutoCloseable {
+  /** The exit status of drift, where it is asked for. */
+  private static final int DRIFTED = 10;
+
   private final Command command;
   private final Settings settings;
   private final List<String> positional;
@@ -34,6 +39,7 @@ final class CommandRun implements AutoCloseable {
   private final PrintStream err;
   private final SparkConf conf;
   private SparkSession spark;
+  private int status;
 
   CommandRun(Command command, CommandLines.Given given, PrintStream out, PrintStream err) {
     this.command = command;
@@ -54,10 +60,15 @@ final class CommandRun implements AutoCloseable {
       case QUANTIZE -> call(tare.quantize(model()).settings(settings));
       case EVALUATE -> call(tare.evaluate(model(), quantized()).settings(settings));
       case OBSERVE -> call(tare.observe("").settings(settings));
+      case DRIFT -> call(tare.drift(reference()).settings(settings));
       case MERGE -> merge(tare);
       case INSPECT -> inspect(tare);
     }
-    return 0;
+    return status;
+  }
+
+  private String reference() {
+    return require("drift.reference", "--reference STATE");
   }
 
   private String model() {
@@ -84,11 +95,17 @@ final class CommandRun implements AutoCloseable {
       setUnlessGiven("validation.label", "label");
       setUnlessGiven("inputs.image.dtype", "uint8");
       setUnlessGiven("inputs.image.scale", "0.00392156862745098");
+      boolean playsDays = settings.flag("demo.drift");
       if (settings.find("output").isEmpty()) {
-        settings.set("output", "out/demo", "demo");
+        settings.set("output", playsDays ? "out/demo-drift" : "out/demo", "demo");
         settings.set("overwrite", true, "demo");
       }
-      call(tare.run(model()).settings(settings));
+      if (playsDays && !settings.flag("dry-run")) {
+        DriftCheck last = new DriftDemo(tare, spark(), settings, out).play();
+        print(last);
+      } else {
+        call(tare.run(model()).settings(settings));
+      }
     }
   }
 
@@ -103,7 +120,8 @@ final class CommandRun implements AutoCloseable {
       print(call.dryRun());
       return;
     }
-    boolean printsOnly = command == Command.EVALUATE || command == Command.OBSERVE;
+    boolean printsOnly =
+        command == Command.EVALUATE || command == Command.OBSERVE || command == Command.DRIFT;
     if (!printsOnly) {
       require("output", "--output FOLDER");
     }
@@ -112,6 +130,14 @@ final class CommandRun implements AutoCloseable {
 
   private void print(Result result) {
     boolean isJson = settings.flag("json");
+    if (result instanceof DriftCheck check) {
+      if (check.verdict() == Verdict.MOVED && settings.flag("drift.fail-on-drift")) {
+        status = DRIFTED;
+      }
+      if (!isJson) {
+        out.println(DriftTable.of(check.report()));
+      }
+    }
     if (result instanceof Observation observation) {
       if (!isJson) {
         out.println(ObservationTable.of(observation));

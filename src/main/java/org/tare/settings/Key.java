@@ -54,6 +54,7 @@ public record Key(
     QUANTIZE("Quantization"),
     CORRECTIONS("Corrections"),
     OBSERVE("Observing columns"),
+    DRIFT("Drift"),
     RUN("The run");
 
     private final String title;
