@@ -56,6 +56,7 @@ public record Key(
     QUANTIZE("Quantization"),
     CORRECTIONS("Corrections"),
     OBSERVE("Observing columns"),
+    DRIFT("Drift"),
     RECALIBRATE("Recalibration"),
     RUN("The run");
 
