@@ -90,6 +90,7 @@ public final class FloatPasses {
     PlainPools.apply(prepared.graph());
     FullPads.apply(prepared.graph(), () -> types.apply(prepared));
     EinsumToMatMul.apply(prepared.graph());
+    CancelTransposes.apply(prepared.graph());
     FoldChannelAffine.apply(prepared.graph());
     FuseHardSwish.apply(prepared.graph());
     Map<String, Moments> moments = new HashMap<>();
