@@ -8,6 +8,7 @@ import org.apache.spark.sql.Row;
 import org.tare.job.CalibrationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
+import org.tare.job.NothingToQuantize;
 import org.tare.job.Preflight;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.Warnings;
@@ -66,14 +67,10 @@ public final class Calibrate extends Call<Calibrate> {
         new ArrayList<>(
             Preflight.check(
                 context, model, Optional.of(data), Optional.empty(), Optional.empty(), by()));
-    CalibrationJob.Result observed =
-        Lineages.add(
-            new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections())
-                .run(model, data),
-            tare(),
-            settings(),
-            model,
-            data);
+    CalibrationRun calibrationRun =
+        new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
+    CalibrationJob.Result run = calibrationRun.run(model, data);
+    CalibrationJob.Result observed = Lineages.of(tare(), settings(), data, model).add(run);
     warnings.addAll(Warnings.ofNonFinite(observed.state()));
     Calibration calibration =
         new Calibration(
@@ -106,6 +103,7 @@ public final class Calibrate extends Call<Calibrate> {
             .models()
             .readFloat(
                 settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    NothingToQuantize.check(model);
     if (!CalibrationRun.isUseful(options.corrections(), model)) {
       throw TareException.usage(
           "Nothing to calibrate: the mode %s needs no data%s",

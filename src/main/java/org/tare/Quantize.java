@@ -80,6 +80,7 @@ public final class Quantize extends Call<Quantize> {
     warnings.addAll(result.warnings());
     Quantized quantized =
         new Quantized(
+            tare().files(),
             info.seconds("quantize", result.seconds()).end(Optional.of(model)),
             options,
             result,

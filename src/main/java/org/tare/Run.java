@@ -10,6 +10,7 @@ import org.tare.job.CalibrationRun;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
+import org.tare.job.NothingToQuantize;
 import org.tare.job.Preflight;
 import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
@@ -112,7 +113,13 @@ public final class Run extends Call<Run> {
       evaluation.ifPresent(found -> info.seconds("evaluate", found.seconds()));
       RunResult result =
           new RunResult(
-              info.end(Optional.of(model)), options, observed, quantized, evaluation, warnings);
+              tare().files(),
+              info.end(Optional.of(model)),
+              options,
+              observed,
+              quantized,
+              evaluation,
+              warnings);
       output.ifPresent(result::publish);
       return result;
     } catch (TareException e) {
@@ -133,13 +140,18 @@ public final class Run extends Call<Run> {
       JobContext context, QuantizeOptions options, FloatModel model, DataSource rows) {
     CalibrationRun run =
         new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
-    return Lineages.add(run.run(model, rows), tare(), settings(), model, rows);
+    CalibrationJob.Result observed = run.run(model, rows);
+    return Lineages.of(tare(), settings(), rows, model).add(observed);
   }
 
   private FloatModel readModel(QuantizeOptions options) {
-    return tare()
-        .models()
-        .readFloat(settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    FloatModel model =
+        tare()
+            .models()
+            .readFloat(
+                settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    NothingToQuantize.check(model);
+    return model;
   }
 
   private Optional<DataSource> data(FloatModel model) {

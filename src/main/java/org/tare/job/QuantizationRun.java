@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.tare.correct.SmoothQuant;
 import org.tare.infer.FirstRun;
+import org.tare.infer.StoredForms;
 import org.tare.onnx.OnnxModel;
 import org.tare.plan.ChosenRanges;
 import org.tare.rewrite.FloatNodeNotes;
@@ -68,6 +69,7 @@ public final class QuantizationRun {
     chosen.warning().ifPresent(warnings::add);
     long corrected = System.nanoTime();
     QuantizedModel quantized = quantized(chosen.model(), ranges, options.form());
+    NothingToQuantize.check(chosen.model(), quantized);
     finish(chosen.model(), quantized, rows);
     Warnings.ofWiderWeights(chosen.model(), quantized).ifPresent(warnings::add);
     warnings.addAll(Warnings.ofSaturation(quantized.model()));
@@ -115,6 +117,8 @@ public final class QuantizationRun {
     if (options.storesHalf()) {
       Quantization.storeAsHalf(quantized);
     }
+    StoredForms.restore(written, model.original(), model.name());
+    StoredForms.restoreHalf(written, model.original());
     // What the runtime does not load and run is not given out.
     FirstRun.check(
             written,

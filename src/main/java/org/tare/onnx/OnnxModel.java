@@ -14,6 +14,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Collection;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +29,7 @@ import org.tare.onnx.proto.Onnx.ModelProto;
 import org.tare.onnx.proto.Onnx.OperatorSetIdProto;
 import org.tare.onnx.proto.Onnx.StringStringEntryProto;
 import org.tare.onnx.proto.Onnx.TensorProto;
+import org.tare.onnx.proto.Onnx.ValueInfoProto;
 
 /**
  * An ONNX model in memory: its {@link Graph}, its operator set and its metadata. The bytes of large
@@ -302,6 +304,26 @@ public final class OnnxModel {
     copy.graph.setOutputs(tensors);
     copy.graph.removeUnused();
     return copy;
+  }
+
+  /** A copy with another graph. */
+  OnnxModel withGraph(GraphProto other) {
+    return new OnnxModel(toProto(), other, digest, sizeBytes);
+  }
+
+  /**
+   * A model without inputs, of nodes that read nothing but constants.
+   *
+   * @param nodes of this model; they are copied
+   * @param constants all that the nodes read
+   * @param outputs ONNX Runtime finds their types
+   */
+  public OnnxModel part(List<Node> nodes, Collection<Tensor> constants, List<String> outputs) {
+    GraphProto.Builder part = GraphProto.newBuilder().setName("constants");
+    nodes.forEach(node -> part.addNode(node.toProto()));
+    constants.forEach(tensor -> part.addInitializer(tensor.proto()));
+    outputs.forEach(output -> part.addOutput(ValueInfoProto.newBuilder().setName(output)));
+    return new OnnxModel(toProto(), part.build(), digest, sizeBytes);
   }
 
   /**

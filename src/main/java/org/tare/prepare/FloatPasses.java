@@ -56,6 +56,23 @@ public final class FloatPasses {
   }
 
   /**
+   * A copy of the model with the nodes of its own functions in the place of their calls, in operator
+   * set {@value OnnxModel#MINIMUM_OPSET} or a newer one; a model without functions as it is.
+   *
+   * @param types as {@link #prepare} takes it
+   */
+  public static OnnxModel withoutFunctions(
+      OnnxModel model, Function<OnnxModel, Map<String, TensorType>> types) {
+    if (!model.hasFunctions()) {
+      return model;
+    }
+    OnnxModel inlined = model.copy();
+    ConstantNodes.apply(inlined.graph());
+    OpsetUpgrade.apply(inlined, types);
+    return inlined;
+  }
+
+  /**
    * The same, with the options' passes after it. A model for which any is on has a digest of its
    * own, and says in its metadata, as {@code tare.prepare}, which are.
    *
@@ -67,11 +84,14 @@ public final class FloatPasses {
     OnnxModel prepared = options.equalize() ? model.copyMarked(options.text()) : model.copy();
     // First: the runtime infers fewer shapes where constants are nodes.
     ConstantNodes.apply(prepared.graph());
+    SharedConstants.apply(prepared.graph());
     boolean hadFunctions = prepared.hasFunctions();
     OpsetUpgrade.apply(prepared, types);
     if (hadFunctions) {
       ConstantNodes.apply(prepared.graph());
+      SharedConstants.apply(prepared.graph());
     }
+    NoOpCasts.apply(prepared, types);
     PlainPools.apply(prepared.graph());
     FullPads.apply(prepared.graph(), () -> types.apply(prepared));
     EinsumToMatMul.apply(prepared.graph());

@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.tare.infer.ConstantFolding;
 import org.tare.infer.ModelSession;
 import org.tare.infer.TensorTypes;
 import org.tare.onnx.proto.Onnx.AttributeProto;
@@ -161,8 +162,8 @@ public final class TestModel {
   }
 
   /**
-   * A node; attributes are name and value in turn, of types Long, Float, String, long[], Tensor,
-   * Reference, or TestModel for a graph.
+   * A node; attributes are name and value in turn, of types Long, Float, String, arrays of them,
+   * Tensor, Reference, or TestModel for a graph.
    */
   public TestModel node(
       String op, List<String> inputs, List<String> outputs, Object... attributes) {
@@ -190,6 +191,16 @@ public final class TestModel {
         attribute.setType(AttributeProto.AttributeType.TENSOR).setT(tensor);
       } else if (value instanceof TestModel inner) {
         attribute.setType(AttributeProto.AttributeType.GRAPH).setG(inner.graph);
+      } else if (value instanceof float[] numbers) {
+        attribute.setType(AttributeProto.AttributeType.FLOATS);
+        for (float number : numbers) {
+          attribute.addFloats(number);
+        }
+      } else if (value instanceof String[] texts) {
+        attribute.setType(AttributeProto.AttributeType.STRINGS);
+        for (String text : texts) {
+          attribute.addStrings(com.google.protobuf.ByteString.copyFromUtf8(text));
+        }
       } else if (value instanceof long[] numbers) {
         attribute.setType(AttributeProto.AttributeType.INTS);
         for (long number : numbers) {
@@ -325,7 +336,9 @@ public final class TestModel {
       OnnxModel model, Map<String, Values> inputs, QConfigMapping mapping, Quantization.Form form) {
     OnnxModel prepared =
         FloatPasses.prepare(
-            model, FloatPasses.Options.none(), older -> TensorTypes.of(older, "test"));
+            ConstantFolding.apply(model, "test"),
+            FloatPasses.Options.none(),
+            older -> TensorTypes.of(older, "test"));
     Map<String, TensorType> types = TensorTypes.of(prepared, "test");
     QuantizationPlan plan = QuantizationPlan.of(prepared, types, mapping);
     List<String> computed = new ArrayList<>(plan.observed());

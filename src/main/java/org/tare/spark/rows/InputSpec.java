@@ -4,6 +4,7 @@ import java.io.Serializable;
 import java.util.List;
 import java.util.Optional;
 import org.tare.TareException;
+import org.tare.spark.rows.images.Picture;
 
 /**
  * How one input of the model is made from a column; whatever is empty is derived from the model and
@@ -34,15 +35,12 @@ public record InputSpec(
   /** The longest side of an image, in pixels. */
   public static final int LONGEST_SIDE = 65_536;
 
-  /** The most pixels of an image; as red, green and blue they still fit one array of Java's. */
-  public static final long MOST_PIXELS = 1L << 28;
-
   /** What resize and crop take, for messages. */
   public static final String SIDES =
       "height and width, or one number for both, each a whole number from 1 to "
           + LONGEST_SIDE
           + ", together at most "
-          + MOST_PIXELS
+          + Picture.MOST_PIXELS
           + " pixels";
 
   /**
@@ -93,7 +91,7 @@ public record InputSpec(
       }
     }
     double height = sides.get(0).doubleValue();
-    return height * sides.get(sides.size() - 1).doubleValue() <= MOST_PIXELS;
+    return height * sides.get(sides.size() - 1).doubleValue() <= Picture.MOST_PIXELS;
   }
 
   /** What travels to the executors: Optional does not. */

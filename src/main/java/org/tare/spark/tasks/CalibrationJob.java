@@ -118,14 +118,6 @@ public final class CalibrationJob {
    */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
     long started = System.nanoTime();
-    if (request.observed().isEmpty()) {
-      throw TareException.badInput(
-          "Cannot calibrate %s: no operator of it can be quantized with ranges from data%s",
-          request.label(),
-          request.prepared().graph().hasSubgraphs()
-              ? "; what is inside of If, Loop and Scan can without: set quantize.mode=dynamic"
-              : "");
-    }
     String description =
         "calibrate " + request.label() + ": observe " + request.observed().size() + " tensors";
     try (SessionSettings settings = new SessionSettings(spark);
