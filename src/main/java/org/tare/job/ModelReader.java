@@ -49,7 +49,9 @@ public final class ModelReader {
   }
 
   private static OnnxModel prepared(String name, OnnxModel original, FloatPasses.Options passes) {
-    OnnxModel folded = ConstantFolding.apply(HalfToFloat.apply(original), name);
+    // What stands in functions is folded too.
+    OnnxModel plain = FloatPasses.withoutFunctions(original, older -> TensorTypes.of(older, name));
+    OnnxModel folded = ConstantFolding.apply(HalfToFloat.apply(plain), name);
     // Sizes that were computed are known now.
     FatalNodes.check(folded);
     OnnxModel prepared = FloatPasses.prepare(folded, passes, older -> TensorTypes.of(older, name));

@@ -5,12 +5,14 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.tare.TareException;
 import org.tare.job.CalibrationOptions;
+import org.tare.job.QualityGate;
 import org.tare.job.RowOptions;
 import org.tare.prepare.FloatPasses;
 import org.tare.spark.rows.BadRows;
@@ -45,6 +47,21 @@ public final class RunSettings {
     return new CalibrationOptions(
         settings.texts("calibrate.by"),
         ChannelDetail.valueOf(settings.require("calibrate.channels").toUpperCase(Locale.ROOT)));
+  }
+
+  /** How good a quantized model must be to be published. */
+  public static QualityGate gate(Settings settings) {
+    return new QualityGate(
+        bound(settings, "evaluate.min-sqnr"),
+        bound(settings, "evaluate.min-cosine"),
+        bound(settings, "evaluate.max-top1-drop"),
+        bound(settings, "evaluate.max-top5-drop"));
+  }
+
+  private static OptionalDouble bound(Settings settings, String key) {
+    return settings.find(key).isPresent()
+        ? OptionalDouble.of(settings.number(key))
+        : OptionalDouble.empty();
   }
 
   /**
