@@ -340,11 +340,11 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "an effect, in standard deviations, from which a tensor moved",
     ),
     "drift.warn.sqnr-loss": (
-        "1.0",
+        "1",
         "so many dB less expected SQNR from which a tensor moved a little",
     ),
     "drift.fail.sqnr-loss": (
-        "3.0",
+        "3",
         "so many dB less expected SQNR from which a tensor moved",
     ),
     "drift.warn.clipped": (
@@ -356,7 +356,7 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "such a share of values more that is clipped from which a tensor moved",
     ),
     "drift.warn.non-finite": (
-        "1.0E-9",
+        "0.000000001",
         "such a share of values more that is NaN or infinite from which a tensor moved a little",
     ),
     "drift.fail.non-finite": (
