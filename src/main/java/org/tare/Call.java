@@ -18,7 +18,7 @@ import org.tare.spark.rows.DataSource;
  * @param <C> the call itself
  */
 public abstract sealed class Call<C extends Call<C>>
-    permits Calibrate, CheckDrift, Evaluate, Observe, Quantize, Run {
+    permits Calibrate, CheckDrift, Evaluate, Observe, Quantize, Recalibrate, Run {
   private static final String ORIGIN = "set by the caller";
 
   private final Tare tare;
@@ -145,11 +145,12 @@ public abstract sealed class Call<C extends Call<C>>
             "model",
             "quantized",
             "state",
+            "store.path",
             "drift.reference",
             "drift.current",
             "data.path",
             "validation.path")
-.stream()
+        .stream()
         .map(settings::find)
         .flatMap(Optional::stream)
         .toList();

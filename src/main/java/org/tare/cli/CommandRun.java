@@ -16,6 +16,7 @@ import org.tare.Merge;
 import org.tare.Observation;
 import org.tare.PrintableText;
 import org.tare.Result;
+import org.tare.Rollback;
 import org.tare.TareException;
 import org.tare.drift.Verdict;
 import org.tare.job.ModelReader;
@@ -31,6 +32,9 @@ import org.tare.store.Existing;
 final class CommandRun implements AutoCloseable {
   /** The exit status of drift, where it is asked for. */
   private static final int DRIFTED = 10;
+
+  /** The exit status of a result that the quality gate holds back. */
+  static final int NOT_MET = 20;
 
   private final Command command;
   private final Settings settings;
@@ -61,7 +65,10 @@ final class CommandRun implements AutoCloseable {
       case EVALUATE -> call(tare.evaluate(model(), quantized()).settings(settings));
       case OBSERVE -> call(tare.observe("").settings(settings));
       case DRIFT -> call(tare.drift(reference()).settings(settings));
+      case RECALIBRATE -> call(tare.recalibrate(model()).settings(settings));
+      case ROLLBACK -> rollback(tare);
       case MERGE -> merge(tare);
+      case STATES -> status = new StatesRun(tare, settings, positional, out).execute();
       case INSPECT -> inspect(tare);
     }
     return status;
@@ -121,11 +128,18 @@ final class CommandRun implements AutoCloseable {
       return;
     }
     boolean printsOnly =
-        command == Command.EVALUATE || command == Command.OBSERVE || command == Command.DRIFT;
+        command == Command.EVALUATE
+            || command == Command.OBSERVE
+            || command == Command.DRIFT
+            || (command == Command.CALIBRATE && settings.find("store.path").isPresent());
     if (!printsOnly) {
       require("output", "--output FOLDER");
     }
-    print(call.run());
+    Result result = call.run();
+    print(result);
+    if (!result.unmet().isEmpty()) {
+      status = NOT_MET;
+    }
   }
 
   private void print(Result result) {
@@ -153,7 +167,9 @@ final class CommandRun implements AutoCloseable {
       line(fact.name(), fact.value());
     }
     result.warnings().forEach(this::warn);
-    settings.find("output").ifPresent(place -> line("Output", place));
+    if (result.unmet().isEmpty()) {
+      settings.find("output").ifPresent(place -> line("Output", place));
+    }
   }
 
   private void warn(String warning) {
@@ -200,6 +216,13 @@ final class CommandRun implements AutoCloseable {
   }
 
   private void merge(org.tare.Tare tare) {
+    if (settings.find("store.path").isPresent()) {
+      new StatesRun(tare, settings, positional, out).merge();
+      return;
+    }
+    if (positional.isEmpty()) {
+      throw TareException.usage("Missing the states to merge: name their files, or a --store");
+    }
     String output = require("output", "--output FILE");
     List<CalibrationState> states = new ArrayList<>();
     positional.forEach(file -> states.add(tare.readState(file)));
@@ -216,6 +239,12 @@ final class CommandRun implements AutoCloseable {
         merged.rows(),
         merged.tensors().size(),
         output);
+  }
+
+  private void rollback(org.tare.Tare tare) {
+    Rollback rollback = tare.rollback(require("output", "--output FOLDER"));
+    settings.find("rollback.to").ifPresent(rollback::to);
+    line("Deployed", rollback.run());
   }
 
   private void inspect(org.tare.Tare tare) {

@@ -1,7 +1,9 @@
 package org.tare.job;
 
 import java.util.Map;
+import org.tare.infer.ConstantFolding;
 import org.tare.infer.TensorTypes;
+import org.tare.onnx.HalfToFloat;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 import org.tare.prepare.FatalNodes;
@@ -33,8 +35,12 @@ public final class ModelReader {
   public FloatModel readFloat(String file, FloatPasses.Options passes, QConfigMapping mapping) {
     String name = nameOf(file);
     OnnxModel original = read(file);
-    OnnxModel prepared =
-        FloatPasses.prepare(original, passes, older -> TensorTypes.of(older, name));
+    // What stands in functions is folded too.
+    OnnxModel plain = FloatPasses.withoutFunctions(original, older -> TensorTypes.of(older, name));
+    OnnxModel folded = ConstantFolding.apply(HalfToFloat.apply(plain), name);
+    // Sizes that were computed are known now.
+    FatalNodes.check(folded);
+    OnnxModel prepared = FloatPasses.prepare(folded, passes, older -> TensorTypes.of(older, name));
     // The prepared model does not show what the passes folded.
     TensorTypes.checkAsItIs(original, name);
     Map<String, TensorType> types = TensorTypes.of(prepared, name);

@@ -48,11 +48,27 @@ public final class FloatPasses {
 
   /**
    * A copy of the model with its operator set raised to {@value OnnxModel#MINIMUM_OPSET} if it is
-   * older, constants as initializers, products that an Einsum writes as MatMul, batch
+   * older, its own functions in the place of their calls, constants as initializers, products that an Einsum writes as MatMul, batch
    * normalizations and arithmetic per channel folded, and hard-swish fused.
    */
   public static OnnxModel prepare(OnnxModel model) {
     return prepare(model, Options.none(), unknown -> Map.of());
+  }
+
+  /**
+   * The model with its own functions in the place of their calls: a copy if it has any.
+   *
+   * @param types as of {@link #prepare(OnnxModel, Options, Function)}
+   */
+  public static OnnxModel withoutFunctions(
+      OnnxModel model, Function<OnnxModel, Map<String, TensorType>> types) {
+    if (!model.hasFunctions()) {
+      return model;
+    }
+    OnnxModel plain = model.copy();
+    OpsetUpgrade.apply(plain, types);
+    ConstantNodes.apply(plain.graph());
+    return plain;
   }
 
   /**
@@ -64,10 +80,15 @@ public final class FloatPasses {
    */
   public static OnnxModel prepare(
       OnnxModel model, Options options, Function<OnnxModel, Map<String, TensorType>> types) {
-    OnnxModel prepared = options.equalize() ? model.copyMarked(options.text()) : model.copy();
+    OnnxModel plain = withoutFunctions(model, types);
+    OnnxModel prepared = options.equalize() ? plain.copyMarked(options.text()) : plain.copy();
     // First: the runtime infers fewer shapes where constants are nodes.
     ConstantNodes.apply(prepared.graph());
+    SharedConstants.apply(prepared.graph());
     OpsetUpgrade.apply(prepared, types);
+    NoOpCasts.apply(prepared, types);
+    PlainPools.apply(prepared.graph());
+    FullPads.apply(prepared.graph(), () -> types.apply(prepared));
     EinsumToMatMul.apply(prepared.graph());
     FoldChannelAffine.apply(prepared.graph());
     FuseHardSwish.apply(prepared.graph());

@@ -10,6 +10,7 @@ import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.Operators;
+import org.tare.onnx.TensorType;
 import org.tare.plan.EmbeddingTables;
 import org.tare.plan.FiniteValues;
 import org.tare.plan.FloatNode;
@@ -41,16 +42,21 @@ final class DataFreeRewriter {
   /**
    * Quantizes a copy of the model.
    *
+   * @param types of the model's tensors
    * @param standardOnly whether 4-bit weights take ONNX's own DequantizeLinear of operator set 21,
    *     not ONNX Runtime's operator
    */
-  static QuantizedModel quantize(OnnxModel prepared, QConfigMapping mapping, boolean standardOnly) {
+  static QuantizedModel quantize(
+      OnnxModel prepared,
+      Map<String, TensorType> types,
+      QConfigMapping mapping,
+      boolean standardOnly) {
     OnnxModel copy = prepared.copy();
     boolean hasBlocks =
         mapping.standard().weight().block() != 0
             || mapping.overrides().stream().anyMatch(rule -> rule.config().weight().block() != 0);
     if (standardOnly && hasBlocks) {
-      OpsetUpgrade.raise(copy, OnnxModel.BLOCKED_OPSET);
+      OpsetUpgrade.raise(copy, OnnxModel.BLOCKED_OPSET, types);
     }
     DataFreeRewriter rewriter = new DataFreeRewriter(mapping, mapping.mode(), standardOnly);
     rewriter.rewrite(copy.graph(), null, false);

@@ -49,14 +49,17 @@ public final class Keys {
             "validation.label",
             "",
             "the column of class numbers, for top-1 and top-5"));
+    gate(keys);
     inputs(keys);
     rows(keys);
     prepare(keys);
     calibrate(keys);
+    store(keys);
     quantize(keys);
     corrections(keys);
     observe(keys);
     drift(keys);
+    recalibrate(keys);
     run(keys);
     Map<String, Key> byName = new LinkedHashMap<>();
     keys.forEach(key -> byName.put(key.name(), key));
@@ -104,6 +107,39 @@ public final class Keys {
             .absent("`id`, if there is such a column; else the inputs are hashed"));
   }
 
+  private static void gate(List<Key> keys) {
+    Group group = Group.GATE;
+    keys.add(
+        Key.number(
+                group,
+                "evaluate.min-sqnr",
+                "",
+                -ANY,
+                ANY,
+                "the least SQNR in dB that every output must have; what is below is not published")
+            .absent("no bound"));
+    keys.add(
+        Key.number(
+                group,
+                "evaluate.min-cosine",
+                "",
+                -1,
+                1,
+                "the least cosine that every output must have")
+            .absent("no bound"));
+    for (String top : List.of("1", "5")) {
+      keys.add(
+          Key.number(
+                  group,
+                  "evaluate.max-top" + top + "-drop",
+                  "",
+                  -1,
+                  1,
+                  "how much of top-" + top + " may be lost at most: 0.01 is a point; needs a label")
+              .absent("no bound"));
+    }
+  }
+
   private static void inputs(List<Key> keys) {
     Group group = Group.INPUTS;
     keys.add(
@@ -149,6 +185,20 @@ public final class Keys {
     keys.add(
         Key.numbers(
             group, NAMED + "crop", "cut height,width, or a square, from the middle of images"));
+    keys.add(
+        Key.numbers(
+            group,
+            NAMED + "value",
+            "what the model reads in every row, in place of a column: one number for all places, or"
+                + " one for each"));
+    keys.add(
+        Key.text(
+                group,
+                NAMED + "axis",
+                "",
+                "the axis of the model's input that counts the rows, from 0, or `none` for an input"
+                    + " that all rows share")
+            .absent("follows from the names of sizes; else 0"));
   }
 
   private static void rows(List<Key> keys) {
@@ -226,6 +276,57 @@ public final class Keys {
             "none",
             List.of("none", "summary", "histogram"),
             "what to keep of each channel: least, greatest and sums, or that and a histogram"));
+  }
+
+  private static void store(List<Key> keys) {
+    Group group = Group.STORE;
+    keys.add(Key.text(group, "store.path", "", "the folder of a state store"));
+    keys.add(
+        Key.text(
+            group,
+            "store.slice",
+            "",
+            "the name of a part of the data, as 2026-11-25 or country=DE/2026-11-25; the date in it"
+                + " places it in windows. Of recalibrate it is store.as-of unless it is said"));
+    keys.add(
+        Key.flag(
+            group,
+            "store.replace",
+            false,
+            "a slice that is there with other numbers gets the new ones; otherwise that is an error"));
+    keys.add(
+        Key.text(
+            group, "store.window", "", "which days to add up: 7d or 4w, ending with store.as-of"));
+    keys.add(
+        Key.text(
+            group,
+            "store.as-of",
+            "",
+            "the last day of the window, as 2026-11-25; or yesterday, or today, in UTC"));
+    keys.add(
+        Key.flag(
+            group,
+            "store.allow-missing",
+            false,
+            "add up a window some of whose days have no slice"));
+    keys.add(
+        Key.text(
+                group,
+                "store.key",
+                "",
+                "which model and configuration, as `states ls` prints it; its beginning is enough")
+            .absent("the only one that fits"));
+    keys.add(
+        Key.text(
+            group, "store.before", "", "`states expire` forgets slices of days before this one"));
+    keys.add(
+        Key.number(
+            group,
+            "store.grace-hours",
+            "24",
+            0,
+            1_000_000,
+            "`states gc` keeps what is younger, since a run may be about to name it"));
   }
 
   private static void quantize(List<Key> keys) {
@@ -489,6 +590,62 @@ public final class Keys {
   private static Key limit(String name, double standard, String help) {
     String plain = BigDecimal.valueOf(standard).stripTrailingZeros().toPlainString();
     return Key.number(Group.DRIFT, name, plain, 0, ANY, help);
+  }
+
+  private static void recalibrate(List<Key> keys) {
+    Group group = Group.RECALIBRATE;
+    keys.add(
+        Key.choice(
+            group,
+            "recalibrate.metric",
+            "sqnr",
+            RecalibrateSettings.metrics(),
+            "by what a candidate must be better than the deployed model on the validation data; of"
+                + " several outputs the worst counts"));
+    keys.add(
+        Key.number(
+            group,
+            "recalibrate.margin",
+            "0",
+            -ANY,
+            ANY,
+            "by how much, in the metric's unit: dB, or a share; 0 is any better, below 0 allows worse"));
+    keys.add(
+        Key.flag(
+            group,
+            "recalibrate.force",
+            false,
+            "make a candidate though nothing moved, and though the same run was made before"));
+    keys.add(
+        Key.whole(
+            group,
+            "recalibrate.keep",
+            "5",
+            1,
+            10_000,
+            "how many former outputs stay for a rollback"));
+    keys.add(
+        Key.number(
+            group,
+            "recalibrate.lease-minutes",
+            "15",
+            0,
+            100_000,
+            "how long a run of another machine or user keeps others away without a sign of life"));
+    keys.add(
+        Key.text(group, "rollback.to", "", "the version to bring back").absent("the last before"));
+    keys.add(
+        Key.text(
+            group,
+            "notify.url",
+            "",
+            "a URL that gets the result of a recalibration by POST; if it fails the run goes on"));
+    keys.add(
+        Key.text(
+            group,
+            "notify.openlineage",
+            "",
+            "a file that the run event of a recalibration is written to, in OpenLineage's JSON"));
   }
 
   private static void run(List<Key> keys) {
