@@ -8,7 +8,6 @@ import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.Recalibration.Outcome;
-import org.tare.drift.DriftThresholds;
 import org.tare.job.CalibrationRun;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
@@ -19,6 +18,7 @@ import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.Warnings;
 import org.tare.onnx.OnnxModel;
+import org.tare.settings.DriftSettings;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.RecalibrateSettings;
 import org.tare.settings.RunSettings;
@@ -321,7 +321,7 @@ public final class Recalibrate extends Call<Recalibrate> {
       if (deployed.isPresent()) {
         DeployedDrift drift =
             DeployedDrift.between(
-                deployed.get(), store().readState(slice.entry()), DriftThresholds.STANDARD);
+                deployed.get(), store().readState(slice.entry()), DriftSettings.of(settings()));
         result.drift(drift);
         if (!drift.moved() && !how.forces()) {
           return finish(result.outcome(Outcome.UNCHANGED, "Nothing moved: " + drift.text()));
