@@ -33,9 +33,20 @@ from typing import (
 )
 
 from tare._bridge import Bridge, TareError
-from tare._calls import Calibrate, Call, Evaluate, Merge, Observe, Quantize, Recalibrate, Run
+from tare._calls import (
+    Calibrate,
+    Call,
+    CheckDrift,
+    Evaluate,
+    Merge,
+    Observe,
+    Quantize,
+    Recalibrate,
+    Run,
+)
 from tare._results import (
     Calibration,
+    DriftCheck,
     DryRun,
     Evaluation,
     Inspection,
@@ -55,6 +66,8 @@ __all__ = [
     "Calibrate",
     "Calibration",
     "Call",
+    "CheckDrift",
+    "DriftCheck",
     "DryRun",
     "Evaluate",
     "Evaluation",
@@ -190,6 +203,15 @@ class Tare:
             rows: a DataFrame, or the path of files.
         """
         return Observe(self._bridge, self._call(self._java.observe, self._bridge.rows(rows)))
+
+    def drift(self, reference: Union[State, PathLike]) -> CheckDrift:
+        """Compares what is observed now with a reference.
+
+        Args:
+            reference: a state, or the path of its file.
+        """
+        java = reference._java if isinstance(reference, State) else reference
+        return CheckDrift(self._bridge, self._call(self._java.drift, java))
 
     def read_state(self, file: PathLike) -> State:
         """The calibration state in a file.

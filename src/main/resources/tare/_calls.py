@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Sequence, TypeVar, Union, overload
 from tare._bridge import Bridge, TareError
 from tare._results import (
     Calibration,
+    DriftCheck,
     DryRun,
     Evaluation,
     Observation,
@@ -310,6 +311,44 @@ class Observe(Call):
             TareError: if there is no such column, or it holds no numbers.
         """
         return Observation(self._bridge, self._run())
+
+
+class CheckDrift(Call):
+    """A check of drift to be: a state against another one, or against rows, observed first."""
+
+    def current(self, observed: Union[State, PathLike]) -> CheckDrift:
+        """What was observed now: a state or its file; or files with rows."""
+        java = observed._java if isinstance(observed, State) else observed
+        self._bridge.call(self._java.current, java)
+        return self
+
+    def data(self, rows: Union[DataFrame, PathLike]) -> CheckDrift:
+        """Rows, which are observed: by the reference's model, or as columns if it has none."""
+        if isinstance(rows, (str, os.PathLike)):
+            return self.current(rows)
+        return self._rows("data", rows)
+
+    def model(self, file: PathLike) -> CheckDrift:
+        """The float model, where rows are to be observed."""
+        return self.set("model", file)
+
+    def inputs_only(self) -> CheckDrift:
+        """Observes and compares the model's inputs alone: the model is not run."""
+        return self.set("drift.inputs-only", True)
+
+    def quantized(self, deployed: Union[Quantized, PathLike]) -> CheckDrift:
+        """The deployed model: what ``quantize`` gave, an output folder or an ONNX file."""
+        java = deployed._java if isinstance(deployed, Quantized) else deployed
+        self._bridge.call(self._java.quantized, java)
+        return self
+
+    def run(self) -> DriftCheck:
+        """Compares.
+
+        Raises:
+            TareError: if the states are of different models, or hold nothing to compare.
+        """
+        return DriftCheck(self._bridge, self._run())
 
 
 class Merge:

@@ -204,6 +204,30 @@ class Observation(Result):
         return "\n".join(str(one) for one in self.qparams)
 
 
+class DriftCheck(Result):
+    """How far what is observed now is from a reference."""
+
+    @property
+    def verdict(self) -> str:
+        """Of the whole, the gravest of its tensors': stable, moved-a-little or moved."""
+        return self._java.verdict().id()
+
+    @property
+    def effect(self) -> float:
+        """The largest effect of a tensor, in standard deviations."""
+        return self._java.report().effect()
+
+    @property
+    def tensors(self) -> List[Dict[str, Any]]:
+        """The figures of each tensor, the gravest first; those of ``result.json``."""
+        return self.to_dict()["drift"]["tensors"]
+
+    @property
+    def state(self) -> State:
+        """What was observed now."""
+        return State(self._bridge, self._java.state())
+
+
 class Inspection:
     """What a file holds: a calibration state, or a quantized model."""
 

@@ -19,6 +19,7 @@ import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.Warnings;
 import org.tare.onnx.OnnxModel;
+import org.tare.settings.DriftSettings;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.RecalibrateSettings;
 import org.tare.settings.RunSettings;
@@ -173,6 +174,7 @@ public final class Recalibrate extends Call<Recalibrate> {
     }
     settings().require("store.path");
     StoreSelection.days(settings());
+    DriftSettings.of(settings());
     data();
     validation();
     if (how.metric().needsLabel() && label().isEmpty()) {
@@ -219,6 +221,7 @@ public final class Recalibrate extends Call<Recalibrate> {
     private final OutputHistory history;
     private final Lease lease;
     private final JobContext context = context();
+    private final DriftThresholds thresholds = DriftSettings.of(settings());
     private final List<String> warnings = new ArrayList<>();
 
     Attempt(
@@ -317,7 +320,7 @@ public final class Recalibrate extends Call<Recalibrate> {
       if (deployed.isPresent()) {
         DeployedDrift drift =
             DeployedDrift.between(
-                deployed.get(), store().readState(slice.entry()), DriftThresholds.STANDARD);
+                tare().files(), deployed.get(), store().readState(slice.entry()), thresholds);
         result.drift(drift);
         if (!drift.moved() && !how.forces()) {
           return finish(result.outcome(Outcome.UNCHANGED, "Nothing moved: " + drift.text()));

@@ -4,7 +4,8 @@ import java.util.List;
 import org.tare.report.ReportData.Fact;
 
 /** What a call gave: a value, with what it was made of and a form for machines. */
-public sealed interface Result permits Calibration, Recalibration, Evaluation, Observation, Quantized, RunResult {
+public sealed interface Result
+    permits Calibration, DriftCheck, Evaluation, Observation, Quantized, Recalibration, RunResult {
   /** On what it was made, with which settings, when, by which versions. */
   Provenance provenance();
 

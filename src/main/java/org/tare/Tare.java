@@ -130,6 +130,16 @@ public final class Tare {
     return new Observe(this).data(path);
   }
 
+  /** Compares what is observed now with a reference. */
+  public CheckDrift drift(CalibrationState reference) {
+    return new CheckDrift(this).reference(reference);
+  }
+
+  /** Compares what is observed now with the state in a file. */
+  public CheckDrift drift(String reference) {
+    return new CheckDrift(this).set("drift.reference", reference);
+  }
+
   /** The calibration state in a file. */
   public CalibrationState readState(String file) {
     return CalibrationState.decode(files().read("calibration state", file), file);

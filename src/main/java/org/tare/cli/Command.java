@@ -16,7 +16,7 @@ enum Command {
   DEMO(
       "The whole job on a small model and data that come with Tare.",
       Positional.NONE,
-      of(job(), calibration(), List.of(MODE, BACKEND, VALIDATION, LABEL))),
+      of(job(), calibration(), List.of(MODE, BACKEND, VALIDATION, LABEL, DRIFT_DEMO))),
   RUN(
       "Calibrates, quantizes, evaluates and reports: the whole job.",
       Positional.NONE,
@@ -66,11 +66,33 @@ enum Command {
           List.of(MODEL, OUTPUT, DRY_RUN, JSON, VERBOSE),
           List.of(DATA, TABLE, QUERY, FORMAT, SAMPLE, KEY, CHANNELS, BATCH, BAD_ROWS),
           List.of(STORE, SLICE, REPLACE, WINDOW, AS_OF, ALLOW_MISSING, BACKEND, VALIDATION, LABEL),
-          List.of(METRIC, MARGIN, FORCE))),
+          List.of(METRIC, MARGIN, FORCE, FAIL_ON_DRIFT))),
   ROLLBACK(
       "Brings a former version of what recalibrate has deployed back.",
       Positional.NONE,
       List.of(OUTPUT, TO, VERBOSE)),
+  DRIFT(
+      "Compares a state with another one, or with what is in a table now.",
+      Positional.NONE,
+      List.of(
+          REFERENCE,
+          CURRENT,
+          INPUTS_ONLY,
+          FAIL_ON_DRIFT,
+          MODEL,
+          QUANTIZED,
+          TABLE,
+          QUERY,
+          FORMAT,
+          SAMPLE,
+          KEY,
+          BATCH,
+          BAD_ROWS,
+          OUTPUT,
+          OVERWRITE,
+          DRY_RUN,
+          JSON,
+          VERBOSE)),
   MERGE(
       "Adds states: of slices, of days, of anything that one model saw.",
       Positional.STATES,

@@ -9,14 +9,17 @@ import org.apache.spark.SparkConf;
 import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.sql.SparkSession;
 import org.tare.Call;
+import org.tare.DriftCheck;
 import org.tare.DryRun;
 import org.tare.Inspection;
 import org.tare.Merge;
 import org.tare.Observation;
 import org.tare.PrintableText;
+import org.tare.Recalibration;
 import org.tare.Result;
 import org.tare.Rollback;
 import org.tare.TareException;
+import org.tare.drift.Verdict;
 import org.tare.job.ModelReader;
 import org.tare.report.ReportData.Fact;
 import org.tare.settings.Settings;
@@ -30,6 +33,8 @@ import org.tare.store.Existing;
 final class CommandRun implements AutoCloseable {
   /** The exit status of a result that the quality gate holds back. */
   static final int NOT_MET = 20;
+  /** The exit status of drift, where it is asked for. */
+  private static final int DRIFTED = 10;
 
   private final Command command;
   private final Settings settings;
@@ -61,11 +66,16 @@ final class CommandRun implements AutoCloseable {
       case OBSERVE -> call(tare.observe("").settings(settings));
       case RECALIBRATE -> call(tare.recalibrate(model()).settings(settings));
       case ROLLBACK -> rollback(tare);
+      case DRIFT -> call(tare.drift(reference()).settings(settings));
       case MERGE -> merge(tare);
       case STATES -> status = new StatesRun(tare, settings, positional, out).execute();
       case INSPECT -> inspect(tare);
     }
     return status;
+  }
+
+  private String reference() {
+    return require("drift.reference", "--reference STATE");
   }
 
   private String model() {
@@ -92,11 +102,17 @@ final class CommandRun implements AutoCloseable {
       setUnlessGiven("validation.label", "label");
       setUnlessGiven("inputs.image.dtype", "uint8");
       setUnlessGiven("inputs.image.scale", "0.00392156862745098");
+      boolean playsDays = settings.flag("demo.drift");
       if (settings.find("output").isEmpty()) {
-        settings.set("output", "out/demo", "demo");
+        settings.set("output", playsDays ? "out/demo-drift" : "out/demo", "demo");
         settings.set("overwrite", true, "demo");
       }
-      call(tare.run(model()).settings(settings));
+      if (playsDays && !settings.flag("dry-run")) {
+        DriftCheck last = new DriftDemo(tare, spark(), settings, out).play();
+        print(last);
+      } else {
+        call(tare.run(model()).settings(settings));
+      }
     }
   }
 
@@ -114,12 +130,17 @@ final class CommandRun implements AutoCloseable {
     boolean printsOnly =
         command == Command.EVALUATE
             || command == Command.OBSERVE
+            || command == Command.DRIFT
             || (command == Command.CALIBRATE && settings.find("store.path").isPresent());
     if (!printsOnly) {
       require("output", "--output FOLDER");
     }
     Result result = call.run();
     print(result);
+    boolean hasMoved = result instanceof Recalibration one && one.moved();
+    if (hasMoved && settings.flag("drift.fail-on-drift")) {
+      status = DRIFTED;
+    }
     if (!result.unmet().isEmpty()) {
       status = NOT_MET;
     }
@@ -127,6 +148,14 @@ final class CommandRun implements AutoCloseable {
 
   private void print(Result result) {
     boolean isJson = settings.flag("json");
+    if (result instanceof DriftCheck check) {
+      if (check.verdict() == Verdict.MOVED && settings.flag("drift.fail-on-drift")) {
+        status = DRIFTED;
+      }
+      if (!isJson) {
+        out.println(DriftTable.of(check.report()));
+      }
+    }
     if (result instanceof Observation observation) {
       if (!isJson) {
         out.println(ObservationTable.of(observation));

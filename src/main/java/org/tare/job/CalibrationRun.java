@@ -94,6 +94,22 @@ public final class CalibrationRun {
     return join(first, again);
   }
 
+  /**
+   * The state of the model's inputs alone, of those that calibration observes. The model is not run.
+   *
+   * @throws TareException if there is none
+   */
+  public CalibrationJob.Result inputs(FloatModel model, DataSource data) {
+    List<String> inputs = new ArrayList<>(model.original().graph().inputNames());
+    inputs.retainAll(model.observed());
+    if (inputs.isEmpty()) {
+      throw TareException.usage(
+          "Nothing to observe: no input of %s is quantized, and drift.inputs-only is set",
+          model.name());
+    }
+    return pass(model, data, inputs, parts(model, Map.of()));
+  }
+
   private CalibrationJob.Result pass(
       FloatModel model, DataSource data, List<String> observed, ObservedParts parts) {
     return CalibrationJob.run(

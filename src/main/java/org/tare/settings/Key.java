@@ -57,6 +57,7 @@ public record Key(
     CORRECTIONS("Corrections"),
     OBSERVE("Observing columns"),
     RECALIBRATE("Recalibration"),
+    DRIFT("Drift"),
     RUN("The run");
 
     private final String title;

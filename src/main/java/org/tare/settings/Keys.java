@@ -1,5 +1,6 @@
 package org.tare.settings;
 
+import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -8,6 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.tare.TareException;
+import org.tare.drift.Band;
+import org.tare.drift.DriftThresholds;
 import org.tare.export.TensorRtCalibrationCache;
 import org.tare.job.Observer;
 import org.tare.qconfig.Backend;
@@ -30,6 +33,7 @@ public final class Keys {
   private static final String INPUTS = "inputs.";
   private static final String NAMED = "inputs.NAME.";
   private static final double ANY = Double.POSITIVE_INFINITY;
+  private static final DriftThresholds STANDARD_LIMITS = DriftThresholds.STANDARD;
   private static final Map<String, Key> ALL = all();
 
   private Keys() {}
@@ -55,6 +59,7 @@ public final class Keys {
     corrections(keys);
     observe(keys);
     recalibrate(keys);
+    drift(keys);
     run(keys);
     Map<String, Key> byName = new LinkedHashMap<>();
     keys.forEach(key -> byName.put(key.name(), key));
@@ -64,7 +69,7 @@ public final class Keys {
   private static void files(List<Key> keys) {
     Group group = Group.FILES;
     keys.add(Key.text(group, "model", "", "the float32 ONNX model"));
-    keys.add(Key.text(group, "quantized", "", "the quantized ONNX model to evaluate"));
+    keys.add(Key.text(group, "quantized", "", "the quantized ONNX model, or for drift the output folder that holds it"));
     keys.add(Key.text(group, "state", "", "the calibration state to quantize from"));
     keys.add(Key.text(group, "output", "", "the folder that the results are written to"));
     keys.add(
@@ -567,6 +572,47 @@ public final class Keys {
             "a file that the run event of a recalibration is written to, in OpenLineage's JSON"));
   }
 
+  private static void drift(List<Key> keys) {
+    Group group = Group.DRIFT;
+    keys.add(Key.text(group, "drift.reference", "", "the state that is compared with"));
+    keys.add(
+        Key.text(
+            group,
+            "drift.current",
+            "",
+            "a state, or files with rows to observe, in the format of data.format"));
+    keys.add(
+        Key.flag(
+            group,
+            "drift.inputs-only",
+            false,
+            "observe and compare the model's inputs alone: the model is not run"));
+    band(keys, "effect", "an effect, in standard deviations,", STANDARD_LIMITS.effect());
+    band(keys, "sqnr-loss", "so many dB less expected SQNR", STANDARD_LIMITS.sqnrLoss());
+    band(keys, "clipped", "such a share of values more that is clipped", STANDARD_LIMITS.clipped());
+    band(
+        keys,
+        "non-finite",
+        "such a share of values more that is NaN or infinite",
+        STANDARD_LIMITS.nonFinite());
+    keys.add(
+        Key.flag(
+            group,
+            "drift.fail-on-drift",
+            false,
+            "end with the exit status 10 if a tensor moved; one that moved a little is no reason"));
+  }
+
+  private static void band(List<Key> keys, String name, String what, Band limits) {
+    keys.add(limit("drift.warn." + name, limits.warn(), what + " from which a tensor moved a little"));
+    keys.add(limit("drift.fail." + name, limits.fail(), what + " from which a tensor moved"));
+  }
+
+  private static Key limit(String name, double standard, String help) {
+    String plain = BigDecimal.valueOf(standard).stripTrailingZeros().toPlainString();
+    return Key.number(Group.DRIFT, name, plain, 0, ANY, help);
+  }
+
   private static void run(List<Key> keys) {
     Group group = Group.RUN;
     keys.add(
@@ -581,6 +627,12 @@ public final class Keys {
             "merge.duplicates",
             false,
             "merge states of the same data, which is then counted twice"));
+    keys.add(
+        Key.flag(
+            group,
+            "demo.drift",
+            false,
+            "of the command demo: play seven days, the last of which differ from the first"));
     keys.add(Key.flag(group, "json", false, "print the result as JSON alone"));
     keys.add(Key.flag(group, "verbose", false, "show Spark's log, and stack traces"));
   }
