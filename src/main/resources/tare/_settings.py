@@ -13,7 +13,7 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     ),
     "quantized": (
         "",
-        "the quantized ONNX model to evaluate",
+        "the quantized ONNX model, or for drift the output folder that holds it",
     ),
     "state": (
         "",
@@ -118,6 +118,14 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     "inputs.NAME.crop": (
         "",
         "cut height,width, or a square, from the middle of images",
+    ),
+    "inputs.NAME.value": (
+        "",
+        "what the model reads in every row, in place of a column: one number for all places, or one for each",
+    ),
+    "inputs.NAME.axis": (
+        "follows from the names of sizes; else 0",
+        "the axis of the model's input that counts the rows, from 0, or none for an input that all rows share",
     ),
     "batch": (
         "32",
@@ -318,5 +326,53 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     "observe.reduce-range": (
         "false",
         "leave one bit unused",
+    ),
+    "drift.reference": (
+        "",
+        "the state that is compared with",
+    ),
+    "drift.current": (
+        "",
+        "a state, or files with rows to observe, in the format of data.format",
+    ),
+    "drift.inputs-only": (
+        "false",
+        "observe and compare the model's inputs alone: the model is not run",
+    ),
+    "drift.warn.effect": (
+        "0.2",
+        "an effect, in standard deviations, from which a tensor moved a little",
+    ),
+    "drift.fail.effect": (
+        "0.5",
+        "an effect, in standard deviations, from which a tensor moved",
+    ),
+    "drift.warn.sqnr-loss": (
+        "1.0",
+        "so many dB less expected SQNR from which a tensor moved a little",
+    ),
+    "drift.fail.sqnr-loss": (
+        "3.0",
+        "so many dB less expected SQNR from which a tensor moved",
+    ),
+    "drift.warn.clipped": (
+        "0.001",
+        "such a share of values more that is clipped from which a tensor moved a little",
+    ),
+    "drift.fail.clipped": (
+        "0.01",
+        "such a share of values more that is clipped from which a tensor moved",
+    ),
+    "drift.warn.non-finite": (
+        "1.0E-9",
+        "such a share of values more that is NaN or infinite from which a tensor moved a little",
+    ),
+    "drift.fail.non-finite": (
+        "0.001",
+        "such a share of values more that is NaN or infinite from which a tensor moved",
+    ),
+    "drift.fail-on-drift": (
+        "false",
+        "end with the exit status 10 if a tensor moved; one that moved a little is no reason",
     ),
 }

@@ -35,8 +35,9 @@ public final class ModelReader {
   public FloatModel readFloat(String file, FloatPasses.Options passes, QConfigMapping mapping) {
     String name = nameOf(file);
     OnnxModel original = read(file);
-    OnnxModel folded = ConstantFolding.apply(HalfToFloat.apply(original), name);
-    // Sizes that were computed are known now.
+    OnnxModel plain = FloatPasses.withoutFunctions(original, older -> TensorTypes.of(older, name));
+    OnnxModel folded = ConstantFolding.apply(HalfToFloat.apply(plain), name);
+    // Sizes that were computed are known now, and what stands in functions.
     FatalNodes.check(folded);
     OnnxModel prepared = FloatPasses.prepare(folded, passes, older -> TensorTypes.of(older, name));
     // The prepared model does not show what the passes folded.

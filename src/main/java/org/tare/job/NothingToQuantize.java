@@ -60,8 +60,7 @@ public final class NothingToQuantize {
     Map<String, List<FloatNode>> byReason =
         floatNodes.stream()
             .collect(
-                Collectors.groupingBy(
-                    FloatNode::reason, LinkedHashMap::new, Collectors.toList()));
+                Collectors.groupingBy(FloatNode::reason, LinkedHashMap::new, Collectors.toList()));
     String told =
         byReason.entrySet().stream()
             .limit(REASONS)

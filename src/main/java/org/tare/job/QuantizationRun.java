@@ -130,8 +130,6 @@ public final class QuantizationRun {
             rows.flatMap(data -> FirstRow.of(context, model, data)))
         .ifPresent(
             why ->
-                context
-                    .progress()
-                    .accept("The quantized model was loaded, and not run: " + why));
+                context.progress().accept("The quantized model was loaded, and not run: " + why));
   }
 }

@@ -48,17 +48,20 @@ public final class OpsetUpgrade {
 
   private final Graph graph;
   private final int from;
+  private final int target;
   private final Map<String, TensorType> types;
   private final List<Node> nodes = new ArrayList<>();
 
-  private OpsetUpgrade(Graph graph, int from, Map<String, TensorType> types) {
+  private OpsetUpgrade(Graph graph, int from, int target, Map<String, TensorType> types) {
     this.graph = graph;
     this.from = from;
+    this.target = target;
     this.types = types;
   }
 
   /**
-   * Raises a model that is older than {@value OnnxModel#MINIMUM_OPSET}.
+   * Raises a model that is older than {@value OnnxModel#MINIMUM_OPSET}, or than one of its
+   * functions, and puts functions in the place of their calls.
    *
    * @param types finds the types of the model's tensors; asked only where their ranks make the
    *     result simpler
@@ -68,7 +71,17 @@ public final class OpsetUpgrade {
         model.opset() >= OLDEST
             && model.opset() < OnnxModel.MINIMUM_OPSET
             && model.graph().nodes().stream().anyMatch(OpsetUpgrade::isFlattening);
-    raise(model, OnnxModel.MINIMUM_OPSET, asksRanks ? types.apply(model) : Map.of());
+    int target = Math.max(OnnxModel.MINIMUM_OPSET, model.newestFunctionOpset());
+    raise(model, target, asksRanks ? types.apply(model) : Map.of());
+    int opset = model.opset();
+    model.inlineFunctions((body, from) -> raiseBody(body, from, opset));
+  }
+
+  private static void raiseBody(Graph body, int from, int target) {
+    if (from > 0 && from < target) {
+      checkOldest(from);
+      raise(body, from, target, Map.of());
+    }
   }
 
   private static boolean isFlattening(Node node) {
@@ -87,20 +100,24 @@ public final class OpsetUpgrade {
     if (opset >= target) {
       return;
     }
+    checkOldest(opset);
+    raise(model.graph(), opset, target, types);
+    model.setOpset(target);
+  }
+
+  private static void checkOldest(int opset) {
     if (opset < OLDEST) {
       throw TareException.badInput(
           "Cannot use a model of operator set %d: Tare reads %d and newer; export it again, or convert"
               + " it with ONNX's version converter",
           opset, OLDEST);
     }
-    raise(model.graph(), opset, target, types);
-    model.setOpset(target);
   }
 
   private static void raise(Graph graph, int from, int target, Map<String, TensorType> types) {
     // A name inside may be another tensor's outside.
     graph.editSubgraphs(inner -> raise(inner, from, target, Map.of()));
-    OpsetUpgrade upgrade = new OpsetUpgrade(graph, from, types);
+    OpsetUpgrade upgrade = new OpsetUpgrade(graph, from, target, types);
     for (Node node : graph.nodes()) {
       if (node.isStandard() && from < OnnxModel.MINIMUM_OPSET) {
         upgrade.convert(node);
@@ -121,26 +138,31 @@ public final class OpsetUpgrade {
     graph.setNodes(upgrade.nodes);
   }
 
+  /** Whether a set's changes lie on the way. */
+  private boolean passes(int set) {
+    return from < set && set <= target;
+  }
+
   private void convertBeyond13(Node node) {
-    if (from < 18 && REDUCTIONS.contains(node.opType())) {
+    if (passes(18) && REDUCTIONS.contains(node.opType())) {
       intsToInput(node, "axes", 1);
     }
     boolean isEvenSplit = node.opType().equals("Split") && node.input(1).isEmpty();
-    if (from < 18 && isEvenSplit) {
+    if (passes(18) && isEvenSplit) {
       node.setInt("num_outputs", node.outputs().size());
     }
-    if (from < 16 && node.opType().equals("RoiAlign")) {
+    if (passes(16) && node.opType().equals("RoiAlign")) {
       node.setString("coordinate_transformation_mode", "output_half_pixel");
     }
-    if (from < 20 && node.opType().equals("DFT")) {
+    if (passes(20) && node.opType().equals("DFT")) {
       node.setInput(2, scalar(node, "axis", node.intAttribute("axis", 1)));
       node.removeAttribute("axis");
     }
-    if (from < 21 && node.opType().equals("GroupNormalization")) {
+    if (passes(21) && node.opType().equals("GroupNormalization")) {
       perChannel(node, 1);
       perChannel(node, 2);
     }
-    if (from < 20 && node.opType().equals("GridSample")) {
+    if (passes(20) && node.opType().equals("GridSample")) {
       switch (node.stringAttribute("mode", "bilinear")) {
         case "bilinear" -> node.setString("mode", "linear");
         case "bicubic" -> node.setString("mode", "cubic");
@@ -150,9 +172,9 @@ public final class OpsetUpgrade {
   }
 
   /**
-   * Lets an input of a GroupNormalization, one value for each group, be one for each channel: set 21
-   * reads it so. Of a constant beside a known number of channels the values are repeated; else the
-   * model does it as it runs.
+   * Lets an input of a GroupNormalization, one value for each group, be one for each channel: set
+   * 21 reads it so. Of a constant beside a known number of channels the values are repeated; else
+   * the model does it as it runs.
    */
   private void perChannel(Node node, int input) {
     long groups = node.intAttribute("num_groups", 1);

@@ -217,24 +217,17 @@ final class QuantizedConstants {
   }
 
   /**
-   * The name of the weight as floats again, out of a DequantizeLinear of its integers. It has a zero
-   * point, be it 0: ONNX Runtime 1.29 fuses no Gemm without one, and with the option {@code
+   * The name of the weight as floats again, out of a DequantizeLinear of its integers. It has a
+   * zero point, be it 0: ONNX Runtime 1.29 fuses no Gemm without one, and with the option {@code
    * session.x64quantprecision} 1.32 refuses a stored weight without one.
    */
   String dequantized(Weight weight, ChannelQParams qparams) {
     return once(
-        new Key(
-            graph,
-            weight.name(),
-            "floats " + weight.rounding(),
-            weight.rank(),
-            qparams),
+        new Key(graph, weight.name(), "floats " + weight.rounding(), weight.rank(), qparams),
         () -> {
           List<String> inputs =
               List.of(
-                  integers(weight, qparams),
-                  scales(weight, qparams),
-                  zeroPoints(weight, qparams));
+                  integers(weight, qparams), scales(weight, qparams), zeroPoints(weight, qparams));
           weights.put(weight.name(), QuantizedWeight.of(qparams, weight.values().length, true));
           String output = graph.addedName(weight.name(), "_dq");
           Node node = Node.of("DequantizeLinear", "", inputs, List.of(output));
