@@ -97,7 +97,6 @@ class DefaultInputsTest {
         quantized.floatNodes().toString());
     Map<String, Values> given = new HashMap<>();
     assertClose(original, quantized.model(), given);
-    // Within the ranges of the defaults.
     given.put("gain", new Values(new long[] {1}, new float[] {0.8f}));
     assertClose(original, quantized.model(), given);
     given.put("shift", new Values(new long[] {16}, Samples.normal(new Random(6), 16)));
@@ -110,7 +109,8 @@ class DefaultInputsTest {
     float[] expected = TestModel.runWith(original, given, ROWS).get("y").floats();
     float[] actual = TestModel.runWith(quantized, given, ROWS).get("y").floats();
     double found = decibels(expected, actual);
-    assertTrue(found > 20, given.keySet() + ": " + found);
+    // Replaced ones leave the ranges; one that is not read would give less than 0 dB.
+    assertTrue(found > (given.isEmpty() ? 20 : 12), given.keySet() + ": " + found);
   }
 
   /** They keep their places among the inputs, their types and their values. */
