@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.tare.infer.ModelSession;
+import org.tare.job.CalibrationRun;
 import org.tare.job.ColumnObservation;
 import org.tare.job.FloatModel;
 import org.tare.settings.Settings;
@@ -29,8 +30,22 @@ final class Lineages {
     this.run = run;
   }
 
-  /** Of a run that ends now and read these columns of the data. */
-  static Lineages of(Tare tare, Settings settings, DataSource data, List<String> columns) {
+  /** Calibrates; the states know where they come from. */
+  static CalibrationJob.Result calibrate(
+      CalibrationRun how, FloatModel model, DataSource data, Tare tare, Settings settings) {
+    CalibrationJob.Result observed = how.run(model, data);
+    return of(tare, settings, data, columns(settings, model), digest(settings, how, model))
+        .add(observed);
+  }
+
+  /** Of an observation of columns that ends now. */
+  static Lineages ofColumns(Tare tare, Settings settings, DataSource data, List<String> columns) {
+    return of(
+        tare, settings, data, columns, digest(settings, new TreeMap<>(), List.of("observe.")));
+  }
+
+  private static Lineages of(
+      Tare tare, Settings settings, DataSource data, List<String> columns, String digest) {
     SortedMap<String, String> versions = new TreeMap<>();
     versions.put("tare", Tare.version());
     versions.put("spark", tare.spark().version());
@@ -38,21 +53,11 @@ final class Lineages {
     versions.put("onnxruntime", ModelSession.runtimeVersion());
     return new Lineages(
         new Lineage.Origin(
-            data.label(),
-            data.snapshot(tare.spark()),
-            "",
-            settings.find("data.sample").orElse(""),
-            columns),
-        new Lineage.Run(digest(settings), Instant.now(), versions));
+            data.label(), data.snapshot(tare.spark()), "", sample(settings), columns),
+        new Lineage.Run(digest, Instant.now(), versions));
   }
 
-  /** Of a calibration of this model. */
-  static Lineages of(Tare tare, Settings settings, DataSource data, FloatModel model) {
-    return of(tare, settings, data, columns(settings, model));
-  }
-
-  /** The same result, whose states know where they come from. */
-  CalibrationJob.Result add(CalibrationJob.Result observed) {
+  private CalibrationJob.Result add(CalibrationJob.Result observed) {
     return new CalibrationJob.Result(
         with(observed.state(), ""),
         withSlices(observed.slices()),
@@ -89,23 +94,26 @@ final class Lineages {
     return columns;
   }
 
-  /** Of what decides the numbers: not of where results go. */
-  private static String digest(Settings settings) {
-    Map<String, String> deciding = new TreeMap<>();
+  /** Which rows of the data, as it was set. */
+  static String sample(Settings settings) {
+    return settings.find("data.sample").orElse("");
+  }
+
+  /**
+   * Of what decides the numbers besides model and data: not of where results go, nor of how ranges
+   * are chosen from them.
+   */
+  static String digest(Settings settings, CalibrationRun how, FloatModel model) {
+    Map<String, String> observed = new TreeMap<>(Map.of("observes", how.observes(model)));
+    return digest(settings, observed, List.of("inputs.", "prepare.", "mask"));
+  }
+
+  private static String digest(
+      Settings settings, Map<String, String> deciding, List<String> prefixes) {
+    List<String> all = new ArrayList<>(prefixes);
+    all.addAll(List.of("batch", "bad-rows"));
     for (Settings.Effective setting : settings.effective()) {
-      boolean decides =
-          List.of(
-                  "inputs.",
-                  "prepare.",
-                  "calibrate.",
-                  "observe.",
-                  "quantize.",
-                  "batch",
-                  "mask",
-                  "bad-rows")
-              .stream()
-              .anyMatch(setting.key()::startsWith);
-      if (decides) {
+      if (all.stream().anyMatch(setting.key()::startsWith)) {
         deciding.put(setting.key(), setting.value());
       }
     }

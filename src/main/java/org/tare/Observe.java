@@ -57,7 +57,7 @@ public final class Observe extends Call<Observe> {
         new Observation(
             info.table("data", data).end(Optional.empty()),
             options,
-            Lineages.of(tare(), settings(), data, options.columns()).add(result));
+            Lineages.ofColumns(tare(), settings(), data, options.columns()).add(result));
     output.ifPresent(observation::publish);
     return observation;
   }

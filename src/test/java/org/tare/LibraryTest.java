@@ -107,8 +107,7 @@ class LibraryTest {
       Quantized q = Tare.on(spark).quantize(MODEL).set("quantize.mode", "dynamic").run();
       Path output = folder.resolve("q");
       q.write(output.toString());
-      TareException taken =
-          assertThrows(TareException.class, () -> q.write(output.toString()));
+      TareException taken = assertThrows(TareException.class, () -> q.write(output.toString()));
       assertEquals(Kind.CANNOT_WRITE, taken.kind());
       // Only the session knows the scheme; its file system refuses paths that are not of file:.
       TareException ofSession =

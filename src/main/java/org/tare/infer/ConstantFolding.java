@@ -25,8 +25,8 @@ import org.tare.prepare.SharedConstants;
  * any other operators, in graphs inside of nodes too. ONNX Runtime computes the values, without its
  * optimisations, so that they are those of the model, bit for bit.
  *
- * <p>Nothing large is made of little: see {@link Budget}. What draws random numbers stays, and so do
- * QuantizeLinear and DequantizeLinear, which say how a constant is stored.
+ * <p>Nothing large is made of little: see {@link Budget}. What draws random numbers stays, and so
+ * do QuantizeLinear and DequantizeLinear, which say how a constant is stored.
  */
 public final class ConstantFolding {
   private static final Set<String> KEPT =
@@ -180,10 +180,7 @@ public final class ConstantFolding {
           (tensor, value) ->
               values.add(
                   Tensor.ofBytes(
-                      tensor,
-                      types.get(tensor).elementType(),
-                      value.shape(),
-                      value.bytes())));
+                      tensor, types.get(tensor).elementType(), value.shape(), value.bytes())));
     }
     return values;
   }
@@ -198,7 +195,9 @@ public final class ConstantFolding {
     private static final long LEAST = 1 << 20;
     private static final int GROWTH = 2;
 
-    /** Results that are read by folded nodes alone live for a moment: of these there may be more. */
+    /**
+     * Results that are read by folded nodes alone live for a moment: of these there may be more.
+     */
     private static final int ALL = 16;
 
     private final long largest;

@@ -133,8 +133,7 @@ public final class FirstRun {
     Optional<Failure> broken;
     try (TemporaryModel file = TemporaryModel.of(original);
         ModelSession session = ModelSession.open(file.file(), name, 1)) {
-      broken =
-          failures.stream().filter(one -> run(session, one.row()).isEmpty()).findFirst();
+      broken = failures.stream().filter(one -> run(session, one.row()).isEmpty()).findFirst();
     }
     if (broken.isPresent()) {
       throw broken(broken.get());
@@ -161,9 +160,7 @@ public final class FirstRun {
     }
     Matcher node = NODE.matcher(failure.cause().getMessage());
     String where =
-        node.find()
-            ? String.format("it stops at %s(%s). ", node.group(1), node.group(2))
-            : "";
+        node.find() ? String.format("it stops at %s(%s). ", node.group(1), node.group(2)) : "";
     return TareException.badInput(
             "Cannot give out the quantized %s: the float model runs in ONNX Runtime %s, this one"
                 + " does not%s: %s%s; keep the layers around it float with quantize.overrides",

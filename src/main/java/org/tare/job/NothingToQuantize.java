@@ -24,17 +24,13 @@ public final class NothingToQuantize {
   private NothingToQuantize() {}
 
   /**
-   * Looks before anything is observed, where the mode needs ranges from data.
+   * Looks before anything is observed, in the mode static, where it takes a moment.
    *
-   * @throws TareException of the kind NOTHING_TO_QUANTIZE if no operator does
+   * @throws TareException of the kind NOTHING_TO_QUANTIZE if the result would be a copy
    */
   public static void check(FloatModel model) {
-    if (model.plan().isPresent() && model.observed().isEmpty()) {
-      List<FloatNode> floatNodes = model.plan().get().floatNodes();
-      throw failure(
-          model,
-          "no operator of it can be quantized with ranges from data"
-              + (floatNodes.isEmpty() ? "" : ": " + reasons(floatNodes)));
+    if (model.plan().isPresent() && !model.needsState()) {
+      check(model, quantized(model, model.mapping()));
     }
   }
 
@@ -45,11 +41,12 @@ public final class NothingToQuantize {
    */
   static void check(FloatModel model, QuantizedModel quantized) {
     if (quantized.activations().isEmpty() && quantized.weights().isEmpty()) {
-      throw failure(
-          model,
-          quantized.floatNodes().isEmpty()
-              ? "it has no layer with constant weights of float32"
-              : reasons(quantized.floatNodes()));
+      String what =
+          model.mapping().mode() == Mode.STATIC
+              ? "no operator of it can be quantized with ranges from data"
+              : "it has no layer with constant weights of float32";
+      String why = quantized.floatNodes().isEmpty() ? "" : ": " + reasons(quantized.floatNodes());
+      throw failure(model, what + why);
     }
   }
 
@@ -63,8 +60,7 @@ public final class NothingToQuantize {
     Map<String, List<FloatNode>> byReason =
         floatNodes.stream()
             .collect(
-                Collectors.groupingBy(
-                    FloatNode::reason, LinkedHashMap::new, Collectors.toList()));
+                Collectors.groupingBy(FloatNode::reason, LinkedHashMap::new, Collectors.toList()));
     String told =
         byReason.entrySet().stream()
             .limit(REASONS)
@@ -106,17 +102,20 @@ public final class NothingToQuantize {
     try {
       QConfigMapping mapping =
           new QConfigMapping(mode, given.backend(), given.standard(), given.overrides());
-      return Quantization.quantize(
-              model.prepared(),
-              model.types(),
-              mapping,
-              Quantization.Form.QDQ,
-              Optional.empty(),
-              Map.of())
-          .weights()
-          .size();
+      return quantized(model, mapping).weights().size();
     } catch (TareException e) { // The backend or a weight does not allow it: no advice.
       return 0;
     }
+  }
+
+  /** Without data. */
+  private static QuantizedModel quantized(FloatModel model, QConfigMapping mapping) {
+    return Quantization.quantize(
+        model.prepared(),
+        model.types(),
+        mapping,
+        Quantization.Form.QDQ,
+        Optional.empty(),
+        Map.of());
   }
 }

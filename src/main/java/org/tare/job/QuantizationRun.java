@@ -72,6 +72,7 @@ public final class QuantizationRun {
     NothingToQuantize.check(chosen.model(), quantized);
     finish(chosen.model(), quantized, rows);
     Warnings.ofWiderWeights(chosen.model(), quantized).ifPresent(warnings::add);
+    Warnings.ofSize(model, quantized.model()).ifPresent(warnings::add);
     warnings.addAll(Warnings.ofSaturation(quantized.model()));
     return new Result(
         chosen,
@@ -129,8 +130,6 @@ public final class QuantizationRun {
             rows.flatMap(data -> FirstRow.of(context, model, data)))
         .ifPresent(
             why ->
-                context
-                    .progress()
-                    .accept("The quantized model was loaded, and not run: " + why));
+                context.progress().accept("The quantized model was loaded, and not run: " + why));
   }
 }

@@ -30,6 +30,9 @@ import org.tare.onnx.proto.Onnx.ValueInfoProto;
  * and who consumes each tensor. Not thread-safe.
  */
 public final class Graph {
+  /** Of names that added ones repeat. */
+  private static final int LONGEST_NAME = 32;
+
   private final GraphProto source;
 
   /** The graph whose node runs this one, or null. */
@@ -300,6 +303,22 @@ public final class Graph {
     }
     freshNumbers.put(wanted, number);
     return name;
+  }
+
+  /**
+   * A name that nothing has yet, for what is written beside a tensor or node. A long name, such as
+   * the paths that exporters write, counts with its last part only: a pair of quantizers repeats it
+   * ten times.
+   */
+  public String addedName(String of, String suffix) {
+    String part = of;
+    if (part.length() > LONGEST_NAME) {
+      part = part.substring(part.lastIndexOf('/') + 1);
+    }
+    if (part.length() > LONGEST_NAME || part.isEmpty()) {
+      part = of.substring(of.length() - LONGEST_NAME).replaceFirst("^[^A-Za-z0-9]+", "");
+    }
+    return freshName(part + suffix);
   }
 
   public void setNodes(List<Node> newNodes) {

@@ -168,8 +168,7 @@ public final class HalfToFloat {
     }
     TypeProto.Tensor type = info.getType().getTensorType();
     return info.toBuilder()
-        .setType(
-            info.getType().toBuilder().setTensorType(type.toBuilder().setElemType(FLOAT)))
+        .setType(info.getType().toBuilder().setTensorType(type.toBuilder().setElemType(FLOAT)))
         .build();
   }
 }

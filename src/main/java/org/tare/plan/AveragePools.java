@@ -5,9 +5,9 @@ import org.tare.onnx.Node;
 
 /**
  * Average pools that ONNX Runtime (1.29 to 1.32) gets wrong where it fuses them with the pairs
- * around them: its integer kernel divides by the whole window where {@code ceil_mode} lets it
- * stand out and {@code count_include_pad} is set (results of 7 to 21 dB), and has no dilations at
- * all, so that the model does not load.
+ * around them: its integer kernel divides by the whole window where {@code ceil_mode} lets it stand
+ * out and {@code count_include_pad} is set (results of 7 to 21 dB), and has no dilations at all, so
+ * that the model does not load.
  */
 public final class AveragePools {
   private AveragePools() {}

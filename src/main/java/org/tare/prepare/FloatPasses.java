@@ -69,6 +69,7 @@ public final class FloatPasses {
     OnnxModel inlined = model.copy();
     ConstantNodes.apply(inlined.graph());
     OpsetUpgrade.apply(inlined, types);
+    ConstantNodes.apply(inlined.graph());
     return inlined;
   }
 
@@ -81,20 +82,17 @@ public final class FloatPasses {
    */
   public static OnnxModel prepare(
       OnnxModel model, Options options, Function<OnnxModel, Map<String, TensorType>> types) {
-    OnnxModel prepared = options.equalize() ? model.copyMarked(options.text()) : model.copy();
+    OnnxModel plain = withoutFunctions(model, types);
+    OnnxModel prepared = options.equalize() ? plain.copyMarked(options.text()) : plain.copy();
     // First: the runtime infers fewer shapes where constants are nodes.
     ConstantNodes.apply(prepared.graph());
     SharedConstants.apply(prepared.graph());
-    boolean hadFunctions = prepared.hasFunctions();
     OpsetUpgrade.apply(prepared, types);
-    if (hadFunctions) {
-      ConstantNodes.apply(prepared.graph());
-      SharedConstants.apply(prepared.graph());
-    }
     NoOpCasts.apply(prepared, types);
     PlainPools.apply(prepared.graph());
     FullPads.apply(prepared.graph(), () -> types.apply(prepared));
     EinsumToMatMul.apply(prepared.graph());
+    CancelTransposes.apply(prepared.graph());
     FoldChannelAffine.apply(prepared.graph());
     FuseHardSwish.apply(prepared.graph());
     Map<String, Moments> moments = new HashMap<>();

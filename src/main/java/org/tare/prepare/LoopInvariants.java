@@ -47,8 +47,7 @@ public final class LoopInvariants {
    * @param bodyInputs of its body that do
    * @param bodyOutputs of its body that do
    */
-  private void apply(
-      Node node, int inputs, int bodyInputs, int bodyOutputs, List<Node> written) {
+  private void apply(Node node, int inputs, int bodyInputs, int bodyOutputs, List<Node> written) {
     List<String> values = List.copyOf(node.inputs());
     int scanned = (int) node.intAttribute("num_scan_inputs", 0);
     List<Integer> dropped = new ArrayList<>();

@@ -172,9 +172,9 @@ public final class OpsetUpgrade {
   }
 
   /**
-   * Lets an input of a GroupNormalization, one value for each group, be one for each channel: set 21
-   * reads it so. Of a constant beside a known number of channels the values are repeated; else the
-   * model does it as it runs.
+   * Lets an input of a GroupNormalization, one value for each group, be one for each channel: set
+   * 21 reads it so. Of a constant beside a known number of channels the values are repeated; else
+   * the model does it as it runs.
    */
   private void perChannel(Node node, int input) {
     long groups = node.intAttribute("num_groups", 1);

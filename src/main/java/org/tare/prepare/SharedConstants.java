@@ -11,9 +11,9 @@ import org.tare.onnx.Node;
 import org.tare.onnx.Tensor;
 
 /**
- * Keeps each constant once: readers of an Identity of a constant read the constant itself, and large
- * constants of the same type, shape and bytes become the first of them. Graphs inside of nodes are
- * gone through too; constants that they take from outside keep their names.
+ * Keeps each constant once: readers of an Identity of a constant read the constant itself, and
+ * large constants of the same type, shape and bytes become the first of them. Graphs inside of
+ * nodes are gone through too; constants that they take from outside keep their names.
  */
 public final class SharedConstants {
   /** Of smaller ones, the name says more than the bytes cost. */

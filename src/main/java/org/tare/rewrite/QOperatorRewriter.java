@@ -129,7 +129,7 @@ public final class QOperatorRewriter {
     }
     Tensor scales = graph.constant(of.scale()).orElseThrow();
     long[] shape = scales.shape();
-    String name = graph.freshName(of.integers() + "_z");
+    String name = graph.addedName(of.integers(), "_z");
     graph.addConstant(Tensor.ofQuantized(name, dtype, shape, new int[(int) scales.size()]));
     return name;
   }

@@ -171,7 +171,7 @@ final class QuantizedConstants {
         key(weight, "integers " + Arrays.toString(weight.shape()) + weight.rounding(), qparams),
         () -> {
           weights.put(weight.name(), QuantizedWeight.of(qparams, weight.values().length, false));
-          String name = graph.freshName(weight.name() + "_q");
+          String name = graph.addedName(weight.name(), "_q");
           add(weight, quantized(name, weight, qparams));
           return name;
         });
@@ -194,7 +194,7 @@ final class QuantizedConstants {
     return once(
         key(weight, "scales", qparams),
         () -> {
-          String name = graph.freshName(weight.name() + "_s");
+          String name = graph.addedName(weight.name(), "_s");
           add(weight, Tensor.ofFloats(name, shapeOf(qparams), qparams.scales()));
           return name;
         });
@@ -205,7 +205,7 @@ final class QuantizedConstants {
     return once(
         key(weight, "zero points", qparams),
         () -> {
-          String name = graph.freshName(weight.name() + "_z");
+          String name = graph.addedName(weight.name(), "_z");
           int[] zeroPoints = qparams.channels().stream().mapToInt(QParams::zeroPoint).toArray();
           add(weight, Tensor.ofQuantized(name, qparams.dtype(), shapeOf(qparams), zeroPoints));
           return name;
@@ -217,26 +217,19 @@ final class QuantizedConstants {
   }
 
   /**
-   * The name of the weight as floats again, out of a DequantizeLinear of its integers. It has a zero
-   * point, be it 0: ONNX Runtime 1.29 fuses no Gemm without one, and with the option {@code
+   * The name of the weight as floats again, out of a DequantizeLinear of its integers. It has a
+   * zero point, be it 0: ONNX Runtime 1.29 fuses no Gemm without one, and with the option {@code
    * session.x64quantprecision} 1.32 refuses a stored weight without one.
    */
   String dequantized(Weight weight, ChannelQParams qparams) {
     return once(
-        new Key(
-            graph,
-            weight.name(),
-            "floats " + weight.rounding(),
-            weight.rank(),
-            qparams),
+        new Key(graph, weight.name(), "floats " + weight.rounding(), weight.rank(), qparams),
         () -> {
           List<String> inputs =
               List.of(
-                  integers(weight, qparams),
-                  scales(weight, qparams),
-                  zeroPoints(weight, qparams));
+                  integers(weight, qparams), scales(weight, qparams), zeroPoints(weight, qparams));
           weights.put(weight.name(), QuantizedWeight.of(qparams, weight.values().length, true));
-          String output = graph.freshName(weight.name() + "_dq");
+          String output = graph.addedName(weight.name(), "_dq");
           Node node = Node.of("DequantizeLinear", "", inputs, List.of(output));
           if (qparams.isPerChannel()) {
             node.setInt("axis", qparams.axis());

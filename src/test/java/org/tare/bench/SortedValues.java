@@ -5,8 +5,8 @@ import org.tare.quant.QParams;
 
 /**
  * All values in ascending order, with the sums up to each, and those of the squares. The squared
- * error of qparams is then a sum over their levels, and not over the values: the same number but for
- * roundings, in a thousandth of the time.
+ * error of qparams is then a sum over their levels, and not over the values: the same number but
+ * for roundings, in a thousandth of the time.
  */
 final class SortedValues {
   private final float[] values;
@@ -43,8 +43,7 @@ final class SortedValues {
     double sum = 0;
     for (int level = q.quantMin(); level <= q.quantMax(); level++) {
       double steps = level - (double) q.zeroPoint();
-      int next =
-          level == q.quantMax() ? values.length : upTo((steps + 0.5) * q.scale(), first);
+      int next = level == q.quantMax() ? values.length : upTo((steps + 0.5) * q.scale(), first);
       double place = steps * q.scale();
       sum +=
           squares[next]

@@ -127,8 +127,7 @@ class ConstantFoldingTest {
           shape.add(size);
         }
         case 6 -> {
-          List<Integer> order =
-              new ArrayList<>(IntStream.range(0, shape.size()).boxed().toList());
+          List<Integer> order = new ArrayList<>(IntStream.range(0, shape.size()).boxed().toList());
           Collections.shuffle(order, random);
           node(
               "Transpose",
@@ -185,7 +184,8 @@ class ConstantFoldingTest {
     Graph folded = ConstantFolding.apply(model, "test").graph();
     assertEquals(List.of("Identity"), operators(folded), "seed " + seed);
     Tensor found = folded.constant(folded.nodes().get(0).input(0)).orElseThrow();
-    Values expected = TestModel.run(model, Map.of("x", new Values(new long[] {1}, new float[1]))).get("y");
+    Values expected =
+        TestModel.run(model, Map.of("x", new Values(new long[] {1}, new float[1]))).get("y");
     assertArrayEquals(expected.shape(), found.shape(), "seed " + seed);
     float[] floats = found.floats();
     for (int i = 0; i < floats.length; i++) {
@@ -301,8 +301,7 @@ class ConstantFoldingTest {
         TestModel.opset(13)
             .input("x", -1, 3)
             .constant("w", new long[] {2, 3}, given)
-            .initializer(
-                Tensor.ofBytes("yes", ElementType.BOOL, new long[0], new byte[] {1}))
+            .initializer(Tensor.ofBytes("yes", ElementType.BOOL, new long[0], new byte[] {1}))
             .node("Transpose", List.of("w"), List.of("turned"))
             .node(
                 "If",
@@ -368,7 +367,11 @@ class ConstantFoldingTest {
         folded.graph().nodes().stream().filter(n -> n.opType().equals("Loop")).findFirst().get();
     assertEquals(List.of("n", "", "x"), loop.inputs());
     assertEquals(List.of("y"), loop.outputs());
-    Node product = folded.graph().allNodes().stream().filter(n -> n.opType().equals("MatMul")).findFirst().get();
+    Node product =
+        folded.graph().allNodes().stream()
+            .filter(n -> n.opType().equals("MatMul"))
+            .findFirst()
+            .get();
     assertEquals(List.of("h", "w"), product.inputs());
     Map<String, Values> rows = Map.of("x", new Values(new long[] {1, 3}, new float[] {1, -2, 3}));
     Map<String, Values> expected = TestModel.run(original, rows);
@@ -451,7 +454,9 @@ class ConstantFoldingTest {
     Graph graph = fold(model.output("d", -1, -1));
     assertFalse(operators(graph).contains("Identity"));
     long matrices =
-        graph.constants().stream().filter(t -> Arrays.equals(t.shape(), new long[] {30, 30})).count();
+        graph.constants().stream()
+            .filter(t -> Arrays.equals(t.shape(), new long[] {30, 30}))
+            .count();
     // What is read inside of a node keeps its name.
     assertEquals(isCaptured ? 2 : 1, matrices);
   }

@@ -48,8 +48,7 @@ class FirstRunTest {
   }
 
   private static Map<String, InputTensor> row(float... values) {
-    ByteBuffer bytes =
-        ByteBuffer.allocateDirect(4 * values.length).order(ByteOrder.nativeOrder());
+    ByteBuffer bytes = ByteBuffer.allocateDirect(4 * values.length).order(ByteOrder.nativeOrder());
     bytes.asFloatBuffer().put(values);
     return Map.of("x", new InputTensor(ElementType.FLOAT32, new long[] {1, values.length}, bytes));
   }
@@ -62,8 +61,7 @@ class FirstRunTest {
 
   @Test
   void modelThatStopsNamesTheNode() {
-    TareException e =
-        assertThrows(TareException.class, () -> check(forColumns(7), forAll()));
+    TareException e = assertThrows(TareException.class, () -> check(forColumns(7), forAll()));
     assertEquals(TareException.Kind.BAD_INPUT, e.kind());
     String begin =
         "Cannot give out the quantized m.onnx: the float model runs in ONNX Runtime "
@@ -121,7 +119,15 @@ class FirstRunTest {
   @ParameterizedTest
   @EnumSource(
       names = {
-        "FLOAT32", "FLOAT64", "FLOAT16", "BFLOAT16", "INT64", "INT32", "INT16", "INT8", "UINT8",
+        "FLOAT32",
+        "FLOAT64",
+        "FLOAT16",
+        "BFLOAT16",
+        "INT64",
+        "INT32",
+        "INT16",
+        "INT8",
+        "UINT8",
         "BOOL"
       })
   void everyTypeOfInputIsMade(ElementType type) {

@@ -62,6 +62,33 @@ public final class TestModel {
     return this;
   }
 
+  /** A float32 input whose sizes are numbers or names. */
+  public TestModel namedInput(String name, String... sizes) {
+    graph.addInput(named(name, sizes));
+    return this;
+  }
+
+  /** A float32 output whose sizes are numbers or names. */
+  public TestModel namedOutput(String name, String... sizes) {
+    graph.addOutput(named(name, sizes));
+    return this;
+  }
+
+  private static ValueInfoProto named(String name, String... sizes) {
+    ValueInfoProto.Builder info = info(name, ElementType.FLOAT32).toBuilder();
+    for (String size : sizes) {
+      TensorShapeProto.Dimension.Builder dim = TensorShapeProto.Dimension.newBuilder();
+      info.getTypeBuilder()
+          .getTensorTypeBuilder()
+          .getShapeBuilder()
+          .addDim(
+              Character.isDigit(size.charAt(0))
+                  ? dim.setDimValue(Long.parseLong(size))
+                  : dim.setDimParam(size));
+    }
+    return info.build();
+  }
+
   public TestModel output(String name, long... shape) {
     graph.addOutput(info(name, ElementType.FLOAT32, shape));
     return this;

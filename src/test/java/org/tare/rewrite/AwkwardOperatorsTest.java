@@ -106,8 +106,13 @@ class AwkwardOperatorsTest {
 
   @ParameterizedTest
   @CsvSource({
-    "18, constant, 4", "18, reflect, 4", "18, edge, 4", "19, edge, 4", "21, constant, 4",
-    "21, reflect, 5", "18, edge, 3"
+    "18, constant, 4",
+    "18, reflect, 4",
+    "18, edge, 4",
+    "19, edge, 4",
+    "21, constant, 4",
+    "21, reflect, 5",
+    "18, edge, 3"
   })
   void padsOfSomeAxesAreWrittenInFull(int opset, String mode, int rank) {
     for (Form form : Form.values()) {
@@ -190,11 +195,29 @@ class AwkwardOperatorsTest {
     for (TestModel model :
         List.of(
             pooled(
-                17, "kernel_shape", THREE, "strides", TWO, "pads", new long[] {1, 1, 1, 1},
-                "ceil_mode", 1L, "count_include_pad", 1L),
+                17,
+                "kernel_shape",
+                THREE,
+                "strides",
+                TWO,
+                "pads",
+                new long[] {1, 1, 1, 1},
+                "ceil_mode",
+                1L,
+                "count_include_pad",
+                1L),
             pooled(
-                21, "kernel_shape", THREE, "strides", TWO, "pads", new long[] {1, 1, 1, 1},
-                "ceil_mode", 1L, "count_include_pad", 1L),
+                21,
+                "kernel_shape",
+                THREE,
+                "strides",
+                TWO,
+                "pads",
+                new long[] {1, 1, 1, 1},
+                "ceil_mode",
+                1L,
+                "count_include_pad",
+                1L),
             pooled(19, "kernel_shape", TWO, "dilations", TWO),
             pooled(21, "kernel_shape", TWO, "dilations", new long[] {1, 2}, "ceil_mode", 1L))) {
       for (Backend backend : List.of(Backend.ONNXRUNTIME_CPU, Backend.ONEDNN)) {
@@ -226,14 +249,33 @@ class AwkwardOperatorsTest {
     for (TestModel model :
         List.of(
             pooled(
-                17, "kernel_shape", THREE, "strides", TWO, "ceil_mode", 1L, "count_include_pad",
+                17,
+                "kernel_shape",
+                THREE,
+                "strides",
+                TWO,
+                "ceil_mode",
+                1L,
+                "count_include_pad",
                 1L),
             pooled(17, "kernel_shape", THREE, "strides", THREE, "ceil_mode", 1L),
             pooled(
-                17, "kernel_shape", THREE, "auto_pad", "VALID", "ceil_mode", 1L,
-                "count_include_pad", 1L),
+                17,
+                "kernel_shape",
+                THREE,
+                "auto_pad",
+                "VALID",
+                "ceil_mode",
+                1L,
+                "count_include_pad",
+                1L),
             pooled(
-                17, "kernel_shape", THREE, "pads", new long[] {1, 1, 1, 1}, "count_include_pad",
+                17,
+                "kernel_shape",
+                THREE,
+                "pads",
+                new long[] {1, 1, 1, 1},
+                "count_include_pad",
                 1L),
             pooled(19, "kernel_shape", TWO, "dilations", new long[] {1, 1}))) {
       OnnxModel quantized = assertClose(model, image(2, 3, 16, 16), STATIC, Form.QOPERATOR, 30);
@@ -261,8 +303,8 @@ class AwkwardOperatorsTest {
   @ValueSource(ints = {4, 64, 576})
   void softmaxHasTheRangeThatWasObserved(int places) {
     long side = Math.round(Math.sqrt(places));
-    Map<String, Values> x = Map.of("x", new Values(new long[] {4, 3, side, side},
-        small(random(5, 4, 3, side, side))));
+    Map<String, Values> x =
+        Map.of("x", new Values(new long[] {4, 3, side, side}, small(random(5, 4, 3, side, side))));
     for (Form form : Form.values()) {
       OnnxModel quantized = assertClose(heat(places), x, STATIC, form, 28);
       float scale = quantized.graph().floatConstant("s_s").orElseThrow()[0];

@@ -3,6 +3,7 @@ package org.tare.spark.rows;
 import java.io.Serializable;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.tare.TareException;
 import org.tare.spark.rows.images.Picture;
 
@@ -20,6 +21,10 @@ import org.tare.spark.rows.images.Picture;
  * @param image the column holds PNG or JPEG files
  * @param resize height and width of the image, or one number for its shorter side; empty for none
  * @param crop height and width cut from the middle, or one number for both; empty for none
+ * @param value what the model reads in every row, in place of a column: one number for all places,
+ *     or one for each; empty for a column
+ * @param axis the axis of the model's input that counts the rows of a batch, or {@link #NO_AXIS} if
+ *     all rows share the input; empty for what the model shows
  */
 public record InputSpec(
     Optional<String> column,
@@ -31,7 +36,12 @@ public record InputSpec(
     boolean channelsLast,
     boolean image,
     List<Integer> resize,
-    List<Integer> crop) {
+    List<Integer> crop,
+    List<Double> value,
+    OptionalInt axis) {
+  /** No axis counts rows. */
+  public static final int NO_AXIS = -1;
+
   /** The longest side of an image, in pixels. */
   public static final int LONGEST_SIDE = 65_536;
 
@@ -52,6 +62,7 @@ public record InputSpec(
     std = List.copyOf(std);
     resize = List.copyOf(resize);
     crop = List.copyOf(crop);
+    value = List.copyOf(value);
     checkSides("resize", resize);
     checkSides("crop", crop);
   }
@@ -68,7 +79,9 @@ public record InputSpec(
         false,
         false,
         List.of(),
-        List.of());
+        List.of(),
+        List.of(),
+        OptionalInt.empty());
   }
 
   private static void checkSides(String field, List<Integer> sides) {
@@ -101,6 +114,11 @@ public record InputSpec(
     /** Whether values stay as they are. */
     boolean keepsValues() {
       return scale == 1 && all(mean, 0) && all(std, 1);
+    }
+
+    /** Whether nothing is said of how the column's values are changed. */
+    boolean isPlain() {
+      return keepsValues() && !channelsLast && resize.length == 0 && crop.length == 0;
     }
 
     private static boolean all(double[] values, double expected) {

@@ -63,6 +63,10 @@ final class RowDecoder {
   RowTensor[] decode(Row row) throws BadRow {
     for (int i = 0; i < tensors.length; i++) {
       InputBinding binding = bindings.get(i);
+      if (!binding.hasColumn()) {
+        write(binding, readers[i].readValue(), tensors[i]);
+        continue;
+      }
       if (row.isNullAt(binding.index())) {
         throw binding.bad("is null");
       }
