@@ -41,7 +41,9 @@ public final class Graph {
   private List<Node> nodes;
   private final Map<String, Tensor> initializers = new LinkedHashMap<>();
 
-  /** Values of inputs that a caller may leave out. They are no constants: a caller may give others. */
+  /**
+   * Values of inputs that a caller may leave out. They are no constants: a caller may give others.
+   */
   private final Map<String, Tensor> defaults = new LinkedHashMap<>();
 
   private final List<ValueInfoProto> inputs = new ArrayList<>();

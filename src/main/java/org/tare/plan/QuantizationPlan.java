@@ -146,8 +146,7 @@ public final class QuantizationPlan {
   private void visit(Node node) {
     QConfig config = mapping.of(node.opType(), node.label(), node.output(0));
     Optional<OpRule> rule = OpRule.of(node);
-    Optional<String> replaceable =
-        node.inputs().stream().filter(graph::hasDefault).findFirst();
+    Optional<String> replaceable = node.inputs().stream().filter(graph::hasDefault).findFirst();
     if (replaceable.isPresent()) {
       if (touchesFloats(node)) {
         stayFloat(node, replaceable(replaceable.get()));

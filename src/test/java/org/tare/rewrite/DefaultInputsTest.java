@@ -79,8 +79,7 @@ class DefaultInputsTest {
   @MethodSource("ways")
   void callersMayReplaceThemAsBefore(Mode mode, Form form, Backend backend) {
     OnnxModel original = model().read();
-    QConfigMapping mapping =
-        new QConfigMapping(mode, backend, backend.standard(mode), List.of());
+    QConfigMapping mapping = new QConfigMapping(mode, backend, backend.standard(mode), List.of());
     QuantizedModel quantized = TestModel.quantize(original, ROWS, mapping, form);
     assertFalse(quantized.weights().isEmpty(), "the other weights are quantized");
     assertEquals(List.of("x"), quantized.model().graph().inputNames());
@@ -92,8 +91,7 @@ class DefaultInputsTest {
         quantized.floatNodes().stream()
             .anyMatch(
                 node ->
-                    node.reason()
-                        .startsWith("\"mix\" is an input of the model with a default")),
+                    node.reason().startsWith("\"mix\" is an input of the model with a default")),
         quantized.floatNodes().toString());
     Map<String, Values> given = new HashMap<>();
     assertClose(original, quantized.model(), given);
@@ -125,8 +123,7 @@ class DefaultInputsTest {
             List.of());
     Path file = folder.resolve("m.onnx");
     TestModel.quantize(original, ROWS, mapping).model().write(file);
-    assertEquals(
-        TestModel.inputsOf(original), TestModel.inputsOf(OnnxModel.read(file)));
+    assertEquals(TestModel.inputsOf(original), TestModel.inputsOf(OnnxModel.read(file)));
     assertEquals(
         List.of("gain", "x", "shift", "mix"),
         TestModel.inputsOf(original).keySet().stream().toList());
