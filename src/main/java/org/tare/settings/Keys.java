@@ -588,7 +588,8 @@ public final class Keys {
   }
 
   private static void band(List<Key> keys, String name, String what, Band limits) {
-    keys.add(limit("drift.warn." + name, limits.warn(), what + " from which a tensor moved a little"));
+    keys.add(
+        limit("drift.warn." + name, limits.warn(), what + " from which a tensor moved a little"));
     keys.add(limit("drift.fail." + name, limits.fail(), what + " from which a tensor moved"));
   }
 
