@@ -69,7 +69,12 @@ public final class Keys {
   private static void files(List<Key> keys) {
     Group group = Group.FILES;
     keys.add(Key.text(group, "model", "", "the float32 ONNX model"));
-    keys.add(Key.text(group, "quantized", "", "the quantized ONNX model, or for drift the output folder that holds it"));
+    keys.add(
+        Key.text(
+            group,
+            "quantized",
+            "",
+            "the quantized ONNX model, or for drift the output folder that holds it"));
     keys.add(Key.text(group, "state", "", "the calibration state to quantize from"));
     keys.add(Key.text(group, "output", "", "the folder that the results are written to"));
     keys.add(
@@ -583,7 +588,8 @@ public final class Keys {
   }
 
   private static void band(List<Key> keys, String name, String what, Band limits) {
-    keys.add(limit("drift.warn." + name, limits.warn(), what + " from which a tensor moved a little"));
+    keys.add(
+        limit("drift.warn." + name, limits.warn(), what + " from which a tensor moved a little"));
     keys.add(limit("drift.fail." + name, limits.fail(), what + " from which a tensor moved"));
   }
 
