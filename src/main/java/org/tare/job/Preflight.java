@@ -14,6 +14,7 @@ import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
+import org.tare.spark.tasks.EvaluationJob;
 
 /**
  * Looks at everything that a run will need before anything is computed: opens the tables, binds
@@ -50,6 +51,9 @@ public final class Preflight {
     }
     context.rows().mask(List.copyOf(inputs.keySet()));
     Set<String> notes = new LinkedHashSet<>();
+    if (validation.isPresent()) {
+      EvaluationJob.checkOutputs(model.name(), model.original(), model.types());
+    }
     JobContext checked = context;
     if (data.isPresent()) {
       checked = check(checked, "calibrate", model, inputs, data.get(), Optional.empty(), by, notes);
@@ -99,7 +103,7 @@ public final class Preflight {
 
   /** A free batch axis may be declared where the model was traced with one row. */
   private static JobContext probed(JobContext context, FloatModel model, BoundTable table) {
-    try (TemporaryModel temporary = TemporaryModel.of(model.original());
+    try (TemporaryModel temporary = TemporaryModel.of(model.prepared());
         ModelSession session = ModelSession.open(temporary.file(), model.name(), 1)) {
       try {
         table.probe(batch -> run(session, batch, 2));

@@ -56,19 +56,21 @@ public final class FloatPasses {
   }
 
   /**
-   * The model with its own functions in the place of their calls: a copy if it has any.
+   * A copy of the model with the nodes of its own functions in the place of their calls, in operator
+   * set {@value OnnxModel#MINIMUM_OPSET} or a newer one; a model without functions as it is.
    *
-   * @param types as of {@link #prepare(OnnxModel, Options, Function)}
+   * @param types as {@link #prepare} takes it
    */
   public static OnnxModel withoutFunctions(
       OnnxModel model, Function<OnnxModel, Map<String, TensorType>> types) {
     if (!model.hasFunctions()) {
       return model;
     }
-    OnnxModel plain = model.copy();
-    OpsetUpgrade.apply(plain, types);
-    ConstantNodes.apply(plain.graph());
-    return plain;
+    OnnxModel inlined = model.copy();
+    ConstantNodes.apply(inlined.graph());
+    OpsetUpgrade.apply(inlined, types);
+    ConstantNodes.apply(inlined.graph());
+    return inlined;
   }
 
   /**
@@ -90,6 +92,7 @@ public final class FloatPasses {
     PlainPools.apply(prepared.graph());
     FullPads.apply(prepared.graph(), () -> types.apply(prepared));
     EinsumToMatMul.apply(prepared.graph());
+    CancelTransposes.apply(prepared.graph());
     FoldChannelAffine.apply(prepared.graph());
     FuseHardSwish.apply(prepared.graph());
     Map<String, Moments> moments = new HashMap<>();

@@ -27,6 +27,10 @@ import org.tare.quant.DType;
  * of them. Graphs inside of If, Loop and Scan are rewritten too.
  */
 final class DataFreeRewriter {
+  /** Their weights are made floats again in each run. */
+  private static final String SLOWER =
+      ", and with stored integers it is slower: name it in quantize.overrides for a smaller file";
+
   private final QConfigMapping mapping;
   private final Mode mode;
   private final boolean standardOnly;
@@ -122,14 +126,25 @@ final class DataFreeRewriter {
 
   private Optional<String> rewrite(
       Node node, QConfig config, IntegerProducts products, StoredWeights stored) {
-    if (mode != Mode.DYNAMIC || !Operators.DYNAMIC_INTEGERS.contains(node.opType())) {
+    if (mode != Mode.DYNAMIC) {
       return stored.rewrite(node, config);
     }
-    Optional<String> why = products.rewrite(node, config.withWeightType(DType.INT8));
+    boolean hasIntegers = Operators.DYNAMIC_INTEGERS.contains(node.opType());
+    Optional<String> why =
+        hasIntegers
+            ? products.rewrite(node, config.withWeightType(DType.INT8))
+            : Optional.of("it has no integer kernel");
     if (why.isEmpty()) {
       return why;
     }
+    boolean isSlower = node.isStandard() && Operators.RECURRENT.contains(node.opType());
+    if (isSlower && !mapping.asksFor(node.opType(), node.label(), node.output(0))) {
+      return why.map(reason -> reason + SLOWER);
+    }
     Optional<String> obstacle = stored.rewrite(node, config);
+    if (!hasIntegers) {
+      return obstacle;
+    }
     if (obstacle.isEmpty()) {
       floatNodes.add(
           new FloatNode(

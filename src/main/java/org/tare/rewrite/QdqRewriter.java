@@ -146,7 +146,7 @@ public final class QdqRewriter {
    */
   private void writeApart(Node node) {
     String result = node.output(0);
-    String own = graph.freshName(result + "_u");
+    String own = graph.addedName(result, "_u");
     node.setOutput(0, own);
     written.add(node);
     write(Node.of("Max", "", List.of(own), List.of(result)), List.of(result));

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Encoders;
@@ -80,12 +81,8 @@ public final class EvaluationJob {
   /** Evaluates. */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
     long started = System.nanoTime();
+    checkOutputs(request.label(), request.floatModel(), request.types());
     List<String> outputs = outputs(request.floatModel(), request.types());
-    if (outputs.isEmpty()) {
-      throw TareException.badInput(
-          "Cannot evaluate %s: no output of it is float32, and only those are compared",
-          request.label());
-    }
     String description = "evaluate " + request.label() + ": compare " + outputs.size() + " outputs";
     try (SessionSettings settings = new SessionSettings(spark);
         JobLabel job = new JobLabel(spark, description)) {
@@ -137,6 +134,39 @@ public final class EvaluationJob {
     }
     partials.sort(Comparator.comparingInt(Partial::partition));
     return merge(request, table.source(), partials, outputs, started);
+  }
+
+  /**
+   * Checks that there is something to compare.
+   *
+   * @throws TareException if no output is a float32 tensor
+   */
+  public static void checkOutputs(String label, OnnxModel model, Map<String, TensorType> types) {
+    if (!outputs(model, types).isEmpty()) {
+      return;
+    }
+    String all =
+        model.graph().outputNames().stream()
+            .map(
+                name ->
+                    "\""
+                        + name
+                        + "\" is "
+                        + (isTensor(types.get(name)) ? types.get(name) : "a sequence or a map"))
+            .collect(Collectors.joining(", "));
+    boolean hasZipMap =
+        model.graph().nodes().stream().anyMatch(node -> node.opType().equals("ZipMap"));
+    throw TareException.badInput(
+        "Cannot evaluate %s: no output of it is float32, and only those are compared: %s; %s",
+        label,
+        all,
+        hasZipMap
+            ? "make the float32 tensor that ZipMap reads an output, or leave the validation out"
+            : "leave the validation out");
+  }
+
+  private static boolean isTensor(TensorType type) {
+    return type != null && type.elementType() != ElementType.OTHER;
   }
 
   /** The outputs that are compared: float32 tensors. */
