@@ -18,18 +18,41 @@ and on its executors; nothing of a table or a model passes through Python.
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Sequence, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Union,
+)
 
 from tare._bridge import Bridge, TareError
-from tare._calls import Calibrate, Call, Evaluate, Merge, Observe, Quantize, Run
+from tare._calls import (
+    Calibrate,
+    Call,
+    CheckDrift,
+    Evaluate,
+    Merge,
+    Observe,
+    Quantize,
+    Recalibrate,
+    Run,
+)
 from tare._results import (
     Calibration,
+    DriftCheck,
     DryRun,
     Evaluation,
     Inspection,
     Observation,
     Quantized,
+    Recalibration,
     Result,
     RunResult,
     State,
@@ -43,6 +66,8 @@ __all__ = [
     "Calibrate",
     "Calibration",
     "Call",
+    "CheckDrift",
+    "DriftCheck",
     "DryRun",
     "Evaluate",
     "Evaluation",
@@ -52,6 +77,8 @@ __all__ = [
     "Observe",
     "Quantize",
     "Quantized",
+    "Recalibrate",
+    "Recalibration",
     "Result",
     "Run",
     "RunResult",
@@ -135,6 +162,40 @@ class Tare:
         """Calibrates, quantizes and, if there are rows for it, evaluates."""
         return Run(self._bridge, self._call(self._java.run, model))
 
+    def recalibrate(self, model: PathLike) -> Recalibrate:
+        """Compares new rows with what a deployed model was calibrated on; makes it anew if needed."""
+        return Recalibrate(self._bridge, self._call(self._java.recalibrate, model))
+
+    def rollback(self, output: PathLike, to: Optional[str] = None) -> str:
+        """Brings a former version of a deployed output back.
+
+        Args:
+            to: the version; the last one before what is deployed if it is not said.
+
+        Returns:
+            The version that is deployed now.
+        """
+        call = self._call(self._java.rollback, output)
+        if to is not None:
+            self._call(call.to, to)
+        return self._call(call.run)
+
+    def window(self, store: PathLike, length: str, as_of: str) -> State:
+        """The sum of the slices of days in a row, from a state store.
+
+        Args:
+            length: as ``7d``.
+            as_of: the last day, as ``2026-11-25``.
+        """
+        states = self._call(self._java.states, store)
+        return State(self._bridge, self._call(states.window, length, as_of).state())
+
+    def states(self, store: PathLike) -> List[Dict[str, Any]]:
+        """The slices of a state store; one that is not there yet has none."""
+        states = self._call(self._java.states, store)
+        listed = self._bridge.jvm.org.tare.States.toJson(states.list())
+        return json.loads(listed)["states"]
+
     def observe(self, rows: Union[DataFrame, PathLike]) -> Observe:
         """Observes columns of a table, without a model.
 
@@ -142,6 +203,15 @@ class Tare:
             rows: a DataFrame, or the path of files.
         """
         return Observe(self._bridge, self._call(self._java.observe, self._bridge.rows(rows)))
+
+    def drift(self, reference: Union[State, PathLike]) -> CheckDrift:
+        """Compares what is observed now with a reference.
+
+        Args:
+            reference: a state, or the path of its file.
+        """
+        java = reference._java if isinstance(reference, State) else reference
+        return CheckDrift(self._bridge, self._call(self._java.drift, java))
 
     def read_state(self, file: PathLike) -> State:
         """The calibration state in a file.

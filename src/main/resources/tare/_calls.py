@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Sequence, TypeVar, Union, overload
 from tare._bridge import Bridge, TareError
 from tare._results import (
     Calibration,
+    DriftCheck,
     DryRun,
     Evaluation,
     Observation,
     Quantized,
+    Recalibration,
     Result,
     RunResult,
     State,
@@ -121,6 +123,13 @@ class Calibrate(Call):
         """Calibrates on so many of the rows, or on a share of them: ``0.1``."""
         return self.set("data.sample", rows)
 
+    def store(self, folder: PathLike, slice: str) -> Calibrate:
+        """Keeps the state in a store too, as a slice such as ``2026-11-25``.
+
+        The same slice of the same data again computes nothing.
+        """
+        return self.set({"store.path": folder, "store.slice": slice})
+
     def by(self, *columns: str) -> Calibrate:
         """Columns; each combination of their values gets a state of its own, in the same pass."""
         return self.set("calibrate.by", columns)
@@ -143,6 +152,18 @@ class Quantize(Call):
         java = observed._java if isinstance(observed, State) else observed
         self._bridge.call(self._java.state, java)
         return self
+
+    def store(self, folder: PathLike) -> Quantize:
+        """A state store, of which ``window`` or ``slice`` says what."""
+        return self.set("store.path", folder)
+
+    def window(self, length: str, as_of: str) -> Quantize:
+        """The slices of days in a row: ``window("7d", "2026-11-25")``."""
+        return self.set({"store.window": length, "store.as-of": as_of})
+
+    def slice(self, name: str) -> Quantize:
+        """One slice of the store."""
+        return self.set("store.slice", name)
 
     def mode(self, mode: str) -> Quantize:
         """When activations become integers: ``static``, ``dynamic`` or ``weight-only``."""
@@ -224,6 +245,50 @@ class Run(Call):
         return RunResult(self._bridge, self._run())
 
 
+class Recalibrate(Call):
+    """A recalibration to be: looks whether new data moved, and deploys a better model if so.
+
+    The same run again changes nothing. Of two at once, one does it.
+    """
+
+    def data(self, rows: Union[DataFrame, PathLike]) -> Recalibrate:
+        """The new rows."""
+        return self._rows("data", rows)
+
+    def validation(self, rows: Union[DataFrame, PathLike]) -> Recalibrate:
+        """The rows to evaluate the candidate and the deployed model on."""
+        return self._rows("validation", rows)
+
+    def label(self, column: str) -> Recalibrate:
+        """The column of class numbers in the validation rows."""
+        return self.set("validation.label", column)
+
+    def store(self, folder: PathLike, slice: str) -> Recalibrate:
+        """The state store, and the slice of it that the new rows are."""
+        return self.set({"store.path": folder, "store.slice": slice})
+
+    def window(self, length: str, as_of: str) -> Recalibrate:
+        """The days whose states make the candidate: ``window("7d", "2026-11-25")``."""
+        return self.set({"store.window": length, "store.as-of": as_of})
+
+    def metric(self, name: str, margin: float = 0.0) -> Recalibrate:
+        """By what the candidate must be better, and by how much."""
+        return self.set({"recalibrate.metric": name, "recalibrate.margin": margin})
+
+    def force(self) -> Recalibrate:
+        """Makes a candidate though nothing moved, and though the same run was made before."""
+        return self.set("recalibrate.force", True)
+
+    def run(self) -> Recalibration:
+        """Recalibrates.
+
+        Raises:
+            TareError: if something is wrong that the caller can act on; then what is deployed is as
+                it was.
+        """
+        return Recalibration(self._bridge, self._run())
+
+
 class Observe(Call):
     """An observation of columns to be."""
 
@@ -246,6 +311,44 @@ class Observe(Call):
             TareError: if there is no such column, or it holds no numbers.
         """
         return Observation(self._bridge, self._run())
+
+
+class CheckDrift(Call):
+    """A check of drift to be: a state against another one, or against rows, observed first."""
+
+    def current(self, observed: Union[State, PathLike]) -> CheckDrift:
+        """What was observed now: a state or its file; or files with rows."""
+        java = observed._java if isinstance(observed, State) else observed
+        self._bridge.call(self._java.current, java)
+        return self
+
+    def data(self, rows: Union[DataFrame, PathLike]) -> CheckDrift:
+        """Rows, which are observed: by the reference's model, or as columns if it has none."""
+        if isinstance(rows, (str, os.PathLike)):
+            return self.current(rows)
+        return self._rows("data", rows)
+
+    def model(self, file: PathLike) -> CheckDrift:
+        """The float model, where rows are to be observed."""
+        return self.set("model", file)
+
+    def inputs_only(self) -> CheckDrift:
+        """Observes and compares the model's inputs alone: the model is not run."""
+        return self.set("drift.inputs-only", True)
+
+    def quantized(self, deployed: Union[Quantized, PathLike]) -> CheckDrift:
+        """The deployed model: what ``quantize`` gave, an output folder or an ONNX file."""
+        java = deployed._java if isinstance(deployed, Quantized) else deployed
+        self._bridge.call(self._java.quantized, java)
+        return self
+
+    def run(self) -> DriftCheck:
+        """Compares.
+
+        Raises:
+            TareError: if the states are of different models, or hold nothing to compare.
+        """
+        return DriftCheck(self._bridge, self._run())
 
 
 class Merge:

@@ -62,6 +62,11 @@ class Result:
         return self._dict
 
     @property
+    def unmet(self) -> List[str]:
+        """What the quality gate asks for and is not met; then nothing was published."""
+        return list(self._java.unmet())
+
+    @property
     def warnings(self) -> List[str]:
         """What was done otherwise than one may think, in a sentence each."""
         return list(self._java.warnings())
@@ -96,6 +101,26 @@ class Calibration(Result):
         return self._java.skippedRows()
 
 
+class Recalibration(Result):
+    """What came of a recalibration, and why."""
+
+    @property
+    def outcome(self) -> str:
+        """``first``, ``published``, ``unchanged``, ``not-better``, ``gate-not-met``,
+        ``done-before`` or ``busy``."""
+        return self._java.outcome().id()
+
+    @property
+    def why(self) -> str:
+        """The reason, in a sentence."""
+        return self._java.why()
+
+    @property
+    def moved(self) -> bool:
+        """Whether the new rows are not what the deployed model was calibrated on."""
+        return self._java.moved()
+
+
 class Quantized(Result):
     """A quantized model with how it came about."""
 
@@ -110,12 +135,12 @@ class Quantized(Result):
         return self._java.sizeBytes()
 
     def write(self, folder: PathLike) -> None:
-        """Writes model, qparams, report and result into a new folder, as the session reaches files.
+        """Writes model, qparams, report and result into a new folder, on any file system that the session reaches.
 
         Raises:
             TareError: if the folder exists, or cannot be written.
         """
-        self._bridge.call(self._java.write, folder, self._bridge.hadoop())
+        self._bridge.call(self._java.write, folder)
 
 
 class Evaluation(Result):
@@ -177,6 +202,30 @@ class Observation(Result):
     def __str__(self) -> str:
         """The qparams, a line each."""
         return "\n".join(str(one) for one in self.qparams)
+
+
+class DriftCheck(Result):
+    """How far what is observed now is from a reference."""
+
+    @property
+    def verdict(self) -> str:
+        """Of the whole, the gravest of its tensors': stable, moved-a-little or moved."""
+        return self._java.verdict().id()
+
+    @property
+    def effect(self) -> float:
+        """The largest effect of a tensor, in standard deviations."""
+        return self._java.report().effect()
+
+    @property
+    def tensors(self) -> List[Dict[str, Any]]:
+        """The figures of each tensor, the gravest first; those of ``result.json``."""
+        return self.to_dict()["drift"]["tensors"]
+
+    @property
+    def state(self) -> State:
+        """What was observed now."""
+        return State(self._bridge, self._java.state())
 
 
 class Inspection:

@@ -3,11 +3,13 @@ package org.tare;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.job.CalibrationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
+import org.tare.job.NothingToQuantize;
 import org.tare.job.Preflight;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.Warnings;
@@ -16,6 +18,8 @@ import org.tare.settings.QuantizeSettings;
 import org.tare.settings.RunSettings;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.tasks.CalibrationJob;
+import org.tare.stats.CalibrationState;
+import org.tare.store.states.StateStore;
 
 /** A calibration to be: runs a float model over rows on the executors and merges what it holds. */
 public final class Calibrate extends Call<Calibrate> {
@@ -49,6 +53,16 @@ public final class Calibrate extends Call<Calibrate> {
   }
 
   /**
+   * Keeps the state in a store too. The same slice of the same data again computes nothing.
+   *
+   * @param folder of the store, which is made if it is not there
+   * @param slice as {@code 2026-11-25}
+   */
+  public Calibrate store(String folder, String slice) {
+    return set("store.path", folder).set("store.slice", slice);
+  }
+
+  /**
    * Calibrates.
    *
    * @throws TareException if the rows do not fit the model, the output cannot be written, or there
@@ -61,29 +75,37 @@ public final class Calibrate extends Call<Calibrate> {
     FloatModel model = readModel(options);
     DataSource data = requireTable("data", "calibrate on");
     Optional<Publication> output = Publication.check(this);
-    JobContext context = context();
-    List<String> warnings =
-        new ArrayList<>(
-            Preflight.check(
-                context, model, Optional.of(data), Optional.empty(), Optional.empty(), by()));
+    Preflight.Checked checked =
+        Preflight.check(
+            context(), model, Optional.of(data), Optional.empty(), Optional.empty(), by());
+    JobContext context = checked.context();
+    List<String> warnings = new ArrayList<>(checked.notes());
+    CalibrationRun how =
+        new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
+    Optional<StoreTarget> target = StoreTarget.of(tare(), settings(), how, model, data);
+    Optional<StateStore.Added> filled = target.flatMap(StoreTarget::filled);
     CalibrationJob.Result observed =
-        Lineages.add(
-            new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections())
-                .run(model, data),
-            tare(),
-            settings(),
-            model,
-            data);
+        filled.isPresent()
+            ? again(target.get().store().readState(filled.get().entry()))
+            : Lineages.calibrate(how, model, data, tare(), settings());
     warnings.addAll(Warnings.ofNonFinite(observed.state()));
+    Optional<StateStore.Added> added =
+        filled.or(() -> target.map(one -> one.add(observed.state())));
     Calibration calibration =
         new Calibration(
             info.table("data", data)
                 .seconds("calibrate", observed.seconds())
                 .end(Optional.of(model)),
             observed,
+            added,
             warnings);
     output.ifPresent(calibration::publish);
     return calibration;
+  }
+
+  /** The result of a calibration whose state is there already. */
+  private static CalibrationJob.Result again(CalibrationState state) {
+    return new CalibrationJob.Result(state, new TreeMap<>(), 0, "", 0, 0);
   }
 
   @Override
@@ -106,11 +128,12 @@ public final class Calibrate extends Call<Calibrate> {
             .models()
             .readFloat(
                 settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    NothingToQuantize.check(model);
     if (!CalibrationRun.isUseful(options.corrections(), model)) {
       throw TareException.usage(
           "Nothing to calibrate: the mode %s needs no data%s",
           model.mapping().mode().id(),
-          model.mapping().mode() == Mode.DYNAMIC ? " for this model and these settings" : "");
+          model.mapping().mode() != Mode.WEIGHT_ONLY ? " for this model and these settings" : "");
     }
     return model;
   }

@@ -4,20 +4,28 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 import org.tare.report.ReportData.Fact;
 import org.tare.spark.tasks.CalibrationJob;
 import org.tare.stats.CalibrationState;
+import org.tare.store.states.StateStore;
 
 /** What a calibration gave. */
 public final class Calibration implements Result {
   private final Provenance provenance;
   private final CalibrationJob.Result observed;
+  private final Optional<StateStore.Added> added;
   private final List<String> warnings;
 
-  Calibration(Provenance provenance, CalibrationJob.Result observed, List<String> warnings) {
+  Calibration(
+      Provenance provenance,
+      CalibrationJob.Result observed,
+      Optional<StateStore.Added> added,
+      List<String> warnings) {
     this.provenance = provenance;
     this.observed = observed;
+    this.added = added;
     this.warnings = List.copyOf(warnings);
   }
 
@@ -34,6 +42,11 @@ public final class Calibration implements Result {
   /** Rows that could not be decoded and were skipped. */
   public long skippedRows() {
     return observed.skipped();
+  }
+
+  /** The slice of the state store that holds it, if there is a store. */
+  public Optional<StateStore.Added> stored() {
+    return added;
   }
 
   @Override
@@ -59,6 +72,7 @@ public final class Calibration implements Result {
   private ObjectNode json() {
     ObjectNode result = ResultJson.begin(provenance);
     ResultJson.addCalibration(result, observed);
+    added.ifPresent(one -> StoreTarget.addTo(result, one));
     return ResultJson.end(result, provenance, warnings);
   }
 

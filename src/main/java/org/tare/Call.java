@@ -18,7 +18,7 @@ import org.tare.spark.rows.DataSource;
  * @param <C> the call itself
  */
 public abstract sealed class Call<C extends Call<C>>
-    permits Calibrate, Evaluate, Observe, Quantize, Run {
+    permits Calibrate, CheckDrift, Evaluate, Observe, Quantize, Recalibrate, Run {
   private static final String ORIGIN = "set by the caller";
 
   private final Tare tare;
@@ -141,7 +141,16 @@ public abstract sealed class Call<C extends Call<C>>
   }
 
   List<String> inputPaths() {
-    return List.of("model", "quantized", "state", "data.path", "validation.path").stream()
+    return List.of(
+            "model",
+            "quantized",
+            "state",
+            "store.path",
+            "drift.reference",
+            "drift.current",
+            "data.path",
+            "validation.path")
+        .stream()
         .map(settings::find)
         .flatMap(Optional::stream)
         .toList();

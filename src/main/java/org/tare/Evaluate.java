@@ -12,9 +12,11 @@ import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
 import org.tare.job.ModelReader;
 import org.tare.job.Preflight;
+import org.tare.job.QualityGate;
 import org.tare.job.Warnings;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
+import org.tare.settings.RunSettings;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.tasks.EvaluationJob;
 
@@ -52,7 +54,8 @@ public final class Evaluate extends Call<Evaluate> {
   }
 
   /**
-   * Evaluates.
+   * Evaluates. If the quantized model does not meet the quality gate, {@link Evaluation#unmet} says
+   * why, and no output is written.
    *
    * @throws TareException if the rows do not fit the model, or no output can be compared
    */
@@ -62,9 +65,11 @@ public final class Evaluate extends Call<Evaluate> {
     FloatModel model = readModel();
     OnnxModel other = readQuantized();
     DataSource rows = rows();
+    QualityGate gate = gate();
     Optional<Publication> output = Publication.check(this);
-    JobContext context = context();
-    List<String> warnings = new ArrayList<>(check(context, model, rows));
+    Preflight.Checked checked = check(context(), model, rows);
+    JobContext context = checked.context();
+    List<String> warnings = new ArrayList<>(checked.notes());
     EvaluationJob.Result result =
         new EvaluationRun(context)
             .run(model.name(), model.original(), other, model.types(), rows, label());
@@ -75,8 +80,14 @@ public final class Evaluate extends Call<Evaluate> {
                 .seconds("evaluate", result.seconds())
                 .end(Optional.of(model)),
             result,
+            GateVerdict.of(gate, result),
             warnings);
-    output.ifPresent(evaluation::publish);
+    if (evaluation.unmet().isEmpty()) {
+      output.ifPresent(evaluation::publish);
+    } else {
+      GateVerdict.tell(
+          tare(), evaluation, output.map(place -> place.reject(Optional.empty(), evaluation)));
+    }
     return evaluation;
   }
 
@@ -85,13 +96,20 @@ public final class Evaluate extends Call<Evaluate> {
     FloatModel model = readModel();
     readQuantized();
     DataSource rows = rows();
+    gate();
     Publication.check(this);
     check(context(), model, rows);
     return DryRun.ofSettings(settings());
   }
 
-  private List<String> check(JobContext context, FloatModel model, DataSource rows) {
+  private Preflight.Checked check(JobContext context, FloatModel model, DataSource rows) {
     return Preflight.check(context, model, Optional.empty(), Optional.of(rows), label(), List.of());
+  }
+
+  private QualityGate gate() {
+    QualityGate gate = RunSettings.gate(settings());
+    gate.check(QualityGate.HasRows.YES, label());
+    return gate;
   }
 
   private Optional<String> label() {

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.tare.report.ReportData.Fact;
 import org.tare.spark.tasks.EvaluationJob;
 import org.tare.spark.tasks.OutputMetrics;
@@ -12,11 +13,17 @@ import org.tare.spark.tasks.OutputMetrics;
 public final class Evaluation implements Result {
   private final Provenance provenance;
   private final EvaluationJob.Result found;
+  private final Optional<GateVerdict> gate;
   private final List<String> warnings;
 
-  Evaluation(Provenance provenance, EvaluationJob.Result found, List<String> warnings) {
+  Evaluation(
+      Provenance provenance,
+      EvaluationJob.Result found,
+      Optional<GateVerdict> gate,
+      List<String> warnings) {
     this.provenance = provenance;
     this.found = found;
+    this.gate = gate;
     this.warnings = List.copyOf(warnings);
   }
 
@@ -46,6 +53,11 @@ public final class Evaluation implements Result {
   }
 
   @Override
+  public List<String> unmet() {
+    return gate.map(GateVerdict::unmet).orElse(List.of());
+  }
+
+  @Override
   public String toJson() {
     return json().toPrettyString();
   }
@@ -64,6 +76,7 @@ public final class Evaluation implements Result {
   private ObjectNode json() {
     ObjectNode result = ResultJson.begin(provenance);
     ResultJson.addEvaluation(result, found);
+    gate.ifPresent(one -> one.addTo(result));
     return ResultJson.end(result, provenance, warnings);
   }
 }

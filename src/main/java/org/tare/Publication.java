@@ -1,5 +1,7 @@
 package org.tare;
 
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -68,18 +70,41 @@ final class Publication {
 
   /** Keeps a state of a run that failed later, beside the output; tells where. */
   Optional<TareException> keep(Optional<CalibrationState> state, TareException failure) {
-    if (state.isEmpty()) {
-      return Optional.empty();
-    }
-    String kept = name.replaceAll("/+$", "") + ".state.tare";
     try {
-      files.write("calibration state", kept, state.get().encodeFile(), Existing.REPLACE);
+      return state
+          .map(this::keep)
+          .map(
+              kept ->
+                  TareException.of(
+                          failure.kind(),
+                          failure.getMessage() + "; what was calibrated is kept in " + kept)
+                      .causedBy(failure));
     } catch (TareException e) {
       return Optional.empty();
     }
-    return Optional.of(
-        TareException.of(
-                failure.kind(), failure.getMessage() + "; what was calibrated is kept in " + kept)
-            .causedBy(failure));
+  }
+
+  private String keep(CalibrationState state) {
+    String kept = beside(".state.tare");
+    files.write("calibration state", kept, state.encodeFile(), Existing.REPLACE);
+    return kept;
+  }
+
+  private String beside(String ending) {
+    return name.replaceAll("/+$", "") + ending;
+  }
+
+  /** Keeps what a quality gate held back, beside the output; tells where. */
+  List<String> reject(Optional<CalibrationState> state, Result result) {
+    List<String> kept = new ArrayList<>();
+    state.map(this::keep).ifPresent(kept::add);
+    String file = beside(".rejected.json");
+    files.write(
+        "result",
+        file,
+        (result.toJson() + "\n").getBytes(StandardCharsets.UTF_8),
+        Existing.REPLACE);
+    kept.add(file);
+    return kept;
   }
 }

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.tare.job.CalibrationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
@@ -39,6 +40,26 @@ public final class Quantize extends Call<Quantize> {
     return set("state", file);
   }
 
+  /** A state store, of which {@link #window} or {@link #slice} says what. */
+  public Quantize store(String folder) {
+    return set("store.path", folder);
+  }
+
+  /**
+   * The slices of days in a row.
+   *
+   * @param length as {@code 7d}
+   * @param asOf the last day, as {@code 2026-11-25}
+   */
+  public Quantize window(String length, String asOf) {
+    return set("store.window", length).set("store.as-of", asOf);
+  }
+
+  /** One slice. */
+  public Quantize slice(String name) {
+    return set("store.slice", name);
+  }
+
   /** When activations become integers. */
   public Quantize mode(Mode mode) {
     return set("quantize.mode", mode.id());
@@ -69,7 +90,7 @@ public final class Quantize extends Call<Quantize> {
     RunInfo info = RunInfo.begin("quantize", tare(), settings());
     QuantizeOptions options = QuantizeSettings.of(settings());
     FloatModel model = readModel(options);
-    Optional<CalibrationState> observed = state(model);
+    Optional<CalibrationState> observed = state(options, model);
     Optional<Publication> output = Publication.check(this);
     QuantizationRun.Result result =
         new QuantizationRun(context(), options, RunInfo.metadata())
@@ -80,6 +101,7 @@ public final class Quantize extends Call<Quantize> {
     warnings.addAll(result.warnings());
     Quantized quantized =
         new Quantized(
+            tare().files(),
             info.seconds("quantize", result.seconds()).end(Optional.of(model)),
             options,
             result,
@@ -93,7 +115,7 @@ public final class Quantize extends Call<Quantize> {
   public DryRun dryRun() {
     QuantizeOptions options = QuantizeSettings.of(settings());
     FloatModel model = readModel(options);
-    state(model);
+    state(options, model);
     Publication.check(this);
     return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
   }
@@ -104,12 +126,30 @@ public final class Quantize extends Call<Quantize> {
         .readFloat(settings().require("model"), RunSettings.prepare(settings()), options.mapping());
   }
 
-  private Optional<CalibrationState> state(FloatModel model) {
+  /** From a state store, if there is one and nothing else was given. */
+  private Optional<CalibrationState> stored(QuantizeOptions options, FloatModel model) {
+    if (state.isPresent() || settings().find("store.path").isEmpty()) {
+      return Optional.empty();
+    }
+    if (settings().find("state").isPresent()) {
+      throw TareException.usage("Give a state or a state store, not both");
+    }
+    CalibrationRun how =
+        new CalibrationRun(context(), RunSettings.calibration(settings()), options.corrections());
+    return Optional.of(
+        StoreSelection.of(tare(), settings())
+            .ofModel(model.prepared().digest(), Lineages.digest(settings(), how, model))
+            .state());
+  }
+
+  private Optional<CalibrationState> state(QuantizeOptions options, FloatModel model) {
+    Optional<CalibrationState> stored = stored(options, model);
     Optional<String> file =
-        model.plan().isPresent() && state.isEmpty()
+        model.needsState() && state.isEmpty() && stored.isEmpty()
             ? Optional.of(settings().require("state"))
             : settings().find("state");
-    Optional<CalibrationState> observed = state.or(() -> file.map(tare()::readState));
+    Optional<CalibrationState> observed =
+        state.or(() -> stored).or(() -> file.map(tare()::readState));
     observed.ifPresent(
         given -> {
           if (!given.modelDigest().equals(model.prepared().digest())) {

@@ -10,7 +10,9 @@ import org.tare.job.CalibrationRun;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
+import org.tare.job.NothingToQuantize;
 import org.tare.job.Preflight;
+import org.tare.job.QualityGate;
 import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.Warnings;
@@ -70,7 +72,8 @@ public final class Run extends Call<Run> {
   /**
    * Calibrates, quantizes and evaluates. Models, rows and output are checked before anything is
    * computed. If a step after calibration fails and there is an output, the state is kept beside
-   * it.
+   * it; so it is, with the result, if the quantized model does not meet the quality gate: then
+   * {@link RunResult#unmet} says why nothing was published.
    */
   @Override
   public RunResult run() {
@@ -79,10 +82,11 @@ public final class Run extends Call<Run> {
     FloatModel model = readModel(options);
     Optional<DataSource> data = data(model);
     Optional<DataSource> validation = validation();
+    QualityGate gate = gate(validation);
     Optional<Publication> output = Publication.check(this);
-    JobContext context = context();
-    List<String> warnings =
-        new ArrayList<>(Preflight.check(context, model, data, validation, label(), by()));
+    Preflight.Checked checked = Preflight.check(context(), model, data, validation, label(), by());
+    JobContext context = checked.context();
+    List<String> warnings = new ArrayList<>(checked.notes());
     Optional<CalibrationJob.Result> observed =
         data.filter(rows -> CalibrationRun.isUseful(options.corrections(), model))
             .map(rows -> calibrate(context, options, model, rows));
@@ -112,8 +116,19 @@ public final class Run extends Call<Run> {
       evaluation.ifPresent(found -> info.seconds("evaluate", found.seconds()));
       RunResult result =
           new RunResult(
-              info.end(Optional.of(model)), options, observed, quantized, evaluation, warnings);
-      output.ifPresent(result::publish);
+              tare().files(),
+              info.end(Optional.of(model)),
+              options,
+              observed,
+              quantized,
+              evaluation,
+              evaluation.flatMap(found -> GateVerdict.of(gate, found)),
+              warnings);
+      if (result.unmet().isEmpty()) {
+        output.ifPresent(result::publish);
+      } else {
+        GateVerdict.tell(tare(), result, output.map(place -> place.reject(state, result)));
+      }
       return result;
     } catch (TareException e) {
       throw output.flatMap(place -> place.keep(state, e)).orElse(e);
@@ -124,6 +139,7 @@ public final class Run extends Call<Run> {
   public DryRun dryRun() {
     FloatModel model = readModel(QuantizeSettings.of(settings()));
     Optional<DataSource> data = data(model);
+    gate(validation());
     Publication.check(this);
     Preflight.check(context(), model, data, validation(), label(), by());
     return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
@@ -133,19 +149,29 @@ public final class Run extends Call<Run> {
       JobContext context, QuantizeOptions options, FloatModel model, DataSource rows) {
     CalibrationRun run =
         new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
-    return Lineages.add(run.run(model, rows), tare(), settings(), model, rows);
+    return Lineages.calibrate(run, model, rows, tare(), settings());
   }
 
   private FloatModel readModel(QuantizeOptions options) {
-    return tare()
-        .models()
-        .readFloat(settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    FloatModel model =
+        tare()
+            .models()
+            .readFloat(
+                settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    NothingToQuantize.check(model);
+    return model;
   }
 
   private Optional<DataSource> data(FloatModel model) {
-    return model.plan().isPresent()
+    return model.needsState()
         ? Optional.of(requireTable("data", "calibrate on"))
         : table("data");
+  }
+
+  private QualityGate gate(Optional<DataSource> validation) {
+    QualityGate gate = RunSettings.gate(settings());
+    gate.check(QualityGate.HasRows.of(validation), label());
+    return gate;
   }
 
   private Optional<DataSource> validation() {

@@ -76,8 +76,8 @@ final class RunInfo {
         seconds);
   }
 
-  /** Settings of Spark and of readers may hold credentials. */
+  /** Settings of Spark and of readers may hold credentials, and so do many webhooks. */
   private static boolean isSecret(String key) {
-    return key.startsWith("spark.") || key.contains(".options.");
+    return key.equals("notify.url") || key.startsWith("spark.") || key.contains(".options.");
   }
 }

@@ -10,6 +10,7 @@ import org.tare.job.QuantizeOptions;
 import org.tare.report.ReportData.Fact;
 import org.tare.spark.tasks.CalibrationJob;
 import org.tare.spark.tasks.EvaluationJob;
+import org.tare.store.HadoopFiles;
 
 /** What the whole job gave. */
 public final class RunResult implements Result {
@@ -18,28 +19,37 @@ public final class RunResult implements Result {
   private final Optional<EvaluationJob.Result> found;
   private final Quantized quantized;
   private final QuantizedFiles files;
+  private final Optional<GateVerdict> gate;
   private final List<String> warnings;
 
   RunResult(
+      HadoopFiles session,
       Provenance provenance,
       QuantizeOptions options,
       Optional<CalibrationJob.Result> observed,
       QuantizationRun.Result made,
       Optional<EvaluationJob.Result> found,
+      Optional<GateVerdict> gate,
       List<String> warnings) {
     this.provenance = provenance;
     this.observed = observed;
     this.found = found;
+    this.gate = gate;
     this.files = new QuantizedFiles(options, made, observed.map(CalibrationJob.Result::state));
     this.quantized =
         new Quantized(
-            provenance, options, made, observed.map(CalibrationJob.Result::state), warnings);
+            session,
+            provenance,
+            options,
+            made,
+            observed.map(CalibrationJob.Result::state),
+            warnings);
     this.warnings = List.copyOf(warnings);
   }
 
   /** What was observed; empty where the mode needs no data. */
   public Optional<Calibration> calibration() {
-    return observed.map(one -> new Calibration(provenance, one, List.of()));
+    return observed.map(one -> new Calibration(provenance, one, Optional.empty(), List.of()));
   }
 
   /** The quantized model. */
@@ -49,7 +59,7 @@ public final class RunResult implements Result {
 
   /** How close it is to the float model; empty where there were no rows to evaluate on. */
   public Optional<Evaluation> evaluation() {
-    return found.map(one -> new Evaluation(provenance, one, List.of()));
+    return found.map(one -> new Evaluation(provenance, one, gate, List.of()));
   }
 
   @Override
@@ -60,6 +70,11 @@ public final class RunResult implements Result {
   @Override
   public List<String> warnings() {
     return warnings;
+  }
+
+  @Override
+  public List<String> unmet() {
+    return gate.map(GateVerdict::unmet).orElse(List.of());
   }
 
   @Override
@@ -84,6 +99,7 @@ public final class RunResult implements Result {
     observed.ifPresent(one -> ResultJson.addCalibration(result, one));
     files.addTo(result);
     found.ifPresent(one -> ResultJson.addEvaluation(result, one));
+    gate.ifPresent(one -> one.addTo(result));
     return ResultJson.end(result, provenance, warnings);
   }
 }

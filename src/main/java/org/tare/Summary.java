@@ -26,6 +26,19 @@ final class Summary {
                       calibration.path("tensors").asInt())
                   + skipped(calibration)));
     }
+    JsonNode store = result.path("store");
+    if (!store.isMissingNode()) {
+      facts.add(
+          new Fact(
+              "Slice",
+              store.path("slice").asText()
+                  + switch (store.path("outcome").asText()) {
+                    case "added" -> ": added to the store";
+                    case "replaced" ->
+                        ": in the store, as version " + store.path("version").asInt();
+                    default -> ": in the store already, with the same numbers";
+                  }));
+    }
     JsonNode quantized = result.path("quantized");
     if (!quantized.isMissingNode()) {
       facts.add(
@@ -60,6 +73,10 @@ final class Summary {
           .properties()
           .forEach(output -> addOutput(facts, output.getKey(), output.getValue()));
     }
+    result
+        .path("gate")
+        .path("unmet")
+        .forEach(reason -> facts.add(new Fact("Not met", reason.asText())));
     return facts;
   }
 

@@ -110,6 +110,18 @@ public final class Tare {
     return new Run(this).set("model", model);
   }
 
+  /**
+   * Compares new rows with what a deployed model was calibrated on, and makes it anew if needed.
+   */
+  public Recalibrate recalibrate(String model) {
+    return new Recalibrate(this).set("model", model);
+  }
+
+  /** Brings a former version of a deployed output back. */
+  public Rollback rollback(String output) {
+    return new Rollback(this, output);
+  }
+
   /** Observes columns of a table, without a model. */
   public Observe observe(Dataset<Row> rows) {
     return new Observe(this).data(rows);
@@ -120,9 +132,28 @@ public final class Tare {
     return new Observe(this).data(path);
   }
 
+  /** Compares what is observed now with a reference. */
+  public CheckDrift drift(CalibrationState reference) {
+    return new CheckDrift(this).reference(reference);
+  }
+
+  /** Compares what is observed now with the state in a file. */
+  public CheckDrift drift(String reference) {
+    return new CheckDrift(this).set("drift.reference", reference);
+  }
+
   /** The calibration state in a file. */
   public CalibrationState readState(String file) {
     return CalibrationState.decode(files().read("calibration state", file), file);
+  }
+
+  /**
+   * The states in a store.
+   *
+   * @throws TareException if the folder holds something else
+   */
+  public States states(String folder) {
+    return new States(this, folder);
   }
 
   /** Adds states of the same model, or of columns. */

@@ -35,6 +35,7 @@ class ArchitectureTest {
           "spark.rows",
           "spark",
           "store",
+          "drift",
           "infer",
           "files",
           "inspect",

@@ -16,7 +16,7 @@ enum Command {
   DEMO(
       "The whole job on a small model and data that come with Tare.",
       Positional.NONE,
-      of(job(), calibration(), List.of(MODE, BACKEND, VALIDATION, LABEL))),
+      of(job(), calibration(), List.of(MODE, BACKEND, VALIDATION, LABEL, DRIFT_DEMO))),
   RUN(
       "Calibrates, quantizes, evaluates and reports: the whole job.",
       Positional.NONE,
@@ -24,11 +24,11 @@ enum Command {
   CALIBRATE(
       "Observes the model on the data; writes the state.",
       Positional.NONE,
-      of(job(), calibration(), List.of(MODE, BACKEND))),
+      of(job(), calibration(), List.of(STORE, SLICE, REPLACE, MODE, BACKEND))),
   QUANTIZE(
       "Writes the quantized model from a state; needs no data.",
       Positional.NONE,
-      of(job(), List.of(STATE, MODE, BACKEND))),
+      of(job(), List.of(STATE, STORE, WINDOW, AS_OF, ALLOW_MISSING, SLICE, MODE, BACKEND))),
   EVALUATE(
       "Compares the float and the quantized model on a table.",
       Positional.NONE,
@@ -57,10 +57,48 @@ enum Command {
           DRY_RUN,
           JSON,
           VERBOSE)),
+  DRIFT(
+      "Compares a state with another one, or with what is in a table now.",
+      Positional.NONE,
+      List.of(
+          REFERENCE,
+          CURRENT,
+          INPUTS_ONLY,
+          FAIL_ON_DRIFT,
+          MODEL,
+          QUANTIZED,
+          TABLE,
+          QUERY,
+          FORMAT,
+          SAMPLE,
+          KEY,
+          BATCH,
+          BAD_ROWS,
+          OUTPUT,
+          OVERWRITE,
+          DRY_RUN,
+          JSON,
+          VERBOSE)),
+  RECALIBRATE(
+      "Compares new data with what was deployed; if they moved, makes a model and deploys it if better.",
+      Positional.NONE,
+      of(
+          List.of(MODEL, OUTPUT, DRY_RUN, JSON, VERBOSE),
+          List.of(DATA, TABLE, QUERY, FORMAT, SAMPLE, KEY, CHANNELS, BATCH, BAD_ROWS),
+          List.of(STORE, SLICE, REPLACE, WINDOW, AS_OF, ALLOW_MISSING, BACKEND, VALIDATION, LABEL),
+          List.of(METRIC, MARGIN, FORCE))),
+  ROLLBACK(
+      "Brings a former version of what recalibrate has deployed back.",
+      Positional.NONE,
+      List.of(OUTPUT, TO, VERBOSE)),
   MERGE(
       "Adds states: of slices, of days, of anything that one model saw.",
       Positional.STATES,
-      List.of(OUTPUT, OVERWRITE, ALLOW_DUPLICATES, VERBOSE)),
+      List.of(STORE, WINDOW, AS_OF, ALLOW_MISSING, OUTPUT, OVERWRITE, ALLOW_DUPLICATES, VERBOSE)),
+  STATES(
+      "States over time in a store: ls, show SLICE, add FILE, verify, compact, expire, gc.",
+      Positional.ACTION,
+      List.of(STORE, SLICE, REPLACE, WINDOW, AS_OF, BEFORE, JSON, VERBOSE)),
   INSPECT(
       "Prints what a state holds, or what is quantized in an ONNX model.",
       Positional.FILE,
@@ -70,7 +108,8 @@ enum Command {
   enum Positional {
     NONE(""),
     TABLE("the files to observe; or --table, or --query"),
-    STATES("state files"),
+    STATES("state files; or --store with --window or --slice"),
+    ACTION("ls, show, add, verify, compact, expire or gc; and what it is done to"),
     FILE("a state, or an ONNX model");
 
     private final String help;

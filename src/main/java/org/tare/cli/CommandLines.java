@@ -99,14 +99,15 @@ final class CommandLines {
                   .paramLabel("FILE")
                   .description(help)
                   .build());
-      case STATES ->
+      case STATES, ACTION ->
           spec.addPositional(
               PositionalParamSpec.builder()
                   .index("0..*")
-                  .arity("1..*")
+                  .arity(command.positional() == Command.Positional.ACTION ? "1..*" : "0..*")
                   .type(List.class)
                   .auxiliaryTypes(String.class)
-                  .paramLabel("STATE")
+                  .paramLabel(
+                      command.positional() == Command.Positional.ACTION ? "ACTION" : "STATE")
                   .description(help)
                   .build());
     }

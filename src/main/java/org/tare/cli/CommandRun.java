@@ -9,13 +9,16 @@ import org.apache.spark.SparkConf;
 import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.sql.SparkSession;
 import org.tare.Call;
+import org.tare.DriftCheck;
 import org.tare.DryRun;
 import org.tare.Inspection;
 import org.tare.Merge;
 import org.tare.Observation;
 import org.tare.PrintableText;
 import org.tare.Result;
+import org.tare.Rollback;
 import org.tare.TareException;
+import org.tare.drift.Verdict;
 import org.tare.job.ModelReader;
 import org.tare.report.ReportData.Fact;
 import org.tare.settings.Settings;
@@ -27,6 +30,12 @@ import org.tare.store.Existing;
  * to standard error, the summary to standard output.
  */
 final class CommandRun implements AutoCloseable {
+  /** The exit status of drift, where it is asked for. */
+  private static final int DRIFTED = 10;
+
+  /** The exit status of a result that the quality gate holds back. */
+  static final int NOT_MET = 20;
+
   private final Command command;
   private final Settings settings;
   private final List<String> positional;
@@ -34,6 +43,7 @@ final class CommandRun implements AutoCloseable {
   private final PrintStream err;
   private final SparkConf conf;
   private SparkSession spark;
+  private int status;
 
   CommandRun(Command command, CommandLines.Given given, PrintStream out, PrintStream err) {
     this.command = command;
@@ -54,10 +64,18 @@ final class CommandRun implements AutoCloseable {
       case QUANTIZE -> call(tare.quantize(model()).settings(settings));
       case EVALUATE -> call(tare.evaluate(model(), quantized()).settings(settings));
       case OBSERVE -> call(tare.observe("").settings(settings));
+      case DRIFT -> call(tare.drift(reference()).settings(settings));
+      case RECALIBRATE -> call(tare.recalibrate(model()).settings(settings));
+      case ROLLBACK -> rollback(tare);
       case MERGE -> merge(tare);
+      case STATES -> status = new StatesRun(tare, settings, positional, out).execute();
       case INSPECT -> inspect(tare);
     }
-    return 0;
+    return status;
+  }
+
+  private String reference() {
+    return require("drift.reference", "--reference STATE");
   }
 
   private String model() {
@@ -84,11 +102,17 @@ final class CommandRun implements AutoCloseable {
       setUnlessGiven("validation.label", "label");
       setUnlessGiven("inputs.image.dtype", "uint8");
       setUnlessGiven("inputs.image.scale", "0.00392156862745098");
+      boolean playsDays = settings.flag("demo.drift");
       if (settings.find("output").isEmpty()) {
-        settings.set("output", "out/demo", "demo");
+        settings.set("output", playsDays ? "out/demo-drift" : "out/demo", "demo");
         settings.set("overwrite", true, "demo");
       }
-      call(tare.run(model()).settings(settings));
+      if (playsDays && !settings.flag("dry-run")) {
+        DriftCheck last = new DriftDemo(tare, spark(), settings, out).play();
+        print(last);
+      } else {
+        call(tare.run(model()).settings(settings));
+      }
     }
   }
 
@@ -103,15 +127,31 @@ final class CommandRun implements AutoCloseable {
       print(call.dryRun());
       return;
     }
-    boolean printsOnly = command == Command.EVALUATE || command == Command.OBSERVE;
+    boolean printsOnly =
+        command == Command.EVALUATE
+            || command == Command.OBSERVE
+            || command == Command.DRIFT
+            || (command == Command.CALIBRATE && settings.find("store.path").isPresent());
     if (!printsOnly) {
       require("output", "--output FOLDER");
     }
-    print(call.run());
+    Result result = call.run();
+    print(result);
+    if (!result.unmet().isEmpty()) {
+      status = NOT_MET;
+    }
   }
 
   private void print(Result result) {
     boolean isJson = settings.flag("json");
+    if (result instanceof DriftCheck check) {
+      if (check.verdict() == Verdict.MOVED && settings.flag("drift.fail-on-drift")) {
+        status = DRIFTED;
+      }
+      if (!isJson) {
+        out.println(DriftTable.of(check.report()));
+      }
+    }
     if (result instanceof Observation observation) {
       if (!isJson) {
         out.println(ObservationTable.of(observation));
@@ -127,7 +167,9 @@ final class CommandRun implements AutoCloseable {
       line(fact.name(), fact.value());
     }
     result.warnings().forEach(this::warn);
-    settings.find("output").ifPresent(place -> line("Output", place));
+    if (result.unmet().isEmpty()) {
+      settings.find("output").ifPresent(place -> line("Output", place));
+    }
   }
 
   private void warn(String warning) {
@@ -174,6 +216,13 @@ final class CommandRun implements AutoCloseable {
   }
 
   private void merge(org.tare.Tare tare) {
+    if (settings.find("store.path").isPresent()) {
+      new StatesRun(tare, settings, positional, out).merge();
+      return;
+    }
+    if (positional.isEmpty()) {
+      throw TareException.usage("Missing the states to merge: name their files, or a --store");
+    }
     String output = require("output", "--output FILE");
     List<CalibrationState> states = new ArrayList<>();
     positional.forEach(file -> states.add(tare.readState(file)));
@@ -190,6 +239,12 @@ final class CommandRun implements AutoCloseable {
         merged.rows(),
         merged.tensors().size(),
         output);
+  }
+
+  private void rollback(org.tare.Tare tare) {
+    Rollback rollback = tare.rollback(require("output", "--output FOLDER"));
+    settings.find("rollback.to").ifPresent(rollback::to);
+    line("Deployed", rollback.run());
   }
 
   private void inspect(org.tare.Tare tare) {

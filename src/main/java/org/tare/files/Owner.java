@@ -60,10 +60,19 @@ public record Owner(String user, String machine, long pid, String started) {
    * @param touched when the owner file, or the folder without one, was last written
    */
   public static boolean isAbandoned(Optional<Owner> owner, Instant touched) {
+    return isAbandoned(owner, touched, LEASE);
+  }
+
+  /**
+   * The same with another term than {@link #LEASE}.
+   *
+   * @param term how long what is of an owner that cannot be seen is left alone
+   */
+  public static boolean isAbandoned(Optional<Owner> owner, Instant touched, Duration term) {
     return switch (owner.map(Owner::life).orElse(Life.NOT_VISIBLE)) {
       case ALIVE -> false;
       case GONE -> true;
-      case NOT_VISIBLE -> touched.plus(LEASE).isBefore(Instant.now());
+      case NOT_VISIBLE -> touched.plus(term).isBefore(Instant.now());
     };
   }
 

@@ -14,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.tare.TareException;
@@ -98,7 +99,12 @@ public final class ModelSession implements AutoCloseable {
     infos.forEach(
         (tensor, info) -> {
           if (info.getInfo() instanceof TensorInfo tensorInfo) {
-            types.put(tensor, new TensorType(elementType(tensorInfo), tensorInfo.getShape()));
+            types.put(
+                tensor,
+                new TensorType(
+                    elementType(tensorInfo),
+                    tensorInfo.getShape(),
+                    List.of(tensorInfo.getDimensionNames())));
           }
         });
     return Collections.unmodifiableMap(types);
@@ -181,6 +187,8 @@ public final class ModelSession implements AutoCloseable {
         switch (given.elementType()) {
           case FLOAT32 -> OnnxJavaType.FLOAT;
           case FLOAT64 -> OnnxJavaType.DOUBLE;
+          case FLOAT16 -> OnnxJavaType.FLOAT16;
+          case BFLOAT16 -> OnnxJavaType.BFLOAT16;
           case INT64 -> OnnxJavaType.INT64;
           case INT32 -> OnnxJavaType.INT32;
           case INT16 -> OnnxJavaType.INT16;

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.tare.TareException;
 import org.tare.correct.ChannelAxes;
 import org.tare.correct.SmoothQuant;
@@ -46,7 +47,23 @@ public final class CalibrationRun {
 
   /** Whether there is anything to observe. */
   public static boolean isUseful(CorrectionOptions corrections, FloatModel model) {
-    return model.plan().isPresent() || isSmoothed(corrections, model);
+    return model.needsState() || isSmoothed(corrections, model);
+  }
+
+  /** What it observes, as a text that is the same exactly if that is the same. */
+  public String observes(FloatModel model) {
+    boolean smooths = isSmoothed(corrections, model);
+    Map<String, Integer> candidates = smooths ? candidates(model) : Map.of();
+    ObservedParts parts = parts(model, candidates);
+    Set<String> tensors = new TreeSet<>(model.observed());
+    tensors.addAll(candidates.keySet());
+    return String.join(
+        "\n",
+        "tensors " + tensors,
+        "averages " + new TreeMap<>(parts.averages()),
+        "channels " + parts.channels() + " " + new TreeMap<>(parts.axes()),
+        "smooths " + smooths,
+        "mask " + mask(model));
   }
 
   /** The state of all rows, and of each slice. */
@@ -75,6 +92,22 @@ public final class CalibrationRun {
     CalibrationJob.Result again = pass(second, data, smoothed.smoothed(), parts(second, Map.of()));
     first.checkSameRows(again, model.name(), data);
     return join(first, again);
+  }
+
+  /**
+   * The state of the model's inputs alone, of those that calibration observes. The model is not run.
+   *
+   * @throws TareException if there is none
+   */
+  public CalibrationJob.Result inputs(FloatModel model, DataSource data) {
+    List<String> inputs = new ArrayList<>(model.original().graph().inputNames());
+    inputs.retainAll(model.observed());
+    if (inputs.isEmpty()) {
+      throw TareException.usage(
+          "Nothing to observe: no input of %s is quantized, and drift.inputs-only is set",
+          model.name());
+    }
+    return pass(model, data, inputs, parts(model, Map.of()));
   }
 
   private CalibrationJob.Result pass(

@@ -86,6 +86,13 @@ public record QConfigMapping(
     return standard;
   }
 
+  /** Whether an override that quantizes selects the node, so that its user asked for it. */
+  public boolean asksFor(String opType, String nodeName, String outputName) {
+    return overrides.stream()
+        .anyMatch(
+            rule -> rule.config().quantized() && rule.selects(opType, nodeName, outputName));
+  }
+
   /** The configuration of a model's input, which its name selects. */
   public QConfig ofInput(String name) {
     return of("", name, name);

@@ -65,6 +65,16 @@ final class BucketTable {
     return new Range((float) low, (float) high);
   }
 
+  /** The mean of x^2 over the finite values. */
+  double meanSquare() {
+    return (positive.total(positive.sum2) + negative.total(negative.sum2)) / count;
+  }
+
+  /** The share of the finite values above the limit, or, given a limit below zero, below it. */
+  double shareBeyond(double limit) {
+    return (limit < 0 ? negative.countAbove(-limit) : positive.countAbove(limit)) / count;
+  }
+
   /** The expected error of qparams, by some measure. */
   interface ErrorMeasure {
     /** The mean of the measure over the finite values. */
@@ -198,6 +208,17 @@ final class BucketTable {
         }
       }
       return from;
+    }
+
+    /** How many values are above the limit. */
+    double countAbove(double limit) {
+      int first = firstFrom(limit);
+      double above = sum0[low.length] - sum0[first];
+      int cut = first - 1;
+      if (cut >= 0 && high[cut] > limit) {
+        above += counts[cut] * (high[cut] - limit) / (high[cut] - low[cut]);
+      }
+      return above;
     }
 
     /** The sum of (x - limit)^2 over buckets wholly above the limit. */

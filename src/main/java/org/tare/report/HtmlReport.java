@@ -23,6 +23,8 @@ public final class HtmlReport {
       td.n { text-align: right; font-variant-numeric: tabular-nums; }
       .warning { border-left: 4px solid #c60; padding-left: .8rem; }
       .bars { fill: #4a7fb5; } .zero { fill: #8886; } .kept { fill: #4a7fb522; }
+      .now { fill: none; stroke: #d33; stroke-width: 1.5; }
+      .moved { color: #d33; font-weight: 600; } .moved-a-little { color: #c60; }
       code { overflow-wrap: anywhere; }
       """;
 
@@ -31,21 +33,7 @@ public final class HtmlReport {
   /** The page. */
   public static String render(ReportData data) {
     StringBuilder html = new StringBuilder(1 << 16);
-    html.append("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>")
-        .append(escape(data.title()))
-        .append("</title><style>")
-        .append(STYLE)
-        .append("</style></head><body>\n<h1>")
-        .append(escape(data.title()))
-        .append("</h1>\n");
-    for (String warning : data.warnings()) {
-      html.append("<p class=\"warning\">").append(escape(warning)).append("</p>\n");
-    }
-    html.append("<table>\n");
-    for (Fact fact : data.summary()) {
-      row(html, escape(fact.name()), escape(fact.value()));
-    }
-    html.append("</table>\n");
+    begin(html, data.title(), data.warnings(), data.summary());
     if (!data.tensors().isEmpty()) {
       tensors(html, data.tensors());
     }
@@ -58,6 +46,25 @@ public final class HtmlReport {
       html.append("</table>\n");
     }
     return html.append("</body></html>\n").toString();
+  }
+
+  /** What every page begins with. */
+  static void begin(StringBuilder html, String title, List<String> warnings, List<Fact> summary) {
+    html.append("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>")
+        .append(escape(title))
+        .append("</title><style>")
+        .append(STYLE)
+        .append("</style></head><body>\n<h1>")
+        .append(escape(title))
+        .append("</h1>\n");
+    for (String warning : warnings) {
+      html.append("<p class=\"warning\">").append(escape(warning)).append("</p>\n");
+    }
+    html.append("<table>\n");
+    for (Fact fact : summary) {
+      row(html, escape(fact.name()), escape(fact.value()));
+    }
+    html.append("</table>\n");
   }
 
   private static void tensors(StringBuilder html, List<Tensor> tensors) {
@@ -101,7 +108,7 @@ public final class HtmlReport {
     return String.format(Locale.ROOT, "%.5g … %.5g", min, max);
   }
 
-  private static void row(StringBuilder html, String... cells) {
+  static void row(StringBuilder html, String... cells) {
     html.append("<tr>");
     for (String cell : cells) {
       html.append("<td>").append(cell).append("</td>");

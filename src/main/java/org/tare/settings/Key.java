@@ -47,13 +47,17 @@ public record Key(
     FILES("Files"),
     DATA("Calibration data"),
     VALIDATION("Validation data"),
+    GATE("Quality gate"),
     INPUTS("Inputs of the model"),
     ROWS("Rows and batches"),
     PREPARE("Preparation of the float model"),
     CALIBRATE("Calibration"),
+    STORE("State store"),
     QUANTIZE("Quantization"),
     CORRECTIONS("Corrections"),
     OBSERVE("Observing columns"),
+    DRIFT("Drift"),
+    RECALIBRATE("Recalibration"),
     RUN("The run");
 
     private final String title;

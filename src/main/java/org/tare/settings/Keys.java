@@ -1,5 +1,6 @@
 package org.tare.settings;
 
+import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -8,6 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.tare.TareException;
+import org.tare.drift.Band;
+import org.tare.drift.DriftThresholds;
 import org.tare.export.TensorRtCalibrationCache;
 import org.tare.job.Observer;
 import org.tare.qconfig.Backend;
@@ -30,6 +33,7 @@ public final class Keys {
   private static final String INPUTS = "inputs.";
   private static final String NAMED = "inputs.NAME.";
   private static final double ANY = Double.POSITIVE_INFINITY;
+  private static final DriftThresholds STANDARD_LIMITS = DriftThresholds.STANDARD;
   private static final Map<String, Key> ALL = all();
 
   private Keys() {}
@@ -45,13 +49,17 @@ public final class Keys {
             "validation.label",
             "",
             "the column of class numbers, for top-1 and top-5"));
+    gate(keys);
     inputs(keys);
     rows(keys);
     prepare(keys);
     calibrate(keys);
+    store(keys);
     quantize(keys);
     corrections(keys);
     observe(keys);
+    drift(keys);
+    recalibrate(keys);
     run(keys);
     Map<String, Key> byName = new LinkedHashMap<>();
     keys.forEach(key -> byName.put(key.name(), key));
@@ -61,7 +69,7 @@ public final class Keys {
   private static void files(List<Key> keys) {
     Group group = Group.FILES;
     keys.add(Key.text(group, "model", "", "the float32 ONNX model"));
-    keys.add(Key.text(group, "quantized", "", "the quantized ONNX model to evaluate"));
+    keys.add(Key.text(group, "quantized", "", "the quantized ONNX model, or for drift the output folder that holds it"));
     keys.add(Key.text(group, "state", "", "the calibration state to quantize from"));
     keys.add(Key.text(group, "output", "", "the folder that the results are written to"));
     keys.add(
@@ -97,6 +105,39 @@ public final class Keys {
                 "",
                 "the column that names a row in messages and chooses the sample")
             .absent("`id`, if there is such a column; else the inputs are hashed"));
+  }
+
+  private static void gate(List<Key> keys) {
+    Group group = Group.GATE;
+    keys.add(
+        Key.number(
+                group,
+                "evaluate.min-sqnr",
+                "",
+                -ANY,
+                ANY,
+                "the least SQNR in dB that every output must have; what is below is not published")
+            .absent("no bound"));
+    keys.add(
+        Key.number(
+                group,
+                "evaluate.min-cosine",
+                "",
+                -1,
+                1,
+                "the least cosine that every output must have")
+            .absent("no bound"));
+    for (String top : List.of("1", "5")) {
+      keys.add(
+          Key.number(
+                  group,
+                  "evaluate.max-top" + top + "-drop",
+                  "",
+                  -1,
+                  1,
+                  "how much of top-" + top + " may be lost at most: 0.01 is a point; needs a label")
+              .absent("no bound"));
+    }
   }
 
   private static void inputs(List<Key> keys) {
@@ -144,6 +185,20 @@ public final class Keys {
     keys.add(
         Key.numbers(
             group, NAMED + "crop", "cut height,width, or a square, from the middle of images"));
+    keys.add(
+        Key.numbers(
+            group,
+            NAMED + "value",
+            "what the model reads in every row, in place of a column: one number for all places, or"
+                + " one for each"));
+    keys.add(
+        Key.text(
+                group,
+                NAMED + "axis",
+                "",
+                "the axis of the model's input that counts the rows, from 0, or `none` for an input"
+                    + " that all rows share")
+            .absent("follows from the names of sizes; else 0"));
   }
 
   private static void rows(List<Key> keys) {
@@ -221,6 +276,57 @@ public final class Keys {
             "none",
             List.of("none", "summary", "histogram"),
             "what to keep of each channel: least, greatest and sums, or that and a histogram"));
+  }
+
+  private static void store(List<Key> keys) {
+    Group group = Group.STORE;
+    keys.add(Key.text(group, "store.path", "", "the folder of a state store"));
+    keys.add(
+        Key.text(
+            group,
+            "store.slice",
+            "",
+            "the name of a part of the data, as 2026-11-25 or country=DE/2026-11-25; the date in it"
+                + " places it in windows. Of recalibrate it is store.as-of unless it is said"));
+    keys.add(
+        Key.flag(
+            group,
+            "store.replace",
+            false,
+            "a slice that is there with other numbers gets the new ones; otherwise that is an error"));
+    keys.add(
+        Key.text(
+            group, "store.window", "", "which days to add up: 7d or 4w, ending with store.as-of"));
+    keys.add(
+        Key.text(
+            group,
+            "store.as-of",
+            "",
+            "the last day of the window, as 2026-11-25; or yesterday, or today, in UTC"));
+    keys.add(
+        Key.flag(
+            group,
+            "store.allow-missing",
+            false,
+            "add up a window some of whose days have no slice"));
+    keys.add(
+        Key.text(
+                group,
+                "store.key",
+                "",
+                "which model and configuration, as `states ls` prints it; its beginning is enough")
+            .absent("the only one that fits"));
+    keys.add(
+        Key.text(
+            group, "store.before", "", "`states expire` forgets slices of days before this one"));
+    keys.add(
+        Key.number(
+            group,
+            "store.grace-hours",
+            "24",
+            0,
+            1_000_000,
+            "`states gc` keeps what is younger, since a run may be about to name it"));
   }
 
   private static void quantize(List<Key> keys) {
@@ -445,6 +551,103 @@ public final class Keys {
     keys.add(Key.flag(group, "observe.reduce-range", false, "leave one bit unused"));
   }
 
+  private static void drift(List<Key> keys) {
+    Group group = Group.DRIFT;
+    keys.add(Key.text(group, "drift.reference", "", "the state that is compared with"));
+    keys.add(
+        Key.text(
+            group,
+            "drift.current",
+            "",
+            "a state, or files with rows to observe, in the format of data.format"));
+    keys.add(
+        Key.flag(
+            group,
+            "drift.inputs-only",
+            false,
+            "observe and compare the model's inputs alone: the model is not run"));
+    band(keys, "effect", "an effect, in standard deviations,", STANDARD_LIMITS.effect());
+    band(keys, "sqnr-loss", "so many dB less expected SQNR", STANDARD_LIMITS.sqnrLoss());
+    band(keys, "clipped", "such a share of values more that is clipped", STANDARD_LIMITS.clipped());
+    band(
+        keys,
+        "non-finite",
+        "such a share of values more that is NaN or infinite",
+        STANDARD_LIMITS.nonFinite());
+    keys.add(
+        Key.flag(
+            group,
+            "drift.fail-on-drift",
+            false,
+            "end with the exit status 10 if a tensor moved; one that moved a little is no reason"));
+  }
+
+  private static void band(List<Key> keys, String name, String what, Band limits) {
+    keys.add(limit("drift.warn." + name, limits.warn(), what + " from which a tensor moved a little"));
+    keys.add(limit("drift.fail." + name, limits.fail(), what + " from which a tensor moved"));
+  }
+
+  private static Key limit(String name, double standard, String help) {
+    String plain = BigDecimal.valueOf(standard).stripTrailingZeros().toPlainString();
+    return Key.number(Group.DRIFT, name, plain, 0, ANY, help);
+  }
+
+  private static void recalibrate(List<Key> keys) {
+    Group group = Group.RECALIBRATE;
+    keys.add(
+        Key.choice(
+            group,
+            "recalibrate.metric",
+            "sqnr",
+            RecalibrateSettings.metrics(),
+            "by what a candidate must be better than the deployed model on the validation data; of"
+                + " several outputs the worst counts"));
+    keys.add(
+        Key.number(
+            group,
+            "recalibrate.margin",
+            "0",
+            -ANY,
+            ANY,
+            "by how much, in the metric's unit: dB, or a share; 0 is any better, below 0 allows worse"));
+    keys.add(
+        Key.flag(
+            group,
+            "recalibrate.force",
+            false,
+            "make a candidate though nothing moved, and though the same run was made before"));
+    keys.add(
+        Key.whole(
+            group,
+            "recalibrate.keep",
+            "5",
+            1,
+            10_000,
+            "how many former outputs stay for a rollback"));
+    keys.add(
+        Key.number(
+            group,
+            "recalibrate.lease-minutes",
+            "15",
+            0,
+            100_000,
+            "how long a run of another machine or user keeps others away without a sign of life"));
+    keys.add(
+        Key.text(group, "rollback.to", "", "the version to bring back").absent("the last before"));
+    keys.add(
+        Key.text(
+            group,
+            "notify.url",
+            "",
+            "a URL that gets the result of a recalibration by POST; if it fails the run goes on"));
+    keys.add(
+        Key.text(
+            group,
+            "notify.openlineage",
+            "",
+            "a file that the run event of a recalibration is written to, in OpenLineage's JSON"));
+  }
+
   private static void run(List<Key> keys) {
     Group group = Group.RUN;
     keys.add(
@@ -459,6 +662,12 @@ public final class Keys {
             "merge.duplicates",
             false,
             "merge states of the same data, which is then counted twice"));
+    keys.add(
+        Key.flag(
+            group,
+            "demo.drift",
+            false,
+            "of the command demo: play seven days, the last of which differ from the first"));
     keys.add(Key.flag(group, "json", false, "print the result as JSON alone"));
     keys.add(Key.flag(group, "verbose", false, "show Spark's log, and stack traces"));
   }

@@ -5,11 +5,14 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.tare.TareException;
 import org.tare.job.CalibrationOptions;
+import org.tare.job.QualityGate;
 import org.tare.job.RowOptions;
 import org.tare.prepare.FloatPasses;
 import org.tare.spark.rows.BadRows;
@@ -44,6 +47,21 @@ public final class RunSettings {
     return new CalibrationOptions(
         settings.texts("calibrate.by"),
         ChannelDetail.valueOf(settings.require("calibrate.channels").toUpperCase(Locale.ROOT)));
+  }
+
+  /** How good a quantized model must be to be published. */
+  public static QualityGate gate(Settings settings) {
+    return new QualityGate(
+        bound(settings, "evaluate.min-sqnr"),
+        bound(settings, "evaluate.min-cosine"),
+        bound(settings, "evaluate.max-top1-drop"),
+        bound(settings, "evaluate.max-top5-drop"));
+  }
+
+  private static OptionalDouble bound(Settings settings, String key) {
+    return settings.find(key).isPresent()
+        ? OptionalDouble.of(settings.number(key))
+        : OptionalDouble.empty();
   }
 
   /**
@@ -109,7 +127,9 @@ public final class RunSettings {
               settings.find(prefix + "layout").orElse("nchw").equals("nhwc"),
               settings.flag(prefix + "image"),
               sides(settings, prefix + "resize"),
-              sides(settings, prefix + "crop")));
+              sides(settings, prefix + "crop"),
+              settings.numbers(prefix + "value"),
+              axis(settings, prefix + "axis")));
     }
     return inputs;
   }
@@ -123,6 +143,25 @@ public final class RunSettings {
       wholes.add((long) number);
     }
     return wholes;
+  }
+
+  private static OptionalInt axis(Settings settings, String key) {
+    Optional<String> text = settings.find(key);
+    if (text.isEmpty()) {
+      return OptionalInt.empty();
+    }
+    if (text.get().equals("none")) {
+      return OptionalInt.of(InputSpec.NO_AXIS);
+    }
+    try {
+      int axis = Integer.parseInt(text.get());
+      if (axis >= 0) {
+        return OptionalInt.of(axis);
+      }
+    } catch (NumberFormatException e) {
+      // Told below.
+    }
+    throw settings.wrong(key, text.get(), "an axis, counted from 0, or none");
   }
 
   private static List<Integer> sides(Settings settings, String key) {

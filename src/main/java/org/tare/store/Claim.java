@@ -2,10 +2,10 @@ package org.tare.store;
 
 import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -26,9 +26,18 @@ final class Claim {
   private final FolderStore store;
   private final Path file;
   private final Owner owner;
+  private final Duration term;
   private final byte[] content;
 
   Claim(FolderStore store, Path file, Owner owner) {
+    this(store, file, owner, Owner.LEASE);
+  }
+
+  /**
+   * @param term how long the claim of a process that cannot be seen holds after it was last written
+   */
+  Claim(FolderStore store, Path file, Owner owner, Duration term) {
+    this.term = term;
     this.store = store;
     this.file = file;
     this.owner = owner;
@@ -55,15 +64,13 @@ final class Claim {
           if (!isAbandoned(other)) {
             return false;
           }
-          Claim right = new Claim(store, rightToReplace(other), owner);
+          Claim right = new Claim(store, rightToReplace(other), owner, term);
           if (!right.take()) {
             return false;
           }
           try {
             if (Arrays.equals(other, FolderProof.read(store, file))) {
-              try (OutputStream out = store.overwrite(file)) {
-                out.write(content);
-              }
+              SharedFolder.write(store, file, content, Existing.REPLACE);
               return true;
             }
           } finally {
@@ -78,19 +85,45 @@ final class Claim {
   }
 
   private void make() throws IOException {
-    try (OutputStream out = store.create(file)) {
-      out.write(content);
-    }
+    SharedFolder.write(store, file, content, Existing.REFUSE);
   }
 
   private boolean isAbandoned(byte[] other) throws IOException {
     Instant touched = store.find(file).map(FolderStore.Entry::modified).orElse(Instant.now());
-    return Owner.isAbandoned(Owner.decode(other), touched);
+    return Owner.isAbandoned(Owner.decode(other), touched, term);
   }
 
   private Path rightToReplace(byte[] other) {
     String digest = HexFormat.of().formatHex(FolderProof.sha256().digest(other));
     return new Path(file.getParent(), file.getName() + "-" + digest.substring(0, 16));
+  }
+
+  /** Writes the claim anew, so that its term begins again; false if another holds it now. */
+  boolean renew() throws IOException {
+    if (!isOwn()) {
+      return false;
+    }
+    SharedFolder.write(store, file, content, Existing.REPLACE);
+    return true;
+  }
+
+  private boolean isOwn() throws IOException {
+    try {
+      return Arrays.equals(content, FolderProof.read(store, file));
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      return false;
+    }
+  }
+
+  /** Gives it back, unless another has taken it meanwhile. */
+  void releaseOwn() {
+    try {
+      if (isOwn()) {
+        store.delete(file);
+      }
+    } catch (IOException e) {
+      // When this process has ended, the next run takes it over.
+    }
   }
 
   /** Gives it back. */

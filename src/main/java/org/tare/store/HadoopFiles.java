@@ -158,6 +158,16 @@ public final class HadoopFiles {
     }
   }
 
+  /** Whether a folder of that name is there; of a name that cannot be read, false. */
+  public boolean isFolder(String name) {
+    try {
+      Path path = qualifiedPath(name);
+      return store(path).find(path).filter(FolderStore.Entry::isFolder).isPresent();
+    } catch (IOException | IllegalArgumentException | LinkageError | FSError e) {
+      return false;
+    }
+  }
+
   /**
    * Writes a small file: it appears whole, and a former one stays until then. A link stays, and
    * what it leads to is replaced. On an object store the file appears when it is closed.

@@ -108,4 +108,70 @@ class HdfsCommandTest {
     assertEquals(
         "tare: Cannot read file /in/none.tare: there is no such file", missing.err().strip());
   }
+
+  /** States of days, what is deployed, and a DataNode that comes and goes. */
+  @Test
+  void nightsOfADeployedModel() throws Exception {
+    hdfs.copyFromLocalFile(
+        new Path(DigitsCalibration.demoFile(folder, "digits-validation.parquet").toUri()),
+        new Path("/in/digits-validation.parquet"));
+    Outcome none = tare("states", "ls", "--store", "/states");
+    assertEquals("No states yet.", none.out().strip(), none.err());
+    succeeds(night("1", "digits-train.parquet"));
+    byte[] former = bytes("/deployed/model.onnx");
+    assertTrue(cluster.restartDataNode(0, true));
+    cluster.waitActive();
+    // A bound that nothing meets; then a candidate that may be worse.
+    Outcome held = tare(night("2", "digits-validation.parquet", "--set", "evaluate.min-sqnr=200"));
+    assertEquals(20, held.status(), held.err());
+    assertTrue(held.out().contains("gate-not-met"), held.out());
+    assertArrayEquals(former, bytes("/deployed/model.onnx"));
+    Outcome published = tare(night("2", "digits-validation.parquet", "--margin", "-200"));
+    assertEquals(0, published.status(), published.err());
+    assertTrue(published.out().contains("published"), published.out());
+    assertFalse(Arrays.equals(former, bytes("/deployed/model.onnx")));
+    succeeds("rollback", "--output", "/deployed");
+    assertArrayEquals(former, bytes("/deployed/model.onnx"));
+    Outcome verified = tare("states", "verify", "--store", "/states");
+    assertEquals("2 slices, all whole", verified.out().strip(), verified.err());
+    succeeds(
+        "merge", "--store", "/states", "--window", "2d", "--as-of", "2026-11-02", "--output", "/sum");
+    assertTrue(tare("inspect", "/sum").out().startsWith("State of 128 rows"));
+    Outcome missing =
+        tare("merge", "--store", "/states", "--window", "3d", "--as-of", "2026-11-02");
+    assertEquals(66, missing.status());
+    assertTrue(missing.err().contains("no slice of 2026-10-31"), missing.err());
+  }
+
+  private static String[] night(String day, String data, String... more) {
+    List<String> args =
+        new ArrayList<>(
+            List.of(
+                "recalibrate",
+                "--model",
+                "/in/digits-mobilenet.onnx",
+                "--data",
+                "/in/" + data,
+                "--sample",
+                "64",
+                "--store",
+                "/states",
+                "--slice",
+                "2026-11-0" + day,
+                "--window",
+                "1d",
+                "--as-of",
+                "2026-11-0" + day,
+                "--validation",
+                "/in/digits-validation.parquet",
+                "--set",
+                "validation.sample=64",
+                "--force",
+                "--output",
+                "/deployed",
+                "--set",
+                SCALE));
+    args.addAll(Arrays.asList(more));
+    return args.toArray(String[]::new);
+  }
 }

@@ -126,8 +126,14 @@ final class MemoryStore implements FolderStore {
   }
 
   @Override
-  public void moveFile(Path file, Path place, Existing existing) {
-    throw new UnsupportedOperationException();
+  public void moveFile(Path file, Path place, Existing existing) throws IOException {
+    if (moves == Moves.NONE) {
+      throw new UnsupportedOperationException();
+    }
+    if (existing == Existing.REFUSE && tree.containsKey(key(place))) {
+      throw new FileAlreadyExistsException(key(place));
+    }
+    tree.put(key(place), tree.remove(key(file)));
   }
 
   @Override

@@ -8,7 +8,7 @@ import java.util.Optional;
 import org.apache.hadoop.fs.Path;
 
 /** A store that calls a hook before each step. */
-final class SteppedStore implements FolderStore {
+class SteppedStore implements FolderStore {
   /** Told what is about to happen; may wait, or throw to end the run there. */
   @FunctionalInterface
   interface Hook {

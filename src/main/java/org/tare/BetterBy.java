@@ -1,0 +1,77 @@
+package org.tare;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Locale;
+import org.tare.settings.RecalibrateSettings.Metric;
+import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.OutputMetrics;
+
+/**
+ * How a candidate compares with the deployed model by one metric, greater being better. Of several
+ * outputs the worst counts.
+ *
+ * @param margin by how much the candidate must be better
+ */
+record BetterBy(Metric metric, double margin, double candidate, double deployed) {
+  static BetterBy of(
+      Metric metric, double margin, EvaluationJob.Result candidate, EvaluationJob.Result deployed) {
+    return new BetterBy(metric, margin, worst(metric, candidate), worst(metric, deployed));
+  }
+
+  /** NaN if an output has no such figure, or none was compared. */
+  private static double worst(Metric metric, EvaluationJob.Result found) {
+    double worst = Double.NaN;
+    boolean isFirst = true;
+    for (OutputMetrics output : found.outputs().values()) {
+      boolean counts =
+          metric.needsLabel()
+              ? output.isLabelled()
+              : metric != Metric.AGREEMENT || output.hasClasses();
+      if (counts) {
+        double figure = figure(metric, output);
+        worst = isFirst ? figure : Math.min(worst, figure);
+        isFirst = false;
+      }
+    }
+    return worst;
+  }
+
+  private static double figure(Metric metric, OutputMetrics output) {
+    return switch (metric) {
+      case SQNR -> output.sqnr();
+      case COSINE -> output.cosine();
+      case TOP1 -> output.quantizedTop1();
+      case TOP5 -> output.quantizedTop5();
+      case AGREEMENT -> output.agreement();
+    };
+  }
+
+  /** A candidate without a figure never is; one with a figure is better than none. */
+  boolean isBetter() {
+    if (Double.isNaN(candidate)) {
+      return false;
+    }
+    if (Double.isNaN(deployed)) {
+      return true;
+    }
+    return margin == 0 ? candidate > deployed : candidate - deployed >= margin;
+  }
+
+  String text() {
+    return String.format(
+        Locale.ROOT,
+        "%s is %.6g with the candidate and %.6g with what was deployed, a margin of %.6g is asked"
+            + " for",
+        metric.id(),
+        candidate,
+        deployed,
+        margin);
+  }
+
+  void addTo(ObjectNode node) {
+    node.put("metric", metric.id());
+    Json.put(node, "candidate", candidate);
+    Json.put(node, "deployed", deployed);
+    node.put("margin", margin);
+  }
+}

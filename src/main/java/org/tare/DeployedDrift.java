@@ -1,0 +1,118 @@
+package org.tare;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.tare.drift.Drift;
+import org.tare.drift.DriftReport;
+import org.tare.drift.DriftThresholds;
+import org.tare.drift.TensorDrift;
+import org.tare.drift.Verdict;
+import org.tare.quant.DType;
+import org.tare.quant.QParams;
+import org.tare.stats.CalibrationState;
+import org.tare.store.PublishedFolder;
+
+/** Whether new data are still what a deployed output was calibrated on. */
+record DeployedDrift(DriftReport report) {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** How many tensors are named in a sentence. */
+  private static final int NAMED = 3;
+
+  /**
+   * Compares.
+   *
+   * @throws TareException if the output does not say on what it was calibrated, or it is of another
+   *     model
+   */
+  static DeployedDrift between(
+      PublishedFolder deployed, CalibrationState current, DriftThresholds thresholds) {
+    byte[] state =
+        deployed
+            .read(CalibrationState.FILE_NAME)
+            .orElseThrow(
+                () ->
+                    TareException.badInput(
+                        "Cannot compare with output %s: it holds no %s, so on what it was calibrated"
+                            + " is not known; move it away, or give another output",
+                        deployed.place(), CalibrationState.FILE_NAME));
+    CalibrationState reference =
+        CalibrationState.decode(state, deployed.place() + "/" + CalibrationState.FILE_NAME);
+    if (!reference.modelDigest().equals(current.modelDigest())) {
+      throw TareException.badInput(
+          "Cannot recalibrate output %s: it was made of another float model (SHA-256 %s, this one has"
+              + " %s); give another output, or move it away",
+          deployed.place(), reference.modelDigest(), current.modelDigest());
+    }
+    return new DeployedDrift(Drift.between(reference, current, qparams(deployed), thresholds));
+  }
+
+  private static SortedMap<String, QParams> qparams(PublishedFolder deployed) {
+    SortedMap<String, QParams> qparams = new TreeMap<>();
+    try {
+      JsonNode root = JSON.readTree(deployed.read("qparams.json").orElse(new byte[] {'{', '}'}));
+      for (Map.Entry<String, JsonNode> one : root.path("activations").properties()) {
+        JsonNode node = one.getValue();
+        QParams q =
+            QParams.of(
+                (float) node.path("scale").asDouble(),
+                node.path("zero_point").asInt(),
+                DType.of(node.path("dtype").asText()));
+        qparams.put(one.getKey(), q);
+        node.path("shared_by").forEach(tensor -> qparams.put(tensor.asText(), q));
+      }
+    } catch (IOException | IllegalArgumentException e) {
+      throw TareException.badInput(
+              "Cannot read %s/qparams.json: %s", deployed.place(), e.getMessage())
+          .causedBy(e);
+    }
+    return qparams;
+  }
+
+  /** What moved a little is no reason for a new model. */
+  boolean moved() {
+    return report.verdict() == Verdict.MOVED;
+  }
+
+  /** In a sentence. */
+  String text() {
+    if (report.verdict() == Verdict.STABLE) {
+      return "all " + report.tensors().size() + " tensors are stable";
+    }
+    return report.count(Verdict.MOVED)
+        + " of "
+        + report.tensors().size()
+        + " tensors moved, "
+        + report.count(Verdict.MOVED_A_LITTLE)
+        + " a little; first "
+        + report.tensors().stream()
+            .filter(tensor -> tensor.verdict() != Verdict.STABLE)
+            .limit(NAMED)
+            .map(tensor -> tensor.name() + " (" + String.join(", ", tensor.reasons()) + ")")
+            .collect(Collectors.joining(", "));
+  }
+
+  /** The same for machines, with the tensors that are not stable. */
+  ObjectNode json() {
+    ObjectNode node = JSON.createObjectNode();
+    node.put("verdict", report.verdict().id()).put("moved", moved());
+    Json.put(node, "effect", report.effect());
+    ArrayNode tensors = node.putArray("tensors");
+    for (TensorDrift tensor : report.tensors()) {
+      if (tensor.verdict() != Verdict.STABLE) {
+        ObjectNode one = tensors.addObject();
+        one.put("tensor", tensor.name()).put("verdict", tensor.verdict().id());
+        Json.put(one, "effect", tensor.effect());
+        tensor.reasons().forEach(one.putArray("reasons")::add);
+      }
+    }
+    return node;
+  }
+}

@@ -1,0 +1,90 @@
+package org.tare;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.tare.settings.Settings;
+import org.tare.stats.CalibrationState;
+import org.tare.store.states.Entry;
+import org.tare.store.states.Slice;
+import org.tare.store.states.StateKey;
+import org.tare.store.states.StateStore;
+import org.tare.store.states.Window;
+
+/** Which states of a store the settings mean: those of a window, or a slice, of one key. */
+record StoreSelection(StateStore store, Settings settings) {
+  static StoreSelection of(Tare tare, Settings settings) {
+    return new StoreSelection(
+        StateStore.open(tare.files(), settings.require("store.path")), settings);
+  }
+
+  /** States, and what they are of. */
+  record Selected(StateKey key, CalibrationState state, Optional<Window> window) {}
+
+  /** Those of any model, if the store holds but one, or {@code store.key} says which. */
+  Selected ofAny() {
+    return of(keys(store.entries()), Optional.empty());
+  }
+
+  /**
+   * Those of a model.
+   *
+   * @param config which is taken where there are several
+   */
+  Selected ofModel(String model, String config) {
+    return of(keys(store.ofModel(model)), Optional.of(new StateKey(model, config)));
+  }
+
+  private TreeSet<StateKey> keys(List<Entry> entries) {
+    return entries.stream()
+        .map(Entry::key)
+        .filter(key -> settings.find("store.key").map(key.id()::startsWith).orElse(true))
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  private Selected of(TreeSet<StateKey> keys, Optional<StateKey> wanted) {
+    if (keys.isEmpty()) {
+      throw TareException.missing(
+          "State store %s holds no state of %s yet; calibrate with --store and --slice",
+          store, wanted.map(key -> "this model").orElse("such a key"));
+    }
+    StateKey key = keys.size() == 1 ? keys.first() : wanted.filter(keys::contains).orElse(null);
+    if (key == null) {
+      throw TareException.usage(
+          "State store %s holds states that do not add up: %s; say by store.key which are meant",
+          store, keys.stream().map(StateKey::id).collect(Collectors.joining(", ")));
+    }
+    Optional<String> length = settings.find("store.window");
+    Optional<String> slice = settings.find("store.slice");
+    if (length.isPresent()) {
+      Window window = window(key);
+      return new Selected(key, window.state(), Optional.of(window));
+    }
+    if (slice.isEmpty()) {
+      throw TareException.usage(
+          "Missing which states of store %s are meant: give --window and --as-of, or --slice",
+          store);
+    }
+    Entry entry =
+        store
+            .find(key, new Slice(slice.get()))
+            .orElseThrow(
+                () ->
+                    TareException.missing(
+                        "State store %s holds no slice %s", store, PrintableText.of(slice.get())));
+    return new Selected(key, store.readState(entry), Optional.empty());
+  }
+
+  private Window window(StateKey key) {
+    return store.window(
+        key,
+        days(settings),
+        settings.flag("store.allow-missing") ? Window.Missing.ALLOW : Window.Missing.REFUSE);
+  }
+
+  /** The days of the window that the settings describe. */
+  static Window.Days days(Settings settings) {
+    return Window.Days.of(settings.require("store.window"), settings.require("store.as-of"));
+  }
+}
