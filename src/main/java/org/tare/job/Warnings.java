@@ -116,7 +116,8 @@ public final class Warnings {
         state.tensors().values().stream().anyMatch(stats -> stats.channels().isPresent());
     if (model.mapping().correctsBias() && model.plan().isPresent() && !hasMeans) {
       return Optional.of(
-          "Biases are not corrected: the state holds no means of channels; calibrate again for them");
+          "Biases are not corrected: the state holds no means of channels; calibrate again for"
+              + " them");
     }
     return Optional.empty();
   }
@@ -124,8 +125,7 @@ public final class Warnings {
   /** A file that quantization made larger: tiny weights cost more as integers. */
   public static Optional<String> ofSize(FloatModel model, OnnxModel quantized) {
     long before = model.original().sizeBytes();
-    long after =
-        quantized.files("model.onnx").stream().mapToLong(ModelFile::sizeBytes).sum();
+    long after = quantized.files("model.onnx").stream().mapToLong(ModelFile::sizeBytes).sum();
     if (after <= before) {
       return Optional.empty();
     }
@@ -141,7 +141,9 @@ public final class Warnings {
                 : "; quantize.mode=weight-only adds the least"));
   }
 
-  /** Outputs that quantization changed much, or that the comparison leaves out, whole or in part. */
+  /**
+   * Outputs that quantization changed much, or that the comparison leaves out, whole or in part.
+   */
   public static List<String> ofOutputs(EvaluationJob.Result result) {
     List<String> warnings = new ArrayList<>();
     for (String output : result.ofOtherShape()) {
@@ -157,8 +159,8 @@ public final class Warnings {
         warnings.add(
             String.format(
                 Locale.ROOT,
-                "Output \"%s\" is far from float32's: an SQNR of %.1f dB, so that the error is %.0f %%"
-                    + " of the signal; quantize.overrides leaves layers float,"
+                "Output \"%s\" is far from float32's: an SQNR of %.1f dB, so that the error is %.0f"
+                    + " %% of the signal; quantize.overrides leaves layers float,"
                     + " quantize.mode=weight-only all activations",
                 output.getKey(),
                 sqnr,

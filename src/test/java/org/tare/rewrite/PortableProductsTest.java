@@ -390,9 +390,7 @@ class PortableProductsTest {
           List.of(new QConfigMapping.Rule(QConfigMapping.By.OPERATOR, "GRU", reduced));
       QuantizedModel quantized =
           TestModel.quantize(
-              model.read(),
-              x,
-              new QConfigMapping(mode, Backend.ONNXRUNTIME_CPU, reduced, asked));
+              model.read(), x, new QConfigMapping(mode, Backend.ONNXRUNTIME_CPU, reduced, asked));
       Map<String, Integer> greatest =
           quantized.weights().entrySet().stream()
               .collect(

@@ -182,9 +182,7 @@ class WeightFormsTest {
         case MATMUL -> model.input("x", -1, 16).node("MatMul", List.of("x", "w"), List.of("y"));
         case GEMM -> {
           written.write(model, "b", new long[] {24}, numbers(2, 24));
-          model
-              .input("x", -1, 16)
-              .node("Gemm", List.of("x", "w", "b"), List.of("y"), "transB", 1L);
+          model.input("x", -1, 16).node("Gemm", List.of("x", "w", "b"), List.of("y"), "transB", 1L);
         }
         case CONV, CONV1D -> {
           written.write(model, "b", new long[] {8}, numbers(2, 8));
@@ -245,8 +243,7 @@ class WeightFormsTest {
   }
 
   private static QuantizedModel quantize(Layer layer, Written written, Mode mode, Form form) {
-    return TestModel.quantize(
-        layer.model(written).read(), layer.rows(), mapping(mode), form);
+    return TestModel.quantize(layer.model(written).read(), layer.rows(), mapping(mode), form);
   }
 
   /** What stays float goes back to the form that took fewer bytes. */
@@ -262,8 +259,7 @@ class WeightFormsTest {
         .output("z");
     OnnxModel original = model.read();
     QConfigMapping mapping =
-        mapping(
-            Mode.WEIGHT_ONLY, QConfigMapping.Rule.byName("y", QConfig.standard().asFloat()));
+        mapping(Mode.WEIGHT_ONLY, QConfigMapping.Rule.byName("y", QConfig.standard().asFloat()));
     OnnxModel quantized = finished(original, mapping);
     int before = TestModel.bytes(original).length;
     int after = TestModel.bytes(quantized).length;
@@ -363,7 +359,8 @@ class WeightFormsTest {
       int after = TestModel.bytes(quantized.model()).length;
       assertTrue(after < 0.75 * before, tie + ": " + after + " bytes, of " + before);
       assertTrue(
-          quantized.model().graph().constants().stream().noneMatch(t -> t.isFloat() && t.size() >= 4800),
+          quantized.model().graph().constants().stream()
+              .noneMatch(t -> t.isFloat() && t.size() >= 4800),
           tie + ": no float copy");
     }
   }

@@ -54,7 +54,9 @@ public record Window(
       try {
         return LocalDate.parse(text);
       } catch (java.time.DateTimeException e) {
-        throw TareException.usage("The day cannot be \"%s\": it is a date, as 2026-11-25, or yesterday, or today", text)
+        throw TareException.usage(
+                "The day cannot be \"%s\": it is a date, as 2026-11-25, or yesterday, or today",
+                text)
             .causedBy(e);
       }
     }
