@@ -1,22 +1,16 @@
 package org.tare;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
-import java.util.Map;
-import java.util.SortedMap;
-import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.tare.drift.Drift;
 import org.tare.drift.DriftReport;
 import org.tare.drift.DriftThresholds;
 import org.tare.drift.TensorDrift;
 import org.tare.drift.Verdict;
-import org.tare.quant.DType;
-import org.tare.quant.QParams;
 import org.tare.stats.CalibrationState;
+import org.tare.store.HadoopFiles;
 import org.tare.store.PublishedFolder;
 
 /** Whether new data are still what a deployed output was calibrated on. */
@@ -33,7 +27,10 @@ record DeployedDrift(DriftReport report) {
    *     model
    */
   static DeployedDrift between(
-      PublishedFolder deployed, CalibrationState current, DriftThresholds thresholds) {
+      HadoopFiles files,
+      PublishedFolder deployed,
+      CalibrationState current,
+      DriftThresholds thresholds) {
     byte[] state =
         deployed
             .read(CalibrationState.FILE_NAME)
@@ -51,29 +48,9 @@ record DeployedDrift(DriftReport report) {
               + " has %s); give another output, or move it away",
           deployed.place(), reference.modelDigest(), current.modelDigest());
     }
-    return new DeployedDrift(Drift.between(reference, current, qparams(deployed), thresholds));
-  }
-
-  private static SortedMap<String, QParams> qparams(PublishedFolder deployed) {
-    SortedMap<String, QParams> qparams = new TreeMap<>();
-    try {
-      JsonNode root = JSON.readTree(deployed.read("qparams.json").orElse(new byte[] {'{', '}'}));
-      for (Map.Entry<String, JsonNode> one : root.path("activations").properties()) {
-        JsonNode node = one.getValue();
-        QParams q =
-            QParams.of(
-                (float) node.path("scale").asDouble(),
-                node.path("zero_point").asInt(),
-                DType.of(node.path("dtype").asText()));
-        qparams.put(one.getKey(), q);
-        node.path("shared_by").forEach(tensor -> qparams.put(tensor.asText(), q));
-      }
-    } catch (IOException | IllegalArgumentException e) {
-      throw TareException.badInput(
-              "Cannot read %s/qparams.json: %s", deployed.place(), e.getMessage())
-          .causedBy(e);
-    }
-    return qparams;
+    return new DeployedDrift(
+        Drift.between(
+            reference, current, DeployedQParams.read(files, deployed.place()), thresholds));
   }
 
   /** What moved a little is no reason for a new model. */

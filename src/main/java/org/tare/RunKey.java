@@ -17,7 +17,8 @@ final class RunKey {
       List.of(
           "quantize.",
           "evaluate.",
-          "drift.",
+          "drift.warn.",
+          "drift.fail.",
           "recalibrate.metric",
           "recalibrate.margin",
           "store.window",

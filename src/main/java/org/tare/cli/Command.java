@@ -87,7 +87,7 @@ enum Command {
           List.of(MODEL, OUTPUT, DRY_RUN, JSON, VERBOSE),
           List.of(DATA, TABLE, QUERY, FORMAT, SAMPLE, KEY, CHANNELS, BATCH, BAD_ROWS),
           List.of(STORE, SLICE, REPLACE, WINDOW, AS_OF, ALLOW_MISSING, BACKEND, VALIDATION, LABEL),
-          List.of(METRIC, MARGIN, FORCE))),
+          List.of(METRIC, MARGIN, FORCE, FAIL_ON_DRIFT))),
   ROLLBACK(
       "Brings a former version of what recalibrate has deployed back.",
       Positional.NONE,

@@ -15,6 +15,7 @@ import org.tare.Inspection;
 import org.tare.Merge;
 import org.tare.Observation;
 import org.tare.PrintableText;
+import org.tare.Recalibration;
 import org.tare.Result;
 import org.tare.Rollback;
 import org.tare.TareException;
@@ -137,6 +138,10 @@ final class CommandRun implements AutoCloseable {
     }
     Result result = call.run();
     print(result);
+    boolean hasMoved = result instanceof Recalibration one && one.moved();
+    if (hasMoved && settings.flag("drift.fail-on-drift")) {
+      status = DRIFTED;
+    }
     if (!result.unmet().isEmpty()) {
       status = NOT_MET;
     }
