@@ -37,15 +37,15 @@ record DeployedDrift(DriftReport report) {
             .orElseThrow(
                 () ->
                     TareException.badInput(
-                        "Cannot compare with output %s: it holds no %s, so on what it was calibrated"
-                            + " is not known; move it away, or give another output",
+                        "Cannot compare with output %s: it holds no %s, so on what it was"
+                            + " calibrated is not known; move it away, or give another output",
                         deployed.place(), CalibrationState.FILE_NAME));
     CalibrationState reference =
         CalibrationState.decode(state, deployed.place() + "/" + CalibrationState.FILE_NAME);
     if (!reference.modelDigest().equals(current.modelDigest())) {
       throw TareException.badInput(
-          "Cannot recalibrate output %s: it was made of another float model (SHA-256 %s, this one has"
-              + " %s); give another output, or move it away",
+          "Cannot recalibrate output %s: it was made of another float model (SHA-256 %s, this one"
+              + " has %s); give another output, or move it away",
           deployed.place(), reference.modelDigest(), current.modelDigest());
     }
     return new DeployedDrift(

@@ -80,7 +80,8 @@ enum Command {
           JSON,
           VERBOSE)),
   RECALIBRATE(
-      "Compares new data with what was deployed; if they moved, makes a model and deploys it if better.",
+      "Compares new data with what was deployed; if they moved, makes a model and deploys it if"
+          + " better.",
       Positional.NONE,
       of(
           List.of(MODEL, OUTPUT, DRY_RUN, JSON, VERBOSE),

@@ -1,8 +1,10 @@
 package org.tare.infer;
 
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.tare.TareException;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.Node;
@@ -11,6 +13,40 @@ import org.tare.onnx.TensorType;
 
 /** Finds the types of a model's tensors by letting ONNX Runtime infer them. */
 public final class TensorTypes {
+  /**
+   * Of models with more tensors, not all are asked for: ONNX Runtime looks through all outputs for
+   * each node.
+   */
+  private static final int MANY = 10_000;
+
+  /** Their output is of the type of their first input. */
+  private static final Set<String> KEEP_TYPE =
+      Set.of(
+          "Abs",
+          "Ceil",
+          "Clip",
+          "Elu",
+          "Erf",
+          "Exp",
+          "Floor",
+          "HardSigmoid",
+          "HardSwish",
+          "Identity",
+          "LeakyRelu",
+          "Log",
+          "LogSoftmax",
+          "Neg",
+          "Reciprocal",
+          "Relu",
+          "Round",
+          "Selu",
+          "Sigmoid",
+          "Softmax",
+          "Softplus",
+          "Softsign",
+          "Sqrt",
+          "Tanh");
+
   private TensorTypes() {}
 
   /**
@@ -25,14 +61,51 @@ public final class TensorTypes {
             .flatMap(List::stream)
             .filter(output -> !output.isEmpty())
             .toList();
-    Map<String, TensorType> types = typesOf(model.withOutputs(tensors), name);
+    Map<String, String> sources = tensors.size() > MANY ? sources(model) : Map.of();
+    List<String> asked = tensors.stream().filter(tensor -> !sources.containsKey(tensor)).toList();
+    Map<String, TensorType> types = typesOf(model.withOutputs(asked), name);
+    addSame(types, sources);
     List<String> floats = tensors.stream().filter(tensor -> isFloat(types.get(tensor))).toList();
     boolean hasUnknown = floats.stream().anyMatch(tensor -> types.get(tensor).rank() == 0);
     if (hasUnknown && floats.size() < tensors.size()) {
       // ONNX Runtime does not follow the values of a shape through tensors that are outputs.
-      types.putAll(typesOf(model.withOutputs(floats), name));
+      List<String> askedAgain =
+          floats.stream().filter(tensor -> !sources.containsKey(tensor)).toList();
+      types.putAll(typesOf(model.withOutputs(askedAgain), name));
+      addSame(types, sources);
     }
     return types;
+  }
+
+  /**
+   * By tensor, in the order of computation, one of the same type: another node's output or an input
+   * of the model.
+   */
+  private static Map<String, String> sources(OnnxModel model) {
+    Set<String> known = new HashSet<>(model.graph().inputNames());
+    Map<String, String> sources = new LinkedHashMap<>();
+    for (Node node : model.graph().nodes()) {
+      boolean keepsType =
+          node.isStandard()
+              && KEEP_TYPE.contains(node.opType())
+              && node.outputs().size() == 1
+              && known.contains(node.input(0));
+      if (keepsType) {
+        sources.put(node.output(0), node.input(0));
+      }
+      known.addAll(node.outputs());
+    }
+    return sources;
+  }
+
+  private static void addSame(Map<String, TensorType> types, Map<String, String> sources) {
+    sources.forEach(
+        (tensor, source) -> {
+          // Sequences have none.
+          if (types.containsKey(source)) {
+            types.put(tensor, types.get(source));
+          }
+        });
   }
 
   private static boolean isFloat(TensorType type) {

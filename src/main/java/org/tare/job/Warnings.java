@@ -116,7 +116,8 @@ public final class Warnings {
         state.tensors().values().stream().anyMatch(stats -> stats.channels().isPresent());
     if (model.mapping().correctsBias() && model.plan().isPresent() && !hasMeans) {
       return Optional.of(
-          "Biases are not corrected: the state holds no means of channels; calibrate again for them");
+          "Biases are not corrected: the state holds no means of channels; calibrate again for"
+              + " them");
     }
     return Optional.empty();
   }
@@ -158,8 +159,8 @@ public final class Warnings {
         warnings.add(
             String.format(
                 Locale.ROOT,
-                "Output \"%s\" is far from float32's: an SQNR of %.1f dB, so that the error is %.0f %%"
-                    + " of the signal; quantize.overrides leaves layers float,"
+                "Output \"%s\" is far from float32's: an SQNR of %.1f dB, so that the error is %.0f"
+                    + " %% of the signal; quantize.overrides leaves layers float,"
                     + " quantize.mode=weight-only all activations",
                 output.getKey(),
                 sqnr,

@@ -108,8 +108,8 @@ public final class OpsetUpgrade {
   private static void checkOldest(int opset) {
     if (opset < OLDEST) {
       throw TareException.badInput(
-          "Cannot use a model of operator set %d: Tare reads %d and newer; export it again, or convert"
-              + " it with ONNX's version converter",
+          "Cannot use a model of operator set %d: Tare reads %d and newer; export it again, or"
+              + " convert it with ONNX's version converter",
           opset, OLDEST);
     }
   }

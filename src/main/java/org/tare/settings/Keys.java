@@ -101,8 +101,8 @@ public final class Keys {
         Key.sample(
             group,
             prefix + ".sample",
-            "how many rows, or which share of them; they are chosen by a hash of the key, so they are"
-                + " the same every time"));
+            "how many rows, or which share of them; they are chosen by a hash of the key, so they"
+                + " are the same every time"));
     keys.add(
         Key.text(
                 group,
@@ -249,22 +249,22 @@ public final class Keys {
             group,
             "prepare.equalize",
             false,
-            "rescale channels between neighbouring layers to equal ranges (cross-layer equalization),"
-                + " for weights of one scale per tensor"));
+            "rescale channels between neighbouring layers to equal ranges (cross-layer"
+                + " equalization), for weights of one scale per tensor"));
     keys.add(
         Key.flag(
             group,
             "prepare.absorb-bias",
             false,
-            "with prepare.equalize: move what a channel exceeds by 3 standard deviations into the next"
-                + " layer's bias; rare values below change the result"));
+            "with prepare.equalize: move what a channel exceeds by 3 standard deviations into the"
+                + " next layer's bias; rare values below change the result"));
     keys.add(
         Key.flag(
             group,
             "prepare.relu-for-relu6",
             false,
-            "with prepare.equalize: ReLU6 between such layers becomes ReLU; values above 6 change the"
-                + " result"));
+            "with prepare.equalize: ReLU6 between such layers becomes ReLU; values above 6 change"
+                + " the result"));
   }
 
   private static void calibrate(List<Key> keys) {
@@ -298,7 +298,8 @@ public final class Keys {
             group,
             "store.replace",
             false,
-            "a slice that is there with other numbers gets the new ones; otherwise that is an error"));
+            "a slice that is there with other numbers gets the new ones; otherwise that is an"
+                + " error"));
     keys.add(
         Key.text(
             group, "store.window", "", "which days to add up: 7d or 4w, ending with store.as-of"));
@@ -363,8 +364,8 @@ public final class Keys {
             group,
             "quantize.automatic",
             true,
-            "quantize all that has a rule; false quantizes what quantize.overrides lists, and nothing"
-                + " else"));
+            "quantize all that has a rule; false quantizes what quantize.overrides lists, and"
+                + " nothing else"));
     keys.add(
         Key.flag(
             group,
@@ -449,8 +450,8 @@ public final class Keys {
                 "quantize.weight.products",
                 "",
                 Arrays.stream(WeightProducts.values()).map(WeightProducts::id).toList(),
-                "on which CPUs int8 products are exact: on all, on x86 with VNNI and ARM alone, or on"
-                    + " all in runtimes that add products in another order too")
+                "on which CPUs int8 products are exact: on all, on x86 with VNNI and ARM alone, or"
+                    + " on all in runtimes that add products in another order too")
             .absent("`portable`; `full` for the backend tensorrt"));
     keys.add(
         new Key(
@@ -462,15 +463,16 @@ public final class Keys {
             0,
             "",
             "",
-            "a list of {op or name, float, activation, weight, reduce-range}. A name is stronger than"
-                + " a pattern of names (*, ?), that than an operator; of one kind the last wins"));
+            "a list of {op or name, float, activation, weight, reduce-range}. A name is stronger"
+                + " than a pattern of names (*, ?), that than an operator; of one kind the last"
+                + " wins"));
     keys.add(
         Key.flag(
             group,
             "quantize.declare-shapes",
             true,
-            "write down that the two sides of residual additions are of one shape, so that ONNX Runtime"
-                + " fuses them with the normalization after them"));
+            "write down that the two sides of residual additions are of one shape, so that ONNX"
+                + " Runtime fuses them with the normalization after them"));
     keys.add(
         Key.flag(
             group,
@@ -498,8 +500,8 @@ public final class Keys {
             "quantize.weight.rounding",
             "auto",
             List.of("auto", "sums", "nearest"),
-            "of convolutions: so that the errors of each kernel add up to nothing, or each weight to"
-                + " the nearest integer"));
+            "of convolutions: so that the errors of each kernel add up to nothing, or each weight"
+                + " to the nearest integer"));
     keys.add(
         Key.choice(
             group,
@@ -513,8 +515,8 @@ public final class Keys {
             "quantize.bias-correction",
             "auto",
             List.of("auto", "fast", "sequential", "false"),
-            "take what rounding adds to the means of channels off biases: of convolutions from the float"
-                + " model's means, or of all layers one after the other"));
+            "take what rounding adds to the means of channels off biases: of convolutions from the"
+                + " float model's means, or of all layers one after the other"));
     keys.add(
         Key.whole(
             group,
@@ -522,8 +524,9 @@ public final class Keys {
             "256",
             0,
             1_000_000,
-            "corrections that are auto or sequential are measured on so many rows of the calibration"
-                + " data and left out unless they lower the error; 0 goes by the expected error"));
+            "corrections that are auto or sequential are measured on so many rows of the"
+                + " calibration data and left out unless they lower the error; 0 goes by the"
+                + " expected error"));
   }
 
   private static void observe(List<Key> keys) {
@@ -615,7 +618,8 @@ public final class Keys {
             "0",
             -ANY,
             ANY,
-            "by how much, in the metric's unit: dB, or a share; 0 is any better, below 0 allows worse"));
+            "by how much, in the metric's unit: dB, or a share; 0 is any better, below 0 allows"
+                + " worse"));
     keys.add(
         Key.flag(
             group,

@@ -27,6 +27,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
 import org.tare.onnx.TestModel;
+import org.tare.stats.CalibrationState;
+import org.tare.stats.TensorStats;
 
 /**
  * The table of exit statuses in the documentation: every status of it is seen here, and every kind
@@ -40,16 +42,20 @@ class ExitStatusTest {
   /** What is done, and what it ends with. A status that the documentation gains needs one here. */
   private static final Map<Integer, Ending> ENDINGS =
       new TreeMap<>(
-          Map.of(
-              0, () -> command("", "quantize", "--model", at("tiny.onnx"), "--output", at("done")),
-              64, () -> command("Unknown option: '--modle'", "quantize", "--modle"),
-              65, () -> command("it is not an ONNX model", "inspect", at("text.onnx")),
-              66, () -> command("there is no such file", "inspect", at("no.onnx")),
-              70, ExitStatusTest::defect,
-              73, () -> command("it exists", quantizeInto("taken")),
-              75, () -> command("does not answer", "inspect", "ftp://127.0.0.1:1/m.onnx"),
-              130, () -> killed("INT"),
-              143, () -> killed("TERM")));
+          Map.ofEntries(
+              Map.entry(0, () -> command("", quantizeInto("done"))),
+              Map.entry(10, ExitStatusTest::drifted),
+              Map.entry(20, ExitStatusTest::heldBack),
+              Map.entry(30, () -> command("Nothing to quantize", weightOnly("relu.onnx", "none"))),
+              Map.entry(64, () -> command("Unknown option: '--modle'", "quantize", "--modle")),
+              Map.entry(65, () -> command("it is not an ONNX model", "inspect", at("text.onnx"))),
+              Map.entry(66, () -> command("there is no such file", "inspect", at("no.onnx"))),
+              Map.entry(70, ExitStatusTest::defect),
+              Map.entry(73, () -> command("it exists", quantizeInto("taken"))),
+              Map.entry(
+                  75, () -> command("does not answer", "inspect", "ftp://127.0.0.1:1/m.onnx")),
+              Map.entry(130, () -> killed("INT")),
+              Map.entry(143, () -> killed("TERM"))));
 
   @FunctionalInterface
   private interface Ending {
@@ -68,25 +74,71 @@ class ExitStatusTest {
         .node("MatMul", List.of("x", "w"), List.of("y"))
         .output("y", -1, 3)
         .write(folder.resolve("tiny.onnx"));
+    TestModel.opset(17)
+        .input("x", -1, 2)
+        .node("Relu", List.of("x"), List.of("y"))
+        .output("y", -1, 2)
+        .write(folder.resolve("relu.onnx"));
     Files.writeString(folder.resolve("text.onnx"), "not a model at all");
     Files.createDirectory(folder.resolve("taken"));
     Files.writeString(folder.resolve("taken/thesis.txt"), "dear");
   }
 
   private static String[] quantizeInto(String output) {
+    return weightOnly("tiny.onnx", output);
+  }
+
+  private static String[] weightOnly(String model, String output) {
     return new String[] {
-      "quantize", "--model", at("tiny.onnx"), "--mode", "weight-only", "--output", at(output)
+      "quantize", "--model", at(model), "--mode", "weight-only", "--output", at(output)
     };
   }
 
   private static int command(String said, String... args) {
-    List<String> all = new ArrayList<>(List.of(args));
-    if (args[0].equals("quantize") && !all.contains("--mode")) {
-      all.addAll(List.of("--mode", "weight-only"));
-    }
-    Outcome outcome = Outcome.of(all.toArray(new String[0]));
+    Outcome outcome = Outcome.of(args);
     assertTrue(outcome.err().contains(said), outcome.err());
     assertTrue(outcome.err().lines().count() <= 1, outcome.err());
+    return outcome.status();
+  }
+
+  private static int drifted() throws IOException {
+    for (float value : new float[] {1, 1000}) {
+      float[] values = new float[10_000];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = value * (1 + i % 7);
+      }
+      TreeMap<String, TensorStats> tensors = new TreeMap<>(Map.of("x", TensorStats.of(values)));
+      Files.write(
+          folder.resolve(value + ".tare"),
+          new CalibrationState("", values.length, tensors).encodeFile());
+    }
+    return command(
+        "",
+        "drift",
+        "--reference",
+        at("1.0.tare"),
+        "--current",
+        at("1000.0.tare"),
+        "--fail-on-drift");
+  }
+
+  private static int heldBack() {
+    String rows = "SELECT id, array(float(id), float(1)) AS x FROM range(64)";
+    Outcome outcome =
+        Outcome.of(
+            "run",
+            "--model",
+            at("tiny.onnx"),
+            "--query",
+            rows,
+            "--output",
+            at("held"),
+            "--set",
+            "validation.query=" + rows,
+            "--set",
+            "evaluate.min-sqnr=200");
+    assertEquals(20, outcome.status(), outcome.err());
+    assertFalse(Files.exists(folder.resolve("held")), outcome.err());
     return outcome.status();
   }
 

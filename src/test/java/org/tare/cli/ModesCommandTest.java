@@ -285,7 +285,8 @@ class ModesCommandTest {
       delimiter = '|',
       value = {
         "dynamic     | []                          | it has no layer with constant weights",
-        "weight-only | [{op: MatMul, float: true}] | it has no layer with constant weights of float32: MatMul(MatMul_0) and 1 other: left float by",
+        "weight-only | [{op: MatMul, float: true}] | it has no layer with constant weights of"
+            + " float32: MatMul(MatMul_0) and 1 other: left float by",
       })
   void aCopyIsNoResult(String mode, String overrides, String reason) {
     Path file = overrides.equals("[]") ? folder.resolve("no-weights.onnx") : model();
