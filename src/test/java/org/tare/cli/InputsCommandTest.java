@@ -75,15 +75,16 @@ class InputsCommandTest {
     for (int i = 0; i < ROWS; i++) {
       rows.add(
           RowFactory.create(
-              (long) i, list(Samples.normal(random, 8)), list(Samples.normal(random, 16)),
-              i % 3 == 0 ? 2f : 1f, "cat"));
+              (long) i,
+              list(Samples.normal(random, 8)),
+              list(Samples.normal(random, 16)),
+              i % 3 == 0 ? 2f : 1f,
+              "cat"));
     }
     StructType schema =
-        StructType.fromDDL(
-            "id bigint, x array<float>, state array<float>, s float, label string");
+        StructType.fromDDL("id bigint, x array<float>, state array<float>, s float, label string");
     TestTables.write(
-        spark ->
-            spark.createDataFrame(rows, schema).coalesce(1).write().parquet(at("rows")));
+        spark -> spark.createDataFrame(rows, schema).coalesce(1).write().parquet(at("rows")));
   }
 
   private static List<Float> list(float[] values) {
@@ -104,8 +105,7 @@ class InputsCommandTest {
   }
 
   private static double decibels(Outcome outcome, String output) {
-    Matcher line =
-        Pattern.compile("(?m)^" + output + " +SQNR ([^ ]+) dB").matcher(outcome.out());
+    Matcher line = Pattern.compile("(?m)^" + output + " +SQNR ([^ ]+) dB").matcher(outcome.out());
     assertTrue(line.find(), outcome.out() + outcome.err());
     return Double.parseDouble(line.group(1));
   }
@@ -147,7 +147,9 @@ class InputsCommandTest {
     Outcome outcome = run("vector.onnx");
     assertEquals(0, outcome.status(), outcome.err());
     assertTrue(
-        outcome.err().contains("vector.onnx has no axis for the rows of a batch: it runs row by row"),
+        outcome
+            .err()
+            .contains("vector.onnx has no axis for the rows of a batch: it runs row by row"),
         outcome.err());
     assertTrue(decibels(outcome, "y") > 25, outcome.out());
   }
@@ -156,8 +158,7 @@ class InputsCommandTest {
   void modelsThatWereTracedWithOneRowRunRowByRow() {
     Outcome outcome = run("traced.onnx");
     assertEquals(0, outcome.status(), outcome.err());
-    assertTrue(
-        outcome.err().contains("traced.onnx fails on two rows at once"), outcome.err());
+    assertTrue(outcome.err().contains("traced.onnx fails on two rows at once"), outcome.err());
     assertTrue(decibels(outcome, "y") > 25, outcome.out());
     assertEquals(0, run("traced.onnx", "--batch", "1").status());
   }

@@ -111,8 +111,8 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
   }
 
   /**
-   * The same table, with its files as they are now: what is added later no reading sees, so that all
-   * see the same rows.
+   * The same table, with its files as they are now: what is added later no reading sees, so that
+   * all see the same rows.
    */
   public DataSource pinned(SparkSession spark) {
     return new DataSource(new Frame(load(spark), label()), sample, key);
