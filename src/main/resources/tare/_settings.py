@@ -79,6 +79,22 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "",
         "the column of class numbers, for top-1 and top-5",
     ),
+    "evaluate.min-sqnr": (
+        "no bound",
+        "the least SQNR in dB that every output must have; what is below is not published",
+    ),
+    "evaluate.min-cosine": (
+        "no bound",
+        "the least cosine that every output must have",
+    ),
+    "evaluate.max-top1-drop": (
+        "no bound",
+        "how much of top-1 may be lost at most: 0.01 is a point; needs a label",
+    ),
+    "evaluate.max-top5-drop": (
+        "no bound",
+        "how much of top-5 may be lost at most: 0.01 is a point; needs a label",
+    ),
     "inputs.NAME.column": (
         "the column of the input's name, or the only column for the only input",
         "the column that the input is read from",
@@ -154,6 +170,42 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     "calibrate.channels": (
         "none",
         "what to keep of each channel: least, greatest and sums, or that and a histogram",
+    ),
+    "store.path": (
+        "",
+        "the folder of a state store",
+    ),
+    "store.slice": (
+        "",
+        "the name of a part of the data, as 2026-11-25 or country=DE/2026-11-25; the date in it places it in windows. Of recalibrate it is store.as-of unless it is said",
+    ),
+    "store.replace": (
+        "false",
+        "a slice that is there with other numbers gets the new ones; otherwise that is an error",
+    ),
+    "store.window": (
+        "",
+        "which days to add up: 7d or 4w, ending with store.as-of",
+    ),
+    "store.as-of": (
+        "",
+        "the last day of the window, as 2026-11-25; or yesterday, or today, in UTC",
+    ),
+    "store.allow-missing": (
+        "false",
+        "add up a window some of whose days have no slice",
+    ),
+    "store.key": (
+        "the only one that fits",
+        "which model and configuration, as states ls prints it; its beginning is enough",
+    ),
+    "store.before": (
+        "",
+        "states expire forgets slices of days before this one",
+    ),
+    "store.grace-hours": (
+        "24",
+        "states gc keeps what is younger, since a run may be about to name it",
     ),
     "quantize.mode": (
         "static",
@@ -319,6 +371,38 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "false",
         "leave one bit unused",
     ),
+    "recalibrate.metric": (
+        "sqnr",
+        "by what a candidate must be better than the deployed model on the validation data; of several outputs the worst counts",
+    ),
+    "recalibrate.margin": (
+        "0",
+        "by how much, in the metric's unit: dB, or a share; 0 is any better, below 0 allows worse",
+    ),
+    "recalibrate.force": (
+        "false",
+        "make a candidate though nothing moved, and though the same run was made before",
+    ),
+    "recalibrate.keep": (
+        "5",
+        "how many former outputs stay for a rollback",
+    ),
+    "recalibrate.lease-minutes": (
+        "15",
+        "how long a run of another machine or user keeps others away without a sign of life",
+    ),
+    "rollback.to": (
+        "the last before",
+        "the version to bring back",
+    ),
+    "notify.url": (
+        "",
+        "a URL that gets the result of a recalibration by POST; if it fails the run goes on",
+    ),
+    "notify.openlineage": (
+        "",
+        "a file that the run event of a recalibration is written to, in OpenLineage's JSON",
+    ),
     "drift.reference": (
         "",
         "the state that is compared with",
@@ -340,11 +424,11 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "an effect, in standard deviations, from which a tensor moved",
     ),
     "drift.warn.sqnr-loss": (
-        "1.0",
+        "1",
         "so many dB less expected SQNR from which a tensor moved a little",
     ),
     "drift.fail.sqnr-loss": (
-        "3.0",
+        "3",
         "so many dB less expected SQNR from which a tensor moved",
     ),
     "drift.warn.clipped": (
@@ -356,7 +440,7 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "such a share of values more that is clipped from which a tensor moved",
     ),
     "drift.warn.non-finite": (
-        "1.0E-9",
+        "0.000000001",
         "such a share of values more that is NaN or infinite from which a tensor moved a little",
     ),
     "drift.fail.non-finite": (

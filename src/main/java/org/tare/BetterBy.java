@@ -14,10 +14,7 @@ import org.tare.spark.tasks.OutputMetrics;
  */
 record BetterBy(Metric metric, double margin, double candidate, double deployed) {
   static BetterBy of(
-      Metric metric,
-      double margin,
-      EvaluationJob.Result candidate,
-      EvaluationJob.Result deployed) {
+      Metric metric, double margin, EvaluationJob.Result candidate, EvaluationJob.Result deployed) {
     return new BetterBy(metric, margin, worst(metric, candidate), worst(metric, deployed));
   }
 

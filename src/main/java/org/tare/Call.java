@@ -150,7 +150,7 @@ public abstract sealed class Call<C extends Call<C>>
             "drift.current",
             "data.path",
             "validation.path")
-.stream()
+        .stream()
         .map(settings::find)
         .flatMap(Optional::stream)
         .toList();

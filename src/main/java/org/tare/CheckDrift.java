@@ -99,10 +99,8 @@ public final class CheckDrift extends Call<CheckDrift> {
     Map<String, QParams> qparams = readDeployed();
     Optional<Publication> output = Publication.check(this);
     Observed now = observe(then, info);
-    DriftReport report =
-        Drift.between(inputsOf(then, now), now.state(), qparams, thresholds);
-    DriftCheck check =
-        new DriftCheck(info.end(now.model()), then, now.state(), report, thresholds);
+    DriftReport report = Drift.between(inputsOf(then, now), now.state(), qparams, thresholds);
+    DriftCheck check = new DriftCheck(info.end(now.model()), then, now.state(), report, thresholds);
     output.ifPresent(check::publish);
     return check;
   }
@@ -163,8 +161,7 @@ public final class CheckDrift extends Call<CheckDrift> {
     columns.set("observe.column", List.copyOf(then.tensors().keySet()), "the reference");
     columns.set("calibrate.by", "", "drift");
     SortedMap<String, CalibrationState> states =
-        ColumnObservation.run(
-                tare().spark(), rows, ObserveSettings.of(columns), tare().progress())
+        ColumnObservation.run(tare().spark(), rows, ObserveSettings.of(columns), tare().progress())
             .states();
     return new Observed(
         states.getOrDefault("", new CalibrationState("", 0, new TreeMap<>())), Optional.empty());

@@ -53,7 +53,8 @@ final class DeployedQParams {
   private static SortedMap<String, QParams> ofJson(byte[] bytes, String file) {
     SortedMap<String, QParams> found = new TreeMap<>();
     try {
-      JsonNode activations = new ObjectMapper().readTree(new String(bytes, UTF_8)).path("activations");
+      JsonNode activations =
+          new ObjectMapper().readTree(new String(bytes, UTF_8)).path("activations");
       activations
           .properties()
           .forEach(
@@ -68,7 +69,8 @@ final class DeployedQParams {
                 one.path("shared_by").forEach(other -> found.putIfAbsent(other.asText(), qparams));
               });
     } catch (JsonProcessingException | IllegalArgumentException | TareException e) {
-      String reason = e instanceof JsonProcessingException json ? json.getOriginalMessage() : e.getMessage();
+      String reason =
+          e instanceof JsonProcessingException json ? json.getOriginalMessage() : e.getMessage();
       throw TareException.badInput("Cannot read qparams %s: %s", file, reason).causedBy(e);
     }
     return found;

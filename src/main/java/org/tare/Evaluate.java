@@ -54,8 +54,8 @@ public final class Evaluate extends Call<Evaluate> {
   }
 
   /**
-   * Evaluates. If the quantized model does not meet the quality gate, {@link Evaluation#unmet}
-   * says why, and no output is written.
+   * Evaluates. If the quantized model does not meet the quality gate, {@link Evaluation#unmet} says
+   * why, and no output is written.
    *
    * @throws TareException if the rows do not fit the model, or no output can be compared
    */

@@ -147,7 +147,8 @@ public final class Quantize extends Call<Quantize> {
         model.plan().isPresent() && state.isEmpty() && stored.isEmpty()
             ? Optional.of(settings().require("state"))
             : settings().find("state");
-    Optional<CalibrationState> observed = state.or(() -> stored).or(() -> file.map(tare()::readState));
+    Optional<CalibrationState> observed =
+        state.or(() -> stored).or(() -> file.map(tare()::readState));
     observed.ifPresent(
         given -> {
           if (!given.modelDigest().equals(model.prepared().digest())) {

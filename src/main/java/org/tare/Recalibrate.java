@@ -273,8 +273,7 @@ public final class Recalibrate extends Call<Recalibrate> {
         return filled.get();
       }
       CalibrationJob.Result observed =
-          Lineages.add(
-              calibration.run(model, rows), tare(), settings(), calibration, model, rows);
+          Lineages.add(calibration.run(model, rows), tare(), settings(), calibration, model, rows);
       info.seconds("calibrate", observed.seconds());
       return target.add(observed.state());
     }

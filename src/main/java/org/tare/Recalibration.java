@@ -97,7 +97,11 @@ public final class Recalibration implements Result {
     return nothingDone(
         provenance,
         Outcome.DONE_BEFORE,
-        "The same run ended at " + before.path("ended").asText() + " with: " + outcome + ". "
+        "The same run ended at "
+            + before.path("ended").asText()
+            + " with: "
+            + outcome
+            + ". "
             + then.path("why").asText(),
         then.path("drift").path("moved").asBoolean(),
         outcome.equals(Outcome.GATE_NOT_MET.id()) ? unmet : List.of(),
@@ -213,7 +217,9 @@ public final class Recalibration implements Result {
           outcome,
           why,
           moved,
-          outcome == Outcome.GATE_NOT_MET ? gate.map(GateVerdict::unmet).orElse(List.of()) : List.of(),
+          outcome == Outcome.GATE_NOT_MET
+              ? gate.map(GateVerdict::unmet).orElse(List.of())
+              : List.of(),
           provenance,
           warnings,
           candidate,

@@ -49,8 +49,7 @@ public final class Rollback {
                 () ->
                     TareException.tryAgain(
                         "Cannot roll back %s: another run is at work at it", output))) {
-      OutputFolder place =
-          OutputFolder.check(tare.files(), output, Existing.REPLACE, List.of());
+      OutputFolder place = OutputFolder.check(tare.files(), output, Existing.REPLACE, List.of());
       Optional<PublishedFolder> deployed = PublishedFolder.find(tare.files(), output);
       Optional<String> current =
           deployed.map(folder -> OutputHistory.version(folder, Recalibration.stamp(folder)));

@@ -49,8 +49,7 @@ record StoreSelection(StateStore store, Settings settings) {
           "State store %s holds no state of %s yet; calibrate with --store and --slice",
           store, wanted.map(key -> "this model").orElse("such a key"));
     }
-    StateKey key =
-        keys.size() == 1 ? keys.first() : wanted.filter(keys::contains).orElse(null);
+    StateKey key = keys.size() == 1 ? keys.first() : wanted.filter(keys::contains).orElse(null);
     if (key == null) {
       throw TareException.usage(
           "State store %s holds states that do not add up: %s; say by store.key which are meant",
@@ -64,7 +63,8 @@ record StoreSelection(StateStore store, Settings settings) {
     }
     if (slice.isEmpty()) {
       throw TareException.usage(
-          "Missing which states of store %s are meant: give --window and --as-of, or --slice", store);
+          "Missing which states of store %s are meant: give --window and --as-of, or --slice",
+          store);
     }
     Entry entry =
         store

@@ -29,8 +29,7 @@ record StoreTarget(StateStore store, Slice slice, StateKey key, Entry.Data data,
             StateStore.open(tare.files(), path.get()),
             new Slice(settings.require("store.slice")),
             new StateKey(model.prepared().digest(), Lineages.digest(settings, how, model)),
-            new Entry.Data(
-                data.label(), data.snapshot(tare.spark()), Lineages.sample(settings)),
+            new Entry.Data(data.label(), data.snapshot(tare.spark()), Lineages.sample(settings)),
             settings.flag("store.replace")));
   }
 

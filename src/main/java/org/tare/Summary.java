@@ -34,7 +34,8 @@ final class Summary {
               store.path("slice").asText()
                   + switch (store.path("outcome").asText()) {
                     case "added" -> ": added to the store";
-                    case "replaced" -> ": in the store, as version " + store.path("version").asInt();
+                    case "replaced" ->
+                        ": in the store, as version " + store.path("version").asInt();
                     default -> ": in the store already, with the same numbers";
                   }));
     }

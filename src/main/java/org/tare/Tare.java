@@ -110,7 +110,9 @@ public final class Tare {
     return new Run(this).set("model", model);
   }
 
-  /** Compares new rows with what a deployed model was calibrated on, and makes it anew if needed. */
+  /**
+   * Compares new rows with what a deployed model was calibrated on, and makes it anew if needed.
+   */
   public Recalibrate recalibrate(String model) {
     return new Recalibrate(this).set("model", model);
   }

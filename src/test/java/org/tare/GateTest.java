@@ -59,7 +59,8 @@ class GateTest {
     String former = Files.readString(folder.resolve("out/result.json"));
     assertTrue(new ObjectMapper().readTree(former).at("/gate/met").asBoolean());
 
-    RunResult held = run.overwrite().set("evaluate.min-sqnr", 99).set("evaluate.min-cosine", 1).run();
+    RunResult held =
+        run.overwrite().set("evaluate.min-sqnr", 99).set("evaluate.min-cosine", 1).run();
     assertEquals(2, held.unmet().size());
     assertTrue(held.unmet().get(0).startsWith("Output \"y\": SQNR is "), held.unmet().get(0));
     assertTrue(held.unmet().get(0).endsWith(" dB, evaluate.min-sqnr asks for 99"));
@@ -95,10 +96,12 @@ class GateTest {
       TareException e = assertThrows(TareException.class, call::run);
       assertEquals(Kind.USAGE, e.kind());
       assertTrue(
-          e.getMessage().endsWith("is set, but there are no rows to evaluate on: set validation.path"));
+          e.getMessage()
+              .endsWith("is set, but there are no rows to evaluate on: set validation.path"));
       assertThrows(TareException.class, call::dryRun);
     }
-    Run noLabel = run(new ArrayList<>()).validation(files.day(1)).set("evaluate.max-top5-drop", 0.1);
+    Run noLabel =
+        run(new ArrayList<>()).validation(files.day(1)).set("evaluate.max-top5-drop", 0.1);
     assertEquals(
         "evaluate.max-top5-drop is set, but there are no labels: set validation.label",
         assertThrows(TareException.class, noLabel::run).getMessage());

@@ -30,7 +30,10 @@ class KilledRecalibrationTest {
   @BeforeAll
   static void start() {
     spark = NightlyFiles.session();
-    spark.sparkContext().hadoopConfiguration().set("fs.killable.impl", KillableFileSystem.class.getName());
+    spark
+        .sparkContext()
+        .hadoopConfiguration()
+        .set("fs.killable.impl", KillableFileSystem.class.getName());
   }
 
   @AfterAll
@@ -77,9 +80,9 @@ class KilledRecalibrationTest {
       assertEquals(List.of(), Tare.on(spark).states(place("states")).verify(), named);
       endOwners(folder.resolve("at"));
       Outcome next = night(files, files.moved(), 2).run().outcome();
-      assertTrue(List.of(Outcome.PUBLISHED, Outcome.DONE_BEFORE).contains(next), named + ": " + next);
-      assertArrayEquals(
-          newer, Files.readAllBytes(folder.resolve("at/deployed/model.onnx")), named);
+      assertTrue(
+          List.of(Outcome.PUBLISHED, Outcome.DONE_BEFORE).contains(next), named + ": " + next);
+      assertArrayEquals(newer, Files.readAllBytes(folder.resolve("at/deployed/model.onnx")), named);
     }
   }
 

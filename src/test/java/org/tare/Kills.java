@@ -54,7 +54,11 @@ final class Kills {
       System.out.println("begun");
       System.out.flush();
       Recalibration result =
-          night(spark, new NightlyFiles(Path.of(args[0])), Path.of(args[1]), Integer.parseInt(args[2]))
+          night(
+                  spark,
+                  new NightlyFiles(Path.of(args[0])),
+                  Path.of(args[1]),
+                  Integer.parseInt(args[2]))
               .run();
       System.out.println("ended " + result.outcome().id());
       System.out.flush();

@@ -12,7 +12,9 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.tare.onnx.TestModel;
 
-/** A small model, tables of seven days that are alike, and one whose values are three times those. */
+/**
+ * A small model, tables of seven days that are alike, and one whose values are three times those.
+ */
 record NightlyFiles(Path folder) {
   private static final int ROWS = 64;
 

@@ -87,8 +87,7 @@ class RecalibrateTest {
           StateStore.Outcome.ADDED,
           calibrate(files.day(day), NightlyFiles.date(day)).stored().orElseThrow().outcome());
     }
-    Calibration week =
-        tare().calibrate(files.model()).data(spark.read().parquet(paths)).run();
+    Calibration week = tare().calibrate(files.model()).data(spark.read().parquet(paths)).run();
     States states = tare().states(at("states"));
     assertArrayEquals(
         week.state().encode(), states.window("7d", NightlyFiles.date(7)).state().encode());
@@ -130,8 +129,10 @@ class RecalibrateTest {
     Calibrate frame =
         tare()
             .calibrate(files.model())
-            .data(spark.createDataFrame(spark.read().parquet(files.day(1)).collectAsList(),
-                spark.read().parquet(files.day(1)).schema()))
+            .data(
+                spark.createDataFrame(
+                    spark.read().parquet(files.day(1)).collectAsList(),
+                    spark.read().parquet(files.day(1)).schema()))
             .store(at("states"), "2026-11-01");
     assertEquals(StateStore.Outcome.SAME, frame.run().stored().orElseThrow().outcome());
     Calibration replaced =
@@ -182,16 +183,14 @@ class RecalibrateTest {
     assertEquals(Outcome.PUBLISHED, published.outcome(), published.why());
     byte[] newer = deployed();
     assertFalse(java.util.Arrays.equals(original, newer));
-    JsonNode result =
-        new ObjectMapper().readTree(folder.resolve("deployed/result.json").toFile());
+    JsonNode result = new ObjectMapper().readTree(folder.resolve("deployed/result.json").toFile());
     assertEquals("published", result.at("/recalibration/outcome").asText());
     assertTrue(
         result.at("/recalibration/compared/candidate").asDouble()
             > result.at("/recalibration/compared/deployed").asDouble());
     assertEquals(128, result.at("/recalibration/window/rows").asInt(), "two days of 64 rows");
     assertEquals(
-        result,
-        new ObjectMapper().readTree(folder.resolve("deployed.history/last.json").toFile()));
+        result, new ObjectMapper().readTree(folder.resolve("deployed.history/last.json").toFile()));
     assertEquals(Outcome.DONE_BEFORE, moved.run().outcome());
 
     Rollback rollback = tare().rollback(at("deployed"));
@@ -234,16 +233,20 @@ class RecalibrateTest {
       assertTrue(outcomes.remove(Outcome.FIRST), outcomes.toString());
       // A second one that starts when the first is through finds it done.
       assertTrue(
-          List.of(Outcome.BUSY, Outcome.DONE_BEFORE).contains(outcomes.get(0)), outcomes.toString());
+          List.of(Outcome.BUSY, Outcome.DONE_BEFORE).contains(outcomes.get(0)),
+          outcomes.toString());
     } finally {
       threads.shutdown();
     }
     try (Lease lease =
-        OutputHistory.of(tare().files(), at("deployed")).lease(Duration.ofMinutes(1)).orElseThrow()) {
+        OutputHistory.of(tare().files(), at("deployed"))
+            .lease(Duration.ofMinutes(1))
+            .orElseThrow()) {
       Recalibration busy = recalibrate(files.moved(), 2).run();
       assertEquals(Outcome.BUSY, busy.outcome());
       assertTrue(busy.why().contains("holds the lease in "), busy.why());
-      TareException e = assertThrows(TareException.class, () -> tare().rollback(at("deployed")).run());
+      TareException e =
+          assertThrows(TareException.class, () -> tare().rollback(at("deployed")).run());
       assertEquals(Kind.TRY_AGAIN, e.kind());
       assertTrue(lease.isHeld());
     }
@@ -306,8 +309,7 @@ class RecalibrateTest {
       assertEquals(Kind.USAGE, e.kind(), e.getMessage());
       assertTrue(e.getMessage().contains(key), e.getMessage());
     }
-    TareException e =
-        assertThrows(TareException.class, () -> call.metric("top1", 0).run());
+    TareException e = assertThrows(TareException.class, () -> call.metric("top1", 0).run());
     assertTrue(e.getMessage().contains("recalibrate.metric is top1, but there are no labels"));
     assertFalse(Files.exists(folder.resolve("states")));
     assertFalse(Files.exists(folder.resolve("deployed")));

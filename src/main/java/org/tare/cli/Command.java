@@ -28,9 +28,7 @@ enum Command {
   QUANTIZE(
       "Writes the quantized model from a state; needs no data.",
       Positional.NONE,
-      of(
-          job(),
-          List.of(STATE, STORE, WINDOW, AS_OF, ALLOW_MISSING, SLICE, MODE, BACKEND))),
+      of(job(), List.of(STATE, STORE, WINDOW, AS_OF, ALLOW_MISSING, SLICE, MODE, BACKEND))),
   EVALUATE(
       "Compares the float and the quantized model on a table.",
       Positional.NONE,
@@ -96,8 +94,7 @@ enum Command {
   MERGE(
       "Adds states: of slices, of days, of anything that one model saw.",
       Positional.STATES,
-      List.of(
-          STORE, WINDOW, AS_OF, ALLOW_MISSING, OUTPUT, OVERWRITE, ALLOW_DUPLICATES, VERBOSE)),
+      List.of(STORE, WINDOW, AS_OF, ALLOW_MISSING, OUTPUT, OVERWRITE, ALLOW_DUPLICATES, VERBOSE)),
   STATES(
       "States over time in a store: ls, show SLICE, add FILE, verify, compact, expire, gc.",
       Positional.ACTION,

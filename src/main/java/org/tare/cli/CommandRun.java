@@ -33,6 +33,7 @@ import org.tare.store.Existing;
 final class CommandRun implements AutoCloseable {
   /** The exit status of a result that the quality gate holds back. */
   static final int NOT_MET = 20;
+
   /** The exit status of drift, where it is asked for. */
   private static final int DRIFTED = 10;
 

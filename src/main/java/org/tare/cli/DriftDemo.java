@@ -22,8 +22,9 @@ import org.tare.stats.CalibrationState;
 
 /**
  * Plays seven days of the demo's digits: three to calibrate on, one like them, and three on which
- * the pictures get darker and darker. Each day is held against the first three; in the end the model is
- * quantized again from the days that moved, and both models are evaluated on pictures like theirs.
+ * the pictures get darker and darker. Each day is held against the first three; in the end the
+ * model is quantized again from the days that moved, and both models are evaluated on pictures like
+ * theirs.
  */
 final class DriftDemo {
   private static final List<Light> DAYS =

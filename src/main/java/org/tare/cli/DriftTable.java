@@ -18,8 +18,17 @@ final class DriftTable {
     List<List<String>> table = new ArrayList<>();
     table.add(
         List.of(
-            "tensor", "verdict", "effect", "PSI", "JS", "Hellinger", "KS", "W1/std", "clipped %",
-            "SQNR dB", "why"));
+            "tensor",
+            "verdict",
+            "effect",
+            "PSI",
+            "JS",
+            "Hellinger",
+            "KS",
+            "W1/std",
+            "clipped %",
+            "SQNR dB",
+            "why"));
     int stable = 0;
     for (TensorDrift tensor : report.tensors()) {
       stable += tensor.verdict() == Verdict.STABLE ? 1 : 0;

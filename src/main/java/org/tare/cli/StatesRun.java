@@ -58,8 +58,7 @@ final class StatesRun {
         return verify(states);
       }
       case "compact" -> compact(states);
-      case "expire" ->
-          forgotten(states.expire(require("store.before", "--before DATE")));
+      case "expire" -> forgotten(states.expire(require("store.before", "--before DATE")));
       default -> collected(states);
     }
     return 0;
@@ -96,9 +95,7 @@ final class StatesRun {
               String.format(Locale.ROOT, "%,d", entry.rows()),
               String.format(Locale.ROOT, "%,d", entry.state().bytes()),
               entry.written().toString(),
-              entry.isCompacted()
-                  ? entry.covers().size() + " slices"
-                  : entry.data().source(),
+              entry.isCompacted() ? entry.covers().size() + " slices" : entry.data().source(),
               entry.key().id()));
     }
     return TextTable.of(rows);
@@ -107,8 +104,7 @@ final class StatesRun {
   private void show(States states, String slice) {
     List<Entry> entries = states.find(slice);
     if (entries.isEmpty()) {
-      throw TareException.missing(
-          "The state store holds no slice %s", PrintableText.of(slice));
+      throw TareException.missing("The state store holds no slice %s", PrintableText.of(slice));
     }
     list(entries);
     if (!settings.flag("json")) {

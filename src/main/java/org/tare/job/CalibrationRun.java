@@ -95,7 +95,8 @@ public final class CalibrationRun {
   }
 
   /**
-   * The state of the model's inputs alone, of those that calibration observes. The model is not run.
+   * The state of the model's inputs alone, of those that calibration observes. The model is not
+   * run.
    *
    * @throws TareException if there is none
    */

@@ -140,7 +140,9 @@ public record QualityGate(
 
   private static String text(double figure) {
     return Double.isFinite(figure)
-        ? String.format(Locale.ROOT, "%.9g", figure).replaceFirst("(\\.[0-9]*?)0+$", "$1").replaceFirst("\\.$", "")
+        ? String.format(Locale.ROOT, "%.9g", figure)
+            .replaceFirst("(\\.[0-9]*?)0+$", "$1")
+            .replaceFirst("\\.$", "")
         : Double.isNaN(figure) ? "NaN" : figure > 0 ? "infinite" : "-infinite";
   }
 }

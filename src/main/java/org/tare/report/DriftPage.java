@@ -48,9 +48,7 @@ public final class DriftPage {
               + escape(String.join(", ", tensor.reasons())),
           text("%.2f", tensor.effect()),
           Overlay.svg(
-              tensor.reference(),
-              tensor.current(),
-              tensor.deployed().map(DeployedRange::qparams)),
+              tensor.reference(), tensor.current(), tensor.deployed().map(DeployedRange::qparams)),
           tensor.distances().map(DriftPage::distances).orElse("no finite values")
               + tensor
                   .channel()

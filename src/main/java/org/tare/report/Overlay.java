@@ -101,7 +101,8 @@ final class Overlay {
         .histogram()
         .forEachAscending(
             (low, high, count) ->
-                shares.merge(position(low < 0 ? low + (high - low) / 2 : low), count / all, Double::sum));
+                shares.merge(
+                    position(low < 0 ? low + (high - low) / 2 : low), count / all, Double::sum));
     if (stats.zeros() > 0) {
       shares.merge(0, stats.zeros() / all, Double::sum);
     }

@@ -69,7 +69,12 @@ public final class Keys {
   private static void files(List<Key> keys) {
     Group group = Group.FILES;
     keys.add(Key.text(group, "model", "", "the float32 ONNX model"));
-    keys.add(Key.text(group, "quantized", "", "the quantized ONNX model, or for drift the output folder that holds it"));
+    keys.add(
+        Key.text(
+            group,
+            "quantized",
+            "",
+            "the quantized ONNX model, or for drift the output folder that holds it"));
     keys.add(Key.text(group, "state", "", "the calibration state to quantize from"));
     keys.add(Key.text(group, "output", "", "the folder that the results are written to"));
     keys.add(
@@ -120,7 +125,12 @@ public final class Keys {
             .absent("no bound"));
     keys.add(
         Key.number(
-                group, "evaluate.min-cosine", "", -1, 1, "the least cosine that every output must have")
+                group,
+                "evaluate.min-cosine",
+                "",
+                -1,
+                1,
+                "the least cosine that every output must have")
             .absent("no bound"));
     for (String top : List.of("1", "5")) {
       keys.add(
@@ -276,11 +286,20 @@ public final class Keys {
             false,
             "a slice that is there with other numbers gets the new ones; otherwise that is an error"));
     keys.add(
-        Key.text(group, "store.window", "", "which days to add up: 7d or 4w, ending with store.as-of"));
-    keys.add(Key.text(group, "store.as-of", "", "the last day of the window, as 2026-11-25; or yesterday, or today, in UTC"));
+        Key.text(
+            group, "store.window", "", "which days to add up: 7d or 4w, ending with store.as-of"));
+    keys.add(
+        Key.text(
+            group,
+            "store.as-of",
+            "",
+            "the last day of the window, as 2026-11-25; or yesterday, or today, in UTC"));
     keys.add(
         Key.flag(
-            group, "store.allow-missing", false, "add up a window some of whose days have no slice"));
+            group,
+            "store.allow-missing",
+            false,
+            "add up a window some of whose days have no slice"));
     keys.add(
         Key.text(
                 group,
@@ -289,7 +308,8 @@ public final class Keys {
                 "which model and configuration, as `states ls` prints it; its beginning is enough")
             .absent("the only one that fits"));
     keys.add(
-        Key.text(group, "store.before", "", "`states expire` forgets slices of days before this one"));
+        Key.text(
+            group, "store.before", "", "`states expire` forgets slices of days before this one"));
     keys.add(
         Key.number(
             group,
@@ -548,7 +568,12 @@ public final class Keys {
             "make a candidate though nothing moved, and though the same run was made before"));
     keys.add(
         Key.whole(
-            group, "recalibrate.keep", "5", 1, 10_000, "how many former outputs stay for a rollback"));
+            group,
+            "recalibrate.keep",
+            "5",
+            1,
+            10_000,
+            "how many former outputs stay for a rollback"));
     keys.add(
         Key.number(
             group,
@@ -557,7 +582,8 @@ public final class Keys {
             0,
             100_000,
             "how long a run of another machine or user keeps others away without a sign of life"));
-    keys.add(Key.text(group, "rollback.to", "", "the version to bring back").absent("the last before"));
+    keys.add(
+        Key.text(group, "rollback.to", "", "the version to bring back").absent("the last before"));
     keys.add(
         Key.text(
             group,
@@ -604,7 +630,8 @@ public final class Keys {
   }
 
   private static void band(List<Key> keys, String name, String what, Band limits) {
-    keys.add(limit("drift.warn." + name, limits.warn(), what + " from which a tensor moved a little"));
+    keys.add(
+        limit("drift.warn." + name, limits.warn(), what + " from which a tensor moved a little"));
     keys.add(limit("drift.fail." + name, limits.fail(), what + " from which a tensor moved"));
   }
 

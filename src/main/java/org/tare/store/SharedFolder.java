@@ -95,8 +95,7 @@ public final class SharedFolder {
     try {
       return store
           .find(path(inner))
-          .map(
-              entry -> new Item(entry.name(), entry.isFolder(), entry.length(), entry.modified()));
+          .map(entry -> new Item(entry.name(), entry.isFolder(), entry.length(), entry.modified()));
     } catch (IOException | FSError e) {
       throw FileErrors.reading(what, name, e);
     }
@@ -141,8 +140,7 @@ public final class SharedFolder {
   }
 
   private Optional<Created> outcome(String file, byte[] content) {
-    return read(file)
-        .map(there -> Arrays.equals(there, content) ? Created.NOW : Created.TAKEN);
+    return read(file).map(there -> Arrays.equals(there, content) ? Created.NOW : Created.TAKEN);
   }
 
   /** A file, instead of the one that may be there. */

@@ -106,7 +106,9 @@ class DriftCommandTest {
     assertTrue(moved.out().contains("y<b>    moved           1.0"), moved.out());
     assertTrue(moved.out().contains("x       moved a little  0.3"), moved.out());
     assertTrue(
-        moved.out().contains("Verdict                    moved: 1 moved, 1 moved a little, 0 stable"),
+        moved
+            .out()
+            .contains("Verdict                    moved: 1 moved, 1 moved a little, 0 stable"),
         moved.out());
     assertFalse(moved.err().contains("Spark"), moved.err());
     Outcome same = drift("then.tare", "same.tare");
@@ -142,7 +144,8 @@ class DriftCommandTest {
         Files.readAllBytes(folder.resolve("moved.tare")),
         Files.readAllBytes(folder.resolve("out/state.tare")));
     assertTrue(Files.exists(folder.resolve("out/_SUCCESS")));
-    JsonNode drift = new ObjectMapper().readTree(folder.resolve("out/result.json").toFile()).get("drift");
+    JsonNode drift =
+        new ObjectMapper().readTree(folder.resolve("out/result.json").toFile()).get("drift");
     assertEquals("moved", drift.get("verdict").asText());
     assertEquals(ROWS, drift.get("reference").get("rows").asInt());
     JsonNode first = drift.get("tensors").get(0);
@@ -184,10 +187,11 @@ class DriftCommandTest {
         65,
         "no activation in it has a scale",
         drift("then.tare", "same.tare", "--quantized", at("empty.json")));
+    refused(65, "no activation", drift("then.tare", "same.tare", "--quantized", at("tiny.onnx")));
     refused(
-        65, "no activation", drift("then.tare", "same.tare", "--quantized", at("tiny.onnx")));
-    refused(
-        65, "Cannot read qparams", drift("then.tare", "same.tare", "--quantized", at("wrong.json")));
+        65,
+        "Cannot read qparams",
+        drift("then.tare", "same.tare", "--quantized", at("wrong.json")));
   }
 
   private static void refused(int status, String message, Outcome outcome) {
@@ -198,7 +202,8 @@ class DriftCommandTest {
 
   @Test
   void columnsOfATableAreComparedWithAStateOfColumns() {
-    Outcome observed = Outcome.of("observe", at("today"), "--column", "x", "--output", at("columns"));
+    Outcome observed =
+        Outcome.of("observe", at("today"), "--column", "x", "--output", at("columns"));
     assertEquals(0, observed.status(), observed.err());
     Outcome same = drift("columns/state.tare", "next", "--fail-on-drift");
     assertEquals(0, same.status(), same.err() + same.out());
@@ -219,7 +224,12 @@ class DriftCommandTest {
     assertEquals(10, all.status(), all.err());
     Outcome inputs =
         drift(
-            "calibrated/state.tare", "bright", "--model", model, "--inputs-only", "--fail-on-drift");
+            "calibrated/state.tare",
+            "bright",
+            "--model",
+            model,
+            "--inputs-only",
+            "--fail-on-drift");
     assertEquals(10, inputs.status(), inputs.err());
     assertTrue(inputs.out().contains("2,000 of the reference, 1 tensors"), inputs.out());
     assertFalse(inputs.err().contains("alone and were not compared"), inputs.err());

@@ -135,7 +135,15 @@ class HdfsCommandTest {
     Outcome verified = tare("states", "verify", "--store", "/states");
     assertEquals("2 slices, all whole", verified.out().strip(), verified.err());
     succeeds(
-        "merge", "--store", "/states", "--window", "2d", "--as-of", "2026-11-02", "--output", "/sum");
+        "merge",
+        "--store",
+        "/states",
+        "--window",
+        "2d",
+        "--as-of",
+        "2026-11-02",
+        "--output",
+        "/sum");
     assertTrue(tare("inspect", "/sum").out().startsWith("State of 128 rows"));
     Outcome missing =
         tare("merge", "--store", "/states", "--window", "3d", "--as-of", "2026-11-02");

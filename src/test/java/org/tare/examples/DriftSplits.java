@@ -33,8 +33,8 @@ import org.tare.stats.Duplicates;
 
 /**
  * What drift says of the demo's digits: 100 seeded splits of unchanged rows, and the same splits
- * with pictures changed on one side. Rows are calibrated once in 100 shards, and the splits are sums
- * of shards. Fails unless all unchanged splits are stable and all changes are found.
+ * with pictures changed on one side. Rows are calibrated once in 100 shards, and the splits are
+ * sums of shards. Fails unless all unchanged splits are stable and all changes are found.
  */
 public final class DriftSplits {
   private static final String DIGITS = "src/main/resources/org/tare/demo/digits-";

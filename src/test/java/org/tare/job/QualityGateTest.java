@@ -43,7 +43,6 @@ class QualityGateTest {
 
   @Test
   void gateThatAsksForNothingPasses() {
-    assertEquals(
-        List.of(), new QualityGate(NONE, NONE, NONE, NONE).unmet(of(Map.of(), "boxes")));
+    assertEquals(List.of(), new QualityGate(NONE, NONE, NONE, NONE).unmet(of(Map.of(), "boxes")));
   }
 }

@@ -80,7 +80,6 @@ class DriftPageTest {
   void sharesAreDrawnAndNotCounts() {
     TensorStats one = TensorStats.of(1, -2, 0, 4);
     TensorStats many = TensorStats.empty().mergeTimes(one, 1000);
-    assertEquals(
-        Overlay.svg(one, one, Optional.empty()), Overlay.svg(many, one, Optional.empty()));
+    assertEquals(Overlay.svg(one, one, Optional.empty()), Overlay.svg(many, one, Optional.empty()));
   }
 }

@@ -144,8 +144,7 @@ class StateStoreTest {
     assertEquals(Outcome.REPLACED, replaced.outcome());
     assertEquals(2, replaced.entry().version());
     assertArrayEquals(
-        other.encode(),
-        store.window(KEY, days(3, 3), Window.Missing.REFUSE).state().encode());
+        other.encode(), store.window(KEY, days(3, 3), Window.Missing.REFUSE).state().encode());
     // The same data under the name of another day is found when they meet.
     store.add(other, day(4), OnOther.REFUSE, "test");
     assertTrue(
@@ -199,7 +198,8 @@ class StateStoreTest {
                 memory,
                 (name, path) -> {
                   boolean isEntry = path.toString().contains("entries");
-                  if (name.equals("moveFile") || (isEntry && Set.of("list", "create").contains(name))) {
+                  if (name.equals("moveFile")
+                      || (isEntry && Set.of("list", "create").contains(name))) {
                     step.run();
                   }
                 }));
@@ -270,7 +270,8 @@ class StateStoreTest {
       add(store, day);
     }
     Entry sum = store.compact(KEY, days(4, 6), "test").entry();
-    assertEquals(List.of(day(4), day(5), day(6)), sum.covers().stream().map(Entry.Covered::slice).toList());
+    assertEquals(
+        List.of(day(4), day(5), day(6)), sum.covers().stream().map(Entry.Covered::slice).toList());
     assertWindow(store, 3, 9);
     assertEquals(5, store.window(KEY, days(3, 9), Window.Missing.REFUSE).parts().size());
     assertWindow(store, 5, 9);
@@ -344,8 +345,12 @@ class StateStoreTest {
     StateStore store = open(memory);
     Entry entry = add(store, 3).entry();
     Path blob =
-        new Path("/data/states/blobs/" + entry.state().sha256().substring(0, 2)
-            + "/" + entry.state().sha256() + ".tare");
+        new Path(
+            "/data/states/blobs/"
+                + entry.state().sha256().substring(0, 2)
+                + "/"
+                + entry.state().sha256()
+                + ".tare");
     Path file = new Path("/data/states/entries/" + KEY.id() + "/2026-11-03~000001.json");
     for (Path damaged : List.of(blob, file)) {
       byte[] good = FolderProof.read(memory, damaged);
@@ -389,7 +394,8 @@ class StateStoreTest {
       message(() -> new Slice(name), TareException.Kind.USAGE);
     }
     assertFalse(new Slice("all of it").date().isPresent());
-    assertEquals(LocalDate.of(2026, 11, 25), new Slice("country=DE/2026-11-25").date().orElseThrow());
+    assertEquals(
+        LocalDate.of(2026, 11, 25), new Slice("country=DE/2026-11-25").date().orElseThrow());
     MemoryStore memory = new MemoryStore(Moves.ATOMIC);
     StateStore store = open(memory);
     List<String> names = List.of("../2026-11-03", "a/b", "a_2fb", "A", "a", "ä", ".x", "~000001");

@@ -30,9 +30,7 @@ public record Entry(
     String token)
     implements Comparable<Entry> {
   private static final Comparator<Entry> ORDER =
-      Comparator.comparing(Entry::key)
-          .thenComparing(Entry::slice)
-          .thenComparingInt(Entry::version);
+      Comparator.comparing(Entry::key).thenComparing(Entry::slice).thenComparingInt(Entry::version);
 
   public Entry {
     covers = List.copyOf(covers);

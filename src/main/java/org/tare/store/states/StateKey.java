@@ -25,8 +25,7 @@ public record StateKey(String model, String config) implements Comparable<StateK
   /** Digests become names of files. */
   static void checkDigest(String digest) {
     if (!DIGEST.matcher(digest).matches()) {
-      throw TareException.badInput(
-          "\"%s\" is no SHA-256 in hexadecimal", PrintableText.of(digest));
+      throw TareException.badInput("\"%s\" is no SHA-256 in hexadecimal", PrintableText.of(digest));
     }
   }
 
@@ -69,6 +68,8 @@ public record StateKey(String model, String config) implements Comparable<StateK
 
   @Override
   public int compareTo(StateKey other) {
-    return Comparator.comparing(StateKey::model).thenComparing(StateKey::config).compare(this, other);
+    return Comparator.comparing(StateKey::model)
+        .thenComparing(StateKey::config)
+        .compare(this, other);
   }
 }

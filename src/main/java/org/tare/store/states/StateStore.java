@@ -33,8 +33,7 @@ public final class StateStore {
   /** The file that says that a folder is a store. */
   public static final String MARK = "_TARE_STATES.json";
 
-  private static final byte[] MARKED =
-      "{\"tare_states\": 1}\n".getBytes(StandardCharsets.UTF_8);
+  private static final byte[] MARKED = "{\"tare_states\": 1}\n".getBytes(StandardCharsets.UTF_8);
 
   /** A blob that was written longer ago may be taken for nobody's: it is written anew. */
   private static final Duration FRESH = Duration.ofHours(1);
@@ -73,7 +72,8 @@ public final class StateStore {
     Optional<byte[]> mark = folder.read(MARK);
     if (mark.isEmpty()) {
       if (folder.find("").filter(item -> !item.isFolder()).isPresent()) {
-        throw TareException.badInput("Cannot use state store %s: it is a file, not a folder", folder);
+        throw TareException.badInput(
+            "Cannot use state store %s: it is a file, not a folder", folder);
       }
       if (!folder.list("").stream().allMatch(item -> SharedFolder.isStaging(item.name()))) {
         throw TareException.badInput(
@@ -154,8 +154,8 @@ public final class StateStore {
   }
 
   /**
-   * What one look at the folder shows of a slice. What is decided by it and committed under the next
-   * number is decided by what is still so, since whoever is quicker takes that number.
+   * What one look at the folder shows of a slice. What is decided by it and committed under the
+   * next number is decided by what is still so, since whoever is quicker takes that number.
    *
    * @param next the number of its next version; files that are not whole have theirs
    * @param isUnderWay whether an entry that is not whole is a minute old at most: only where files
@@ -345,9 +345,7 @@ public final class StateStore {
     StringBuilder text = new StringBuilder();
     for (Entry entry : entries()) {
       if (entry.key().equals(key)) {
-        entry
-            .covers()
-            .forEach(one -> append(text, one.slice(), one.digest(), days));
+        entry.covers().forEach(one -> append(text, one.slice(), one.digest(), days));
         if (!entry.isCompacted()) {
           append(text, entry.slice(), entry.state().digest(), days);
         }
@@ -395,8 +393,12 @@ public final class StateStore {
           "Nothing to compact in state store %s: from %s to %s it holds %d slice(s)",
           folder, days.first(), days.last(), covers.size());
     }
-    Slice name = new Slice("compacted " + days.first().toString().replace("-", "")
-        + "-" + days.last().toString().replace("-", ""));
+    Slice name =
+        new Slice(
+            "compacted "
+                + days.first().toString().replace("-", "")
+                + "-"
+                + days.last().toString().replace("-", ""));
     return commit(key, name, Entry.Data.NONE, window.state(), covers, OnOther.REPLACE, by);
   }
 

@@ -54,7 +54,9 @@ public record Window(
       try {
         return LocalDate.parse(text);
       } catch (java.time.DateTimeException e) {
-        throw TareException.usage("The day cannot be \"%s\": it is a date, as 2026-11-25, or yesterday, or today", text)
+        throw TareException.usage(
+                "The day cannot be \"%s\": it is a date, as 2026-11-25, or yesterday, or today",
+                text)
             .causedBy(e);
       }
     }
@@ -75,8 +77,7 @@ public record Window(
    *
    * @throws TareException if days are missing and must not, or no slice is there at all
    */
-  static Window of(
-      StateStore store, List<Entry> all, StateKey key, Days days, Missing missing) {
+  static Window of(StateStore store, List<Entry> all, StateKey key, Days days, Missing missing) {
     List<Entry> own = all.stream().filter(entry -> entry.key().equals(key)).toList();
     List<Entry> parts = new ArrayList<>();
     Set<Slice> taken = new HashSet<>();
@@ -144,7 +145,8 @@ public record Window(
   }
 
   private static boolean isInside(Entry sum, Days days) {
-    return sum.covers().stream().allMatch(one -> one.slice().date().filter(days::holds).isPresent());
+    return sum.covers().stream()
+        .allMatch(one -> one.slice().date().filter(days::holds).isPresent());
   }
 
   /** Whether none of the slices that an entry is the sum of has a later version. */
