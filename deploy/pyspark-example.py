@@ -115,6 +115,13 @@ def check_other_calls(tare, spark, folder):
     assert str(observation) == str(qparams) and observation.states[""].rows == 100, observation
     assert qparams["max"] == 99.0 and qparams["column"] == "x", qparams
 
+    observed = tare.observe(numbers).columns("x").run().states[""]
+    check = tare.drift(observed).data(numbers.selectExpr("x + 40 AS x")).run()
+    assert check.verdict == "moved" and check.effect > 0.5, check
+    assert check.tensors[0]["tensor"] == "x" and check.state.rows == 100, check.tensors
+    same = tare.drift(c.state).current(file).quantized(result.quantized).run()
+    assert same.verdict == "stable" and "deployed" in same.tensors[0], same
+
 
 def error_of(action):
     """The TareError that an action ends in."""

@@ -13,8 +13,9 @@ class TareError(Exception):
 
     Attributes:
         kind: ``USAGE`` (a wrong key or value), ``BAD_INPUT`` (the data or the model is not what it
-            should be), ``MISSING_INPUT``, ``CANNOT_WRITE``, ``TRY_AGAIN`` (the cluster failed in a
-            way that may not happen again) or ``INTERNAL`` (a defect of Tare).
+            should be), ``MISSING_INPUT``, ``NOTHING_TO_QUANTIZE`` (the model is fine, but a result would
+            be a copy of it), ``CANNOT_WRITE``, ``TRY_AGAIN`` (the cluster failed in a way that may
+            not happen again) or ``INTERNAL`` (a defect of Tare).
         message: what could not be done, and why.
     """
 
@@ -80,10 +81,6 @@ class Bridge:
                 " a classic SparkSession, or a path",
             )
         return frame
-
-    def hadoop(self) -> Any:
-        """How the session reaches files."""
-        return self.session.sparkContext().hadoopConfiguration()
 
     def path(self, file: Any) -> Any:
         """A file of the driver's machine."""

@@ -135,12 +135,12 @@ class Quantized(Result):
         return self._java.sizeBytes()
 
     def write(self, folder: PathLike) -> None:
-        """Writes model, qparams, report and result into a new folder, as the session reaches files.
+        """Writes model, qparams, report and result into a new folder, on any file system that the session reaches.
 
         Raises:
             TareError: if the folder exists, or cannot be written.
         """
-        self._bridge.call(self._java.write, folder, self._bridge.hadoop())
+        self._bridge.call(self._java.write, folder)
 
 
 class Evaluation(Result):

@@ -135,6 +135,14 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "",
         "cut height,width, or a square, from the middle of images",
     ),
+    "inputs.NAME.value": (
+        "",
+        "what the model reads in every row, in place of a column: one number for all places, or one for each",
+    ),
+    "inputs.NAME.axis": (
+        "follows from the names of sizes; else 0",
+        "the axis of the model's input that counts the rows, from 0, or none for an input that all rows share",
+    ),
     "batch": (
         "32",
         "rows per run of the model, unless the model fixes it",
@@ -450,5 +458,37 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     "drift.fail-on-drift": (
         "false",
         "end with the exit status 10 if a tensor moved; one that moved a little is no reason",
+    ),
+    "recalibrate.metric": (
+        "sqnr",
+        "by what a candidate must be better than the deployed model on the validation data; of several outputs the worst counts",
+    ),
+    "recalibrate.margin": (
+        "0",
+        "by how much, in the metric's unit: dB, or a share; 0 is any better, below 0 allows worse",
+    ),
+    "recalibrate.force": (
+        "false",
+        "make a candidate though nothing moved, and though the same run was made before",
+    ),
+    "recalibrate.keep": (
+        "5",
+        "how many former outputs stay for a rollback",
+    ),
+    "recalibrate.lease-minutes": (
+        "15",
+        "how long a run of another machine or user keeps others away without a sign of life",
+    ),
+    "rollback.to": (
+        "the last before",
+        "the version to bring back",
+    ),
+    "notify.url": (
+        "",
+        "a URL that gets the result of a recalibration by POST; if it fails the run goes on",
+    ),
+    "notify.openlineage": (
+        "",
+        "a file that the run event of a recalibration is written to, in OpenLineage's JSON",
     ),
 }

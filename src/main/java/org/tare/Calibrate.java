@@ -9,6 +9,7 @@ import org.apache.spark.sql.Row;
 import org.tare.job.CalibrationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
+import org.tare.job.NothingToQuantize;
 import org.tare.job.Preflight;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.Warnings;
@@ -74,11 +75,11 @@ public final class Calibrate extends Call<Calibrate> {
     FloatModel model = readModel(options);
     DataSource data = requireTable("data", "calibrate on");
     Optional<Publication> output = Publication.check(this);
-    JobContext context = context();
-    List<String> warnings =
-        new ArrayList<>(
-            Preflight.check(
-                context, model, Optional.of(data), Optional.empty(), Optional.empty(), by()));
+    Preflight.Checked checked =
+        Preflight.check(
+            context(), model, Optional.of(data), Optional.empty(), Optional.empty(), by());
+    JobContext context = checked.context();
+    List<String> warnings = new ArrayList<>(checked.notes());
     CalibrationRun how =
         new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
     Optional<StoreTarget> target = StoreTarget.of(tare(), settings(), how, model, data);
@@ -86,7 +87,7 @@ public final class Calibrate extends Call<Calibrate> {
     CalibrationJob.Result observed =
         filled.isPresent()
             ? again(target.get().store().readState(filled.get().entry()))
-            : Lineages.add(how.run(model, data), tare(), settings(), how, model, data);
+            : Lineages.calibrate(how, model, data, tare(), settings());
     warnings.addAll(Warnings.ofNonFinite(observed.state()));
     Optional<StateStore.Added> added =
         filled.or(() -> target.map(one -> one.add(observed.state())));
@@ -127,11 +128,12 @@ public final class Calibrate extends Call<Calibrate> {
             .models()
             .readFloat(
                 settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    NothingToQuantize.check(model);
     if (!CalibrationRun.isUseful(options.corrections(), model)) {
       throw TareException.usage(
           "Nothing to calibrate: the mode %s needs no data%s",
           model.mapping().mode().id(),
-          model.mapping().mode() == Mode.DYNAMIC ? " for this model and these settings" : "");
+          model.mapping().mode() != Mode.WEIGHT_ONLY ? " for this model and these settings" : "");
     }
     return model;
   }

@@ -67,8 +67,9 @@ public final class Evaluate extends Call<Evaluate> {
     DataSource rows = rows();
     QualityGate gate = gate();
     Optional<Publication> output = Publication.check(this);
-    JobContext context = context();
-    List<String> warnings = new ArrayList<>(check(context, model, rows));
+    Preflight.Checked checked = check(context(), model, rows);
+    JobContext context = checked.context();
+    List<String> warnings = new ArrayList<>(checked.notes());
     EvaluationJob.Result result =
         new EvaluationRun(context)
             .run(model.name(), model.original(), other, model.types(), rows, label());
@@ -101,7 +102,7 @@ public final class Evaluate extends Call<Evaluate> {
     return DryRun.ofSettings(settings());
   }
 
-  private List<String> check(JobContext context, FloatModel model, DataSource rows) {
+  private Preflight.Checked check(JobContext context, FloatModel model, DataSource rows) {
     return Preflight.check(context, model, Optional.empty(), Optional.of(rows), label(), List.of());
   }
 

@@ -6,6 +6,8 @@ import java.util.List;
 import java.util.Optional;
 import org.tare.inspect.ModelInspection;
 import org.tare.inspect.Saturation;
+import org.tare.job.FloatInspection;
+import org.tare.job.ModelReader;
 import org.tare.onnx.OnnxModel;
 import org.tare.rewrite.FloatNodeNotes;
 import org.tare.stats.CalibrationState;
@@ -15,12 +17,14 @@ import org.tare.store.HadoopFiles;
  * What a file holds; which of the two it is, its first bytes say.
  *
  * @param state the calibration state, if it is one
- * @param model what is quantized in the ONNX model, if it is one
+ * @param model what is quantized in the ONNX model, if it is a quantized one
+ * @param floatModel what a float model is, and what each mode would make of it
  * @param saturating layers of the model whose integer products differ between CPUs
  */
 public record Inspection(
     Optional<CalibrationState> state,
     Optional<ModelInspection> model,
+    Optional<FloatInspection> floatModel,
     List<Saturation.Layer> saturating) {
   public Inspection {
     saturating = List.copyOf(saturating);
@@ -30,15 +34,16 @@ public record Inspection(
     byte[] head = files.head("file", file, 4);
     if (Arrays.equals(head, "TARE".getBytes(StandardCharsets.US_ASCII))) {
       CalibrationState state = CalibrationState.decode(files.read("calibration state", file), file);
-      return new Inspection(Optional.of(state), Optional.empty(), List.of());
+      return new Inspection(Optional.of(state), Optional.empty(), Optional.empty(), List.of());
     }
     OnnxModel model = read(files, file);
     ModelInspection found = ModelInspection.of(model, FloatNodeNotes.decode(file, model));
     if (found.tensors().isEmpty()) {
-      throw TareException.badInput(
-          "Cannot inspect %s: it is a float model, with no quantized tensor", file);
+      FloatInspection whole = ModelReader.inspect(ModelReader.nameOf(file), model);
+      return new Inspection(Optional.empty(), Optional.empty(), Optional.of(whole), List.of());
     }
-    return new Inspection(Optional.empty(), Optional.of(found), Saturation.of(model));
+    return new Inspection(
+        Optional.empty(), Optional.of(found), Optional.empty(), Saturation.of(model));
   }
 
   private static OnnxModel read(HadoopFiles files, String file) {

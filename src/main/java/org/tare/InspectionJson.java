@@ -5,11 +5,14 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.tare.inspect.ModelInspection;
 import org.tare.inspect.ModelInspection.Figures;
 import org.tare.inspect.ModelInspection.Kind;
 import org.tare.inspect.ModelInspection.QuantizedTensor;
 import org.tare.inspect.Saturation;
+import org.tare.job.FloatInspection;
+import org.tare.onnx.TensorType;
 import org.tare.plan.FloatNode;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.Lineage;
@@ -24,6 +27,7 @@ final class InspectionJson {
     return found
         .state()
         .map(InspectionJson::state)
+        .or(() -> found.floatModel().map(InspectionJson::floatModel))
         .orElseGet(() -> model(found.model().get(), found.saturating()));
   }
 
@@ -81,6 +85,59 @@ final class InspectionJson {
     source.run().versions().forEach(versions::put);
   }
 
+  private static ObjectNode floatModel(FloatInspection found) {
+    ObjectNode root = JSON.createObjectNode();
+    root.put("schema", 1);
+    root.put("command", "inspect");
+    root.put("tare", Tare.version());
+    root.put("what", "float model");
+    root.put("opset", found.opset());
+    root.put("bytes", found.bytes());
+    types(root.putObject("inputs"), found.inputs());
+    types(root.putObject("outputs"), found.outputs());
+    ObjectNode parameters = root.putObject("parameters");
+    found.parameters().forEach(parameters::put);
+    ObjectNode operators = root.putObject("operators");
+    found.operators().forEach(operators::put);
+    ObjectNode modes = root.putObject("modes");
+    for (FloatInspection.Outlook outlook : found.modes()) {
+      ObjectNode mode = modes.putObject(outlook.mode().id());
+      outlook.obstacle().ifPresent(why -> mode.put("obstacle", why));
+      mode.put("activations", outlook.activations());
+      mode.put("nodes", outlook.nodes());
+      mode.put("weights", outlook.weights());
+      floatNodes(mode.putArray("float_nodes"), outlook.floatNodes());
+    }
+    return root;
+  }
+
+  private static void types(ObjectNode node, Map<String, TensorType> types) {
+    types.forEach(
+        (name, type) -> {
+          ObjectNode one = node.putObject(name);
+          one.put("dtype", type.elementType().id());
+          ArrayNode shape = one.putArray("shape");
+          for (int i = 0; i < type.rank(); i++) {
+            String size = type.names().get(i);
+            if (type.shape()[i] < 0 && !size.isEmpty()) {
+              shape.add(size);
+            } else {
+              shape.add(type.shape()[i]);
+            }
+          }
+        });
+  }
+
+  private static void floatNodes(ArrayNode floats, List<FloatNode> nodes) {
+    for (FloatNode one : nodes) {
+      floats
+          .addObject()
+          .put("op", one.opType())
+          .put("name", one.name())
+          .put("reason", one.reason());
+    }
+  }
+
   private static ObjectNode model(ModelInspection found, List<Saturation.Layer> saturating) {
     ObjectNode root = JSON.createObjectNode();
     root.put("schema", 1);
@@ -127,14 +184,7 @@ final class InspectionJson {
       operators.putObject(one.opType()).put("integer", one.integers()).put("float", one.floats());
     }
     root.put("conversions", found.conversions());
-    ArrayNode floats = root.putArray("float_nodes");
-    for (FloatNode one : found.floatNodes()) {
-      floats
-          .addObject()
-          .put("op", one.opType())
-          .put("name", one.name())
-          .put("reason", one.reason());
-    }
+    floatNodes(root.putArray("float_nodes"), found.floatNodes());
     return root;
   }
 

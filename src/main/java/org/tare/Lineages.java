@@ -12,6 +12,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import org.tare.infer.ModelSession;
 import org.tare.job.CalibrationRun;
+import org.tare.job.ColumnObservation;
 import org.tare.job.FloatModel;
 import org.tare.settings.Settings;
 import org.tare.spark.rows.DataSource;
@@ -21,49 +22,68 @@ import org.tare.stats.Lineage;
 
 /** Writes down in states on what they were made, with which settings, when, by which versions. */
 final class Lineages {
-  private Lineages() {}
+  private final Lineage.Origin whole;
+  private final Lineage.Run run;
 
-  /** The same result, whose states know where they come from. */
-  static CalibrationJob.Result add(
-      CalibrationJob.Result observed,
-      Tare tare,
-      Settings settings,
-      CalibrationRun how,
-      FloatModel model,
-      DataSource data) {
+  private Lineages(Lineage.Origin whole, Lineage.Run run) {
+    this.whole = whole;
+    this.run = run;
+  }
+
+  /** Calibrates; the states know where they come from. */
+  static CalibrationJob.Result calibrate(
+      CalibrationRun how, FloatModel model, DataSource data, Tare tare, Settings settings) {
+    CalibrationJob.Result observed = how.run(model, data);
+    return of(tare, settings, data, columns(settings, model), digest(settings, how, model))
+        .add(observed);
+  }
+
+  /** Of an observation of columns that ends now. */
+  static Lineages ofColumns(Tare tare, Settings settings, DataSource data, List<String> columns) {
+    return of(
+        tare, settings, data, columns, digest(settings, new TreeMap<>(), List.of("observe.")));
+  }
+
+  private static Lineages of(
+      Tare tare, Settings settings, DataSource data, List<String> columns, String digest) {
     SortedMap<String, String> versions = new TreeMap<>();
     versions.put("tare", Tare.version());
     versions.put("spark", tare.spark().version());
     versions.put("java", Runtime.version().toString());
     versions.put("onnxruntime", ModelSession.runtimeVersion());
-    Lineage.Run run = new Lineage.Run(digest(settings, how, model), Instant.now(), versions);
-    Lineage.Origin whole =
+    return new Lineages(
         new Lineage.Origin(
-            data.label(),
-            data.snapshot(tare.spark()),
-            "",
-            sample(settings),
-            columns(settings, model));
-    SortedMap<String, CalibrationState> slices = new TreeMap<>(observed.slices());
-    slices.replaceAll((name, state) -> with(state, ofSlice(whole, name), run));
+            data.label(), data.snapshot(tare.spark()), "", sample(settings), columns),
+        new Lineage.Run(digest, Instant.now(), versions));
+  }
+
+  private CalibrationJob.Result add(CalibrationJob.Result observed) {
     return new CalibrationJob.Result(
-        with(observed.state(), whole, run),
-        slices,
+        with(observed.state(), ""),
+        withSlices(observed.slices()),
         observed.skipped(),
         observed.reason(),
         observed.partitions(),
         observed.seconds());
   }
 
-  private static CalibrationState with(
-      CalibrationState state, Lineage.Origin origin, Lineage.Run run) {
-    return state.withLineage(
-        Lineage.of(new Lineage.Source(origin, state.rows(), state.digest(), run)));
+  /** The same result, whose states know where they come from. */
+  ColumnObservation.Result add(ColumnObservation.Result observed) {
+    return new ColumnObservation.Result(observed.qparams(), withSlices(observed.states()));
   }
 
-  private static Lineage.Origin ofSlice(Lineage.Origin whole, String slice) {
-    return new Lineage.Origin(
-        whole.data(), whole.snapshot(), slice, whole.sample(), whole.columns());
+  private SortedMap<String, CalibrationState> withSlices(
+      SortedMap<String, CalibrationState> states) {
+    SortedMap<String, CalibrationState> known = new TreeMap<>(states);
+    known.replaceAll((slice, state) -> with(state, slice));
+    return known;
+  }
+
+  private CalibrationState with(CalibrationState state, String slice) {
+    Lineage.Origin origin =
+        new Lineage.Origin(whole.data(), whole.snapshot(), slice, whole.sample(), whole.columns());
+    return state.withLineage(
+        Lineage.of(new Lineage.Source(origin, state.rows(), state.digest(), run)));
   }
 
   private static List<String> columns(Settings settings, FloatModel model) {
@@ -84,13 +104,16 @@ final class Lineages {
    * are chosen from them.
    */
   static String digest(Settings settings, CalibrationRun how, FloatModel model) {
-    Map<String, String> deciding = new TreeMap<>();
-    deciding.put("observes", how.observes(model));
+    Map<String, String> observed = new TreeMap<>(Map.of("observes", how.observes(model)));
+    return digest(settings, observed, List.of("inputs.", "prepare.", "mask"));
+  }
+
+  private static String digest(
+      Settings settings, Map<String, String> deciding, List<String> prefixes) {
+    List<String> all = new ArrayList<>(prefixes);
+    all.addAll(List.of("batch", "bad-rows"));
     for (Settings.Effective setting : settings.effective()) {
-      boolean decides =
-          List.of("inputs.", "prepare.", "batch", "mask", "bad-rows").stream()
-              .anyMatch(setting.key()::startsWith);
-      if (decides) {
+      if (all.stream().anyMatch(setting.key()::startsWith)) {
         deciding.put(setting.key(), setting.value());
       }
     }

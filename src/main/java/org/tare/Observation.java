@@ -61,7 +61,7 @@ public final class Observation implements Result {
             (slice, state) ->
                 files.put(
                     slice.isEmpty() ? CalibrationState.FILE_NAME : "slices/" + slice + ".tare",
-                    state.encode()));
+                    state.encodeFile()));
     files.put("result.json", ResultJson.bytes(json()));
     output.write(files, List.of());
   }

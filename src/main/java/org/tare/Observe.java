@@ -54,7 +54,10 @@ public final class Observe extends Call<Observe> {
     ColumnObservation.Result result =
         ColumnObservation.run(tare().spark(), data, options, tare().progress());
     Observation observation =
-        new Observation(info.table("data", data).end(Optional.empty()), options, result);
+        new Observation(
+            info.table("data", data).end(Optional.empty()),
+            options,
+            Lineages.ofColumns(tare(), settings(), data, options.columns()).add(result));
     output.ifPresent(observation::publish);
     return observation;
   }

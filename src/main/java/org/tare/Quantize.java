@@ -101,6 +101,7 @@ public final class Quantize extends Call<Quantize> {
     warnings.addAll(result.warnings());
     Quantized quantized =
         new Quantized(
+            tare().files(),
             info.seconds("quantize", result.seconds()).end(Optional.of(model)),
             options,
             result,
@@ -144,7 +145,7 @@ public final class Quantize extends Call<Quantize> {
   private Optional<CalibrationState> state(QuantizeOptions options, FloatModel model) {
     Optional<CalibrationState> stored = stored(options, model);
     Optional<String> file =
-        model.plan().isPresent() && state.isEmpty() && stored.isEmpty()
+        model.needsState() && state.isEmpty() && stored.isEmpty()
             ? Optional.of(settings().require("state"))
             : settings().find("state");
     Optional<CalibrationState> observed =

@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
-import org.apache.hadoop.conf.Configuration;
 import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
 import org.tare.onnx.OnnxModel;
@@ -16,18 +15,24 @@ import org.tare.rewrite.QuantizedWeight;
 import org.tare.stats.CalibrationState;
 import org.tare.store.HadoopFiles;
 
-/** A quantized model with how it came about. */
+/**
+ * A quantized model with how it came about. There is none that ONNX Runtime does not load, or that
+ * it does not run where it runs the float model: it ran once before this was made.
+ */
 public final class Quantized implements Result {
+  private final HadoopFiles session;
   private final Provenance provenance;
   private final QuantizedFiles files;
   private final List<String> warnings;
 
   Quantized(
+      HadoopFiles session,
       Provenance provenance,
       QuantizeOptions options,
       QuantizationRun.Result made,
       Optional<CalibrationState> state,
       List<String> warnings) {
+    this.session = session;
     this.provenance = provenance;
     this.files = new QuantizedFiles(options, made, state);
     this.warnings = List.copyOf(warnings);
@@ -84,16 +89,13 @@ public final class Quantized implements Result {
   }
 
   /**
-   * Writes model, qparams, report and result into a new folder, on any file system that Hadoop
-   * reaches with its configuration on the class path.
+   * Writes model, qparams, report and result into a new folder, on any file system that the session
+   * reaches.
+   *
+   * @throws TareException if the folder exists, or cannot be written
    */
   public void write(String folder) {
-    write(folder, new Configuration());
-  }
-
-  /** The same, with Hadoop's configuration: that of the session, say. */
-  public void write(String folder, Configuration hadoop) {
-    publish(Publication.to(new HadoopFiles(hadoop), folder));
+    publish(Publication.to(session, folder));
   }
 
   void publish(Publication output) {

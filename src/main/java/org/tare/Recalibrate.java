@@ -8,7 +8,6 @@ import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.Recalibration.Outcome;
-import org.tare.drift.DriftThresholds;
 import org.tare.job.CalibrationRun;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
@@ -187,7 +186,7 @@ public final class Recalibrate extends Call<Recalibrate> {
     return gate;
   }
 
-  private List<String> preflight(FloatModel model) {
+  private Preflight.Checked preflight(FloatModel model) {
     return Preflight.check(
         context(), model, Optional.of(data()), Optional.of(validation()), label(), List.of());
   }
@@ -220,9 +219,11 @@ public final class Recalibrate extends Call<Recalibrate> {
     private final QualityGate gate;
     private final OutputHistory history;
     private final Lease lease;
-    private final JobContext context = context();
-    private final DriftThresholds thresholds = DriftSettings.of(settings());
+
     private final List<String> warnings = new ArrayList<>();
+
+    /** As the preflight found that the model takes rows. */
+    private JobContext context;
 
     Attempt(
         String output,
@@ -245,7 +246,9 @@ public final class Recalibrate extends Call<Recalibrate> {
 
     Recalibration run() {
       Publication place = Publication.check(Recalibrate.this).orElseThrow();
-      warnings.addAll(preflight(model));
+      Preflight.Checked checked = preflight(model);
+      context = checked.context();
+      warnings.addAll(checked.notes());
       Optional<PublishedFolder> deployed = PublishedFolder.find(tare().files(), output);
       deployed.ifPresent(PublishedFolder::check);
       CalibrationRun calibration =
@@ -273,7 +276,7 @@ public final class Recalibrate extends Call<Recalibrate> {
         return filled.get();
       }
       CalibrationJob.Result observed =
-          Lineages.add(calibration.run(model, rows), tare(), settings(), calibration, model, rows);
+          Lineages.calibrate(calibration, model, rows, tare(), settings());
       info.seconds("calibrate", observed.seconds());
       return target.add(observed.state());
     }
@@ -319,7 +322,10 @@ public final class Recalibrate extends Call<Recalibrate> {
       if (deployed.isPresent()) {
         DeployedDrift drift =
             DeployedDrift.between(
-                tare().files(), deployed.get(), store().readState(slice.entry()), thresholds);
+                tare().files(),
+                deployed.get(),
+                store().readState(slice.entry()),
+                DriftSettings.of(settings()));
         result.drift(drift);
         if (!drift.moved() && !how.forces()) {
           return finish(result.outcome(Outcome.UNCHANGED, "Nothing moved: " + drift.text()));

@@ -10,6 +10,7 @@ import org.tare.job.CalibrationRun;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
+import org.tare.job.NothingToQuantize;
 import org.tare.job.Preflight;
 import org.tare.job.QualityGate;
 import org.tare.job.QuantizationRun;
@@ -83,9 +84,9 @@ public final class Run extends Call<Run> {
     Optional<DataSource> validation = validation();
     QualityGate gate = gate(validation);
     Optional<Publication> output = Publication.check(this);
-    JobContext context = context();
-    List<String> warnings =
-        new ArrayList<>(Preflight.check(context, model, data, validation, label(), by()));
+    Preflight.Checked checked = Preflight.check(context(), model, data, validation, label(), by());
+    JobContext context = checked.context();
+    List<String> warnings = new ArrayList<>(checked.notes());
     Optional<CalibrationJob.Result> observed =
         data.filter(rows -> CalibrationRun.isUseful(options.corrections(), model))
             .map(rows -> calibrate(context, options, model, rows));
@@ -115,6 +116,7 @@ public final class Run extends Call<Run> {
       evaluation.ifPresent(found -> info.seconds("evaluate", found.seconds()));
       RunResult result =
           new RunResult(
+              tare().files(),
               info.end(Optional.of(model)),
               options,
               observed,
@@ -147,17 +149,21 @@ public final class Run extends Call<Run> {
       JobContext context, QuantizeOptions options, FloatModel model, DataSource rows) {
     CalibrationRun run =
         new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
-    return Lineages.add(run.run(model, rows), tare(), settings(), run, model, rows);
+    return Lineages.calibrate(run, model, rows, tare(), settings());
   }
 
   private FloatModel readModel(QuantizeOptions options) {
-    return tare()
-        .models()
-        .readFloat(settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    FloatModel model =
+        tare()
+            .models()
+            .readFloat(
+                settings().require("model"), RunSettings.prepare(settings()), options.mapping());
+    NothingToQuantize.check(model);
+    return model;
   }
 
   private Optional<DataSource> data(FloatModel model) {
-    return model.plan().isPresent()
+    return model.needsState()
         ? Optional.of(requireTable("data", "calibrate on"))
         : table("data");
   }

@@ -10,6 +10,7 @@ import org.tare.job.QuantizeOptions;
 import org.tare.report.ReportData.Fact;
 import org.tare.spark.tasks.CalibrationJob;
 import org.tare.spark.tasks.EvaluationJob;
+import org.tare.store.HadoopFiles;
 
 /** What the whole job gave. */
 public final class RunResult implements Result {
@@ -22,6 +23,7 @@ public final class RunResult implements Result {
   private final List<String> warnings;
 
   RunResult(
+      HadoopFiles session,
       Provenance provenance,
       QuantizeOptions options,
       Optional<CalibrationJob.Result> observed,
@@ -36,7 +38,12 @@ public final class RunResult implements Result {
     this.files = new QuantizedFiles(options, made, observed.map(CalibrationJob.Result::state));
     this.quantized =
         new Quantized(
-            provenance, options, made, observed.map(CalibrationJob.Result::state), warnings);
+            session,
+            provenance,
+            options,
+            made,
+            observed.map(CalibrationJob.Result::state),
+            warnings);
     this.warnings = List.copyOf(warnings);
   }
 

@@ -9,8 +9,10 @@ import java.util.Locale;
 public final class TareException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
-  /** What kind of thing failed; each has its exit status, after BSD's sysexits. */
+  /** What kind of thing failed; each has its exit status, from 64 on after BSD's sysexits. */
   public enum Kind {
+    /** The model is fine, but there is nothing in it to quantize. */
+    NOTHING_TO_QUANTIZE(30),
     /** Wrong option, unknown key, a value that a setting does not take. */
     USAGE(64),
     /** The data or the model is not what it should be. */
@@ -49,6 +51,11 @@ public final class TareException extends RuntimeException {
   /** The option, key or value is wrong. */
   public static TareException usage(String format, Object... args) {
     return new TareException(Kind.USAGE, message(format, args), null);
+  }
+
+  /** Nothing in the model can be quantized: a result would be a copy of it. */
+  public static TareException nothingToQuantize(String format, Object... args) {
+    return new TareException(Kind.NOTHING_TO_QUANTIZE, message(format, args), null);
   }
 
   /** The model or the data is wrong. */

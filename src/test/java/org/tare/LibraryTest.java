@@ -15,6 +15,8 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -94,6 +96,29 @@ class LibraryTest {
         json(e).path("evaluation").path("outputs").path(output).path("quantized_top1").asDouble();
     assertEquals(e.outputs().get(output).quantizedTop1(), top1);
     assertTrue(top1 >= 0.98, "top-1 of rows that the model was trained on: " + top1);
+  }
+
+  @Test
+  void writesWhereTheSessionReachesFiles() {
+    SparkSession spark = shared.newSession();
+    Configuration hadoop = spark.sparkContext().hadoopConfiguration();
+    hadoop.set("fs.kept.impl", RawLocalFileSystem.class.getName());
+    try {
+      Quantized q = Tare.on(spark).quantize(MODEL).set("quantize.mode", "dynamic").run();
+      Path output = folder.resolve("q");
+      q.write(output.toString());
+      TareException taken = assertThrows(TareException.class, () -> q.write(output.toString()));
+      assertEquals(Kind.CANNOT_WRITE, taken.kind());
+      // Only the session knows the scheme; its file system refuses paths that are not of file:.
+      TareException ofSession =
+          assertThrows(TareException.class, () -> q.write("kept:///nowhere/q"));
+      assertFalse(ofSession.getMessage().contains("no file system has the scheme"));
+      TareException ofNone =
+          assertThrows(TareException.class, () -> q.write("unkept:///nowhere/q"));
+      assertTrue(ofNone.getMessage().contains("no file system has the scheme unkept"));
+    } finally {
+      hadoop.unset("fs.kept.impl");
+    }
   }
 
   /** What a caller can see of a session that a call might change. */

@@ -57,18 +57,6 @@ enum Command {
           DRY_RUN,
           JSON,
           VERBOSE)),
-  RECALIBRATE(
-      "Compares new data with what was deployed; if they moved, makes a model and deploys it if better.",
-      Positional.NONE,
-      of(
-          List.of(MODEL, OUTPUT, DRY_RUN, JSON, VERBOSE),
-          List.of(DATA, TABLE, QUERY, FORMAT, SAMPLE, KEY, CHANNELS, BATCH, BAD_ROWS),
-          List.of(STORE, SLICE, REPLACE, WINDOW, AS_OF, ALLOW_MISSING, BACKEND, VALIDATION, LABEL),
-          List.of(METRIC, MARGIN, FORCE, FAIL_ON_DRIFT))),
-  ROLLBACK(
-      "Brings a former version of what recalibrate has deployed back.",
-      Positional.NONE,
-      List.of(OUTPUT, TO, VERBOSE)),
   DRIFT(
       "Compares a state with another one, or with what is in a table now.",
       Positional.NONE,
@@ -91,6 +79,18 @@ enum Command {
           DRY_RUN,
           JSON,
           VERBOSE)),
+  RECALIBRATE(
+      "Compares new data with what was deployed; if they moved, makes a model and deploys it if better.",
+      Positional.NONE,
+      of(
+          List.of(MODEL, OUTPUT, DRY_RUN, JSON, VERBOSE),
+          List.of(DATA, TABLE, QUERY, FORMAT, SAMPLE, KEY, CHANNELS, BATCH, BAD_ROWS),
+          List.of(STORE, SLICE, REPLACE, WINDOW, AS_OF, ALLOW_MISSING, BACKEND, VALIDATION, LABEL),
+          List.of(METRIC, MARGIN, FORCE, FAIL_ON_DRIFT))),
+  ROLLBACK(
+      "Brings a former version of what recalibrate has deployed back.",
+      Positional.NONE,
+      List.of(OUTPUT, TO, VERBOSE)),
   MERGE(
       "Adds states: of slices, of days, of anything that one model saw.",
       Positional.STATES,

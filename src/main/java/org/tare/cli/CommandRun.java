@@ -31,11 +31,11 @@ import org.tare.store.Existing;
  * to standard error, the summary to standard output.
  */
 final class CommandRun implements AutoCloseable {
-  /** The exit status of a result that the quality gate holds back. */
-  static final int NOT_MET = 20;
-
   /** The exit status of drift, where it is asked for. */
   private static final int DRIFTED = 10;
+
+  /** The exit status of a result that the quality gate holds back. */
+  static final int NOT_MET = 20;
 
   private final Command command;
   private final Settings settings;
@@ -65,9 +65,9 @@ final class CommandRun implements AutoCloseable {
       case QUANTIZE -> call(tare.quantize(model()).settings(settings));
       case EVALUATE -> call(tare.evaluate(model(), quantized()).settings(settings));
       case OBSERVE -> call(tare.observe("").settings(settings));
+      case DRIFT -> call(tare.drift(reference()).settings(settings));
       case RECALIBRATE -> call(tare.recalibrate(model()).settings(settings));
       case ROLLBACK -> rollback(tare);
-      case DRIFT -> call(tare.drift(reference()).settings(settings));
       case MERGE -> merge(tare);
       case STATES -> status = new StatesRun(tare, settings, positional, out).execute();
       case INSPECT -> inspect(tare);

@@ -23,6 +23,7 @@ final class InspectionTable {
     return found
         .state()
         .map(InspectionTable::of)
+        .or(() -> found.floatModel().map(FloatModelTable::of))
         .orElseGet(() -> of(found.model().get()) + of(found.saturating()));
   }
 

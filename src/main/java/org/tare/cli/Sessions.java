@@ -69,6 +69,13 @@ final class Sessions {
       }
       return spark;
     } catch (Throwable e) { // Scala throws checked exceptions unchecked
+      if (context != null && context.isStopped()) {
+        // A cluster that nobody answers for ends the context, and whatever comes next fails.
+        throw TareException.tryAgain(
+                "Cannot start Spark: the master %s does not answer, or ended the application",
+                conf.get("spark.master"))
+            .causedBy(e);
+      }
       if (context != null) {
         context.stop();
       }

@@ -14,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.tare.TareException;
@@ -27,6 +28,12 @@ import org.tare.onnx.TensorType;
  */
 public final class ModelSession implements AutoCloseable {
   private static final OrtEnvironment ENVIRONMENT = RuntimeEnvironment.create();
+
+  /**
+   * Keeps equal small constants once. Of ONNX Runtime 1.29 it takes time that grows with the square
+   * of the number of constants, and changes no result.
+   */
+  private static final String SLOW_OPTIMIZERS = "ConstantSharing";
 
   private static final Map<String, String> NO_PREPACKING =
       Map.of("session.disable_prepacking", "1");
@@ -75,6 +82,7 @@ public final class ModelSession implements AutoCloseable {
       options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
       options.addConfigEntry("session.intra_op.allow_spinning", "0");
       options.addConfigEntry("session.inter_op.allow_spinning", "0");
+      options.addConfigEntry("optimization.disable_specified_optimizers", SLOW_OPTIMIZERS);
       for (Map.Entry<String, String> entry : config.entrySet()) {
         options.addConfigEntry(entry.getKey(), entry.getValue());
       }
@@ -91,7 +99,12 @@ public final class ModelSession implements AutoCloseable {
     infos.forEach(
         (tensor, info) -> {
           if (info.getInfo() instanceof TensorInfo tensorInfo) {
-            types.put(tensor, new TensorType(elementType(tensorInfo), tensorInfo.getShape()));
+            types.put(
+                tensor,
+                new TensorType(
+                    elementType(tensorInfo),
+                    tensorInfo.getShape(),
+                    List.of(tensorInfo.getDimensionNames())));
           }
         });
     return Collections.unmodifiableMap(types);
@@ -174,6 +187,8 @@ public final class ModelSession implements AutoCloseable {
         switch (given.elementType()) {
           case FLOAT32 -> OnnxJavaType.FLOAT;
           case FLOAT64 -> OnnxJavaType.DOUBLE;
+          case FLOAT16 -> OnnxJavaType.FLOAT16;
+          case BFLOAT16 -> OnnxJavaType.BFLOAT16;
           case INT64 -> OnnxJavaType.INT64;
           case INT32 -> OnnxJavaType.INT32;
           case INT16 -> OnnxJavaType.INT16;

@@ -47,6 +47,14 @@ public final class OutputTensor {
         : tensor.getFloatBuffer();
   }
 
+  /** The values of a tensor of numbers, as ONNX's raw data has them, in a new array. */
+  byte[] bytes() {
+    ByteBuffer copy = tensor.getByteBuffer();
+    byte[] bytes = new byte[copy.remaining()];
+    copy.get(bytes);
+    return bytes;
+  }
+
   /** Whether results are read where ONNX Runtime keeps them. */
   static boolean isZeroCopy() {
     return NATIVE != null;

@@ -47,7 +47,7 @@ public final class CalibrationRun {
 
   /** Whether there is anything to observe. */
   public static boolean isUseful(CorrectionOptions corrections, FloatModel model) {
-    return model.plan().isPresent() || isSmoothed(corrections, model);
+    return model.needsState() || isSmoothed(corrections, model);
   }
 
   /** What it observes, as a text that is the same exactly if that is the same. */

@@ -74,6 +74,11 @@ public record FloatModel(
     return plan.map(QuantizationPlan::observed).orElse(List.of());
   }
 
+  /** Whether it can only be quantized with ranges from data. */
+  public boolean needsState() {
+    return !observed().isEmpty();
+  }
+
   /** The averaging constant of each tensor whose range is a moving average. */
   Map<String, Float> averages() {
     Map<String, Float> averages = new LinkedHashMap<>();

@@ -1,7 +1,9 @@
 package org.tare.job;
 
 import java.util.Map;
+import org.tare.infer.ConstantFolding;
 import org.tare.infer.TensorTypes;
+import org.tare.onnx.HalfToFloat;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 import org.tare.prepare.FatalNodes;
@@ -33,12 +35,29 @@ public final class ModelReader {
   public FloatModel readFloat(String file, FloatPasses.Options passes, QConfigMapping mapping) {
     String name = nameOf(file);
     OnnxModel original = read(file);
-    OnnxModel prepared =
-        FloatPasses.prepare(original, passes, older -> TensorTypes.of(older, name));
-    // The prepared model does not show what the passes folded.
-    TensorTypes.checkAsItIs(original, name);
+    AlreadyQuantized.check(original, name);
+    OnnxModel prepared = prepared(name, original, passes);
     Map<String, TensorType> types = TensorTypes.of(prepared, name);
     return FloatModel.of(name, original, prepared, types, mapping);
+  }
+
+  /** What a float model is, and what each mode would make of it. */
+  public static FloatInspection inspect(String name, OnnxModel original) {
+    FatalNodes.check(original);
+    OnnxModel prepared = prepared(name, original, new FloatPasses.Options(false, false, false));
+    return FloatInspection.of(name, original, prepared, TensorTypes.of(prepared, name));
+  }
+
+  private static OnnxModel prepared(String name, OnnxModel original, FloatPasses.Options passes) {
+    // What stands in functions is folded too.
+    OnnxModel plain = FloatPasses.withoutFunctions(original, older -> TensorTypes.of(older, name));
+    OnnxModel folded = ConstantFolding.apply(HalfToFloat.apply(plain), name);
+    // Sizes that were computed are known now, and what stands in functions.
+    FatalNodes.check(folded);
+    OnnxModel prepared = FloatPasses.prepare(folded, passes, older -> TensorTypes.of(older, name));
+    // The prepared model does not show what the passes folded.
+    TensorTypes.checkAsItIs(original, name);
+    return prepared;
   }
 
   /** The last part of a path. */

@@ -6,25 +6,39 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.tare.TareException;
+import org.tare.infer.ModelSession;
+import org.tare.infer.TemporaryModel;
 import org.tare.onnx.TensorType;
 import org.tare.spark.SessionSettings;
+import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
+import org.tare.spark.tasks.EvaluationJob;
 
 /**
  * Looks at everything that a run will need before anything is computed: opens the tables, binds
- * inputs, labels, masks and slices to their columns, and decodes a row of each.
+ * inputs, labels, masks and slices to their columns, decodes a row of each, and runs the model on
+ * two rows.
  */
 public final class Preflight {
   private Preflight() {}
 
   /**
-   * What is worth a warning, if all is well.
+   * What was seen.
+   *
+   * @param context for the run: with one row at a time if the model takes no more
+   * @param notes what is worth a warning
+   */
+  public record Checked(JobContext context, List<String> notes) {}
+
+  /**
+   * Looks.
    *
    * @param by the columns that name slices of the calibration data
    * @throws org.tare.TareException that says what does not fit
    */
-  public static List<String> check(
+  public static Checked check(
       JobContext context,
       FloatModel model,
       Optional<DataSource> data,
@@ -37,22 +51,29 @@ public final class Preflight {
     }
     context.rows().mask(List.copyOf(inputs.keySet()));
     Set<String> notes = new LinkedHashSet<>();
-    data.ifPresent(
-        rows ->
-            notes.addAll(check(context, "calibrate", model, inputs, rows, Optional.empty(), by)));
-    validation.ifPresent(
-        rows -> notes.addAll(check(context, "evaluate", model, inputs, rows, label, List.of())));
-    return List.copyOf(notes);
+    if (validation.isPresent()) {
+      EvaluationJob.checkOutputs(model.name(), model.original(), model.types());
+    }
+    JobContext checked = context;
+    if (data.isPresent()) {
+      checked = check(checked, "calibrate", model, inputs, data.get(), Optional.empty(), by, notes);
+    }
+    if (validation.isPresent()) {
+      checked =
+          check(checked, "evaluate", model, inputs, validation.get(), label, List.of(), notes);
+    }
+    return new Checked(checked, List.copyOf(notes));
   }
 
-  private static List<String> check(
+  private static JobContext check(
       JobContext context,
       String action,
       FloatModel model,
       Map<String, TensorType> inputs,
       DataSource rows,
       Optional<String> label,
-      List<String> by) {
+      List<String> by,
+      Set<String> notes) {
     try (SessionSettings settings = new SessionSettings(context.spark().get())) {
       BoundTable table =
           BoundTable.bind(
@@ -67,7 +88,42 @@ public final class Preflight {
               context.rows().batch(),
               context.rows().badRows());
       table.checkHead(rows.label());
-      return table.notes();
+      notes.addAll(table.notes());
+      if (table.source().isRowByRow()) {
+        String said = model.name() + " has no axis for the rows of a batch: it runs row by row";
+        if (context.rows().batch() > 1) {
+          context.progress().accept(said);
+        }
+        return context.with(context.rows().withBatch(1));
+      }
+      boolean isOpen = !table.source().batch().isFixed() && table.source().batch().size() > 1;
+      return isOpen ? probed(context, model, table) : context;
+    }
+  }
+
+  /** A free batch axis may be declared where the model was traced with one row. */
+  private static JobContext probed(JobContext context, FloatModel model, BoundTable table) {
+    try (TemporaryModel temporary = TemporaryModel.of(model.prepared());
+        ModelSession session = ModelSession.open(temporary.file(), model.name(), 1)) {
+      try {
+        table.probe(batch -> run(session, batch, 2));
+        return context;
+      } catch (TareException ofTwo) {
+        table.probe(batch -> run(session, batch, 1));
+        context
+            .progress()
+            .accept(
+                model.name()
+                    + " fails on two rows at once, though it declares any number of them, and runs"
+                    + " on one: it runs row by row");
+        return context.with(context.rows().withBatch(1));
+      }
+    }
+  }
+
+  private static void run(ModelSession session, Batches.Batch batch, int rows) {
+    if (!session.outputs().isEmpty()) {
+      session.run(batch.inputs(rows), session.outputs().keySet(), (name, tensor) -> {});
     }
   }
 }

@@ -6,7 +6,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.tare.correct.SmoothQuant;
-import org.tare.infer.TensorTypes;
+import org.tare.infer.FirstRun;
+import org.tare.infer.StoredForms;
 import org.tare.onnx.OnnxModel;
 import org.tare.plan.ChosenRanges;
 import org.tare.rewrite.FloatNodeNotes;
@@ -17,7 +18,7 @@ import org.tare.stats.CalibrationState;
 
 /**
  * Quantizes a float model: chooses its corrections, on rows if there are any, writes the quantized
- * model, and has ONNX Runtime load it.
+ * model, and has ONNX Runtime load it and run it once.
  */
 public final class QuantizationRun {
   private final JobContext context;
@@ -68,8 +69,10 @@ public final class QuantizationRun {
     chosen.warning().ifPresent(warnings::add);
     long corrected = System.nanoTime();
     QuantizedModel quantized = quantized(chosen.model(), ranges, options.form());
-    finish(chosen.model(), quantized);
+    NothingToQuantize.check(chosen.model(), quantized);
+    finish(chosen.model(), quantized, rows);
     Warnings.ofWiderWeights(chosen.model(), quantized).ifPresent(warnings::add);
+    Warnings.ofSize(model, quantized.model()).ifPresent(warnings::add);
     warnings.addAll(Warnings.ofSaturation(quantized.model()));
     return new Result(
         chosen,
@@ -106,7 +109,7 @@ public final class QuantizationRun {
         model.prepared(), model.types(), model.mapping(), form, ranges, all);
   }
 
-  private void finish(FloatModel model, QuantizedModel quantized) {
+  private void finish(FloatModel model, QuantizedModel quantized, Optional<DataSource> rows) {
     OnnxModel written = quantized.model();
     written.metadata().put(FloatNodeNotes.KEY, FloatNodeNotes.encode(quantized.floatNodes()));
     if (options.declaresShapes()) {
@@ -115,7 +118,18 @@ public final class QuantizationRun {
     if (options.storesHalf()) {
       Quantization.storeAsHalf(quantized);
     }
-    // What the runtime does not load is not given out.
-    TensorTypes.check(written, "quantized " + model.name());
+    StoredForms.restore(written, model.original(), model.name());
+    StoredForms.restoreHalf(written, model.original());
+    // What the runtime does not load and run is not given out.
+    FirstRun.check(
+            written,
+            model.original(),
+            model.prepared(),
+            model.types(),
+            model.name(),
+            rows.flatMap(data -> FirstRow.of(context, model, data)))
+        .ifPresent(
+            why ->
+                context.progress().accept("The quantized model was loaded, and not run: " + why));
   }
 }

@@ -47,6 +47,11 @@ public record RowOptions(
     return hasDecoder ? Optional.empty() : mask.name().filter(modelInputs::contains);
   }
 
+  /** The same with another number of rows per run. */
+  RowOptions withBatch(int rows) {
+    return new RowOptions(inputs, rows, badRows, mask);
+  }
+
   /** The same, where any share of bad rows may be skipped: it was checked on all rows before. */
   RowOptions withoutLimit() {
     return new RowOptions(inputs, batch, new BadRows(badRows.skip(), 1), mask);

@@ -8,7 +8,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.tare.inspect.Saturation;
+import org.tare.onnx.ModelFile;
 import org.tare.onnx.OnnxModel;
+import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.quant.DType;
 import org.tare.rewrite.QuantizedModel;
@@ -19,6 +21,9 @@ import org.tare.stats.TensorStats;
 
 /** Warnings: each says in a sentence what a run did that its user may not expect. */
 public final class Warnings {
+  /** In dB; below, the error is more than a tenth of the signal. */
+  private static final double LOW_SQNR = 20;
+
   private Warnings() {}
 
   /** Values that took no part in ranges. */
@@ -116,7 +121,27 @@ public final class Warnings {
     return Optional.empty();
   }
 
-  /** Outputs that the comparison leaves out, whole or in part. */
+  /** A file that quantization made larger: tiny weights cost more as integers. */
+  public static Optional<String> ofSize(FloatModel model, OnnxModel quantized) {
+    long before = model.original().sizeBytes();
+    long after =
+        quantized.files("model.onnx").stream().mapToLong(ModelFile::sizeBytes).sum();
+    if (after <= before) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        String.format(
+            Locale.ROOT,
+            "The quantized model is larger than the float one, %,d bytes against %,d: its weights"
+                + " are small beside what scales, zero points and their nodes take%s",
+            after,
+            before,
+            model.mapping().mode() == Mode.WEIGHT_ONLY
+                ? ""
+                : "; quantize.mode=weight-only adds the least"));
+  }
+
+  /** Outputs that quantization changed much, or that the comparison leaves out, whole or in part. */
   public static List<String> ofOutputs(EvaluationJob.Result result) {
     List<String> warnings = new ArrayList<>();
     for (String output : result.ofOtherShape()) {
@@ -127,6 +152,18 @@ public final class Warnings {
               + " model");
     }
     for (Map.Entry<String, OutputMetrics> output : result.outputs().entrySet()) {
+      double sqnr = output.getValue().sqnr();
+      if (sqnr < LOW_SQNR) {
+        warnings.add(
+            String.format(
+                Locale.ROOT,
+                "Output \"%s\" is far from float32's: an SQNR of %.1f dB, so that the error is %.0f %%"
+                    + " of the signal; quantize.overrides leaves layers float,"
+                    + " quantize.mode=weight-only all activations",
+                output.getKey(),
+                sqnr,
+                100 * Math.pow(10, sqnr / -20)));
+      }
       if (output.getValue().nonFinite() > 0) {
         warnings.add(
             String.format(

@@ -30,6 +30,9 @@ import org.tare.onnx.proto.Onnx.ValueInfoProto;
  * and who consumes each tensor. Not thread-safe.
  */
 public final class Graph {
+  /** Of names that added ones repeat. */
+  private static final int LONGEST_NAME = 32;
+
   private final GraphProto source;
 
   /** The graph whose node runs this one, or null. */
@@ -122,15 +125,25 @@ public final class Graph {
 
   /** Lets each graph that a node of this one runs be edited, inner ones as far as they go. */
   public void editSubgraphs(Consumer<Graph> edit) {
-    for (Node node : nodes) {
-      node.subgraphs()
-          .forEach(
-              (key, proto) -> {
-                Graph inner = new Graph(proto, this);
-                edit.accept(inner);
-                node.setSubgraph(key, inner.toProto());
-              });
-    }
+    nodes.forEach(node -> editSubgraphs(node, edit));
+  }
+
+  /** Lets each graph that this node runs be edited. */
+  public void editSubgraphs(Node node, Consumer<Graph> edit) {
+    node.subgraphs()
+        .forEach(
+            (key, proto) -> {
+              Graph inner = new Graph(proto, this);
+              edit.accept(inner);
+              node.setSubgraph(key, inner.toProto());
+            });
+  }
+
+  /** Whether a tensor of this name is this graph's own, not one of a graph around it. */
+  public boolean defines(String tensor) {
+    return initializers.containsKey(tensor)
+        || isInput(tensor)
+        || nodes.stream().anyMatch(node -> node.outputs().contains(tensor));
   }
 
   /** The nodes, each after those whose outputs it reads. */
@@ -268,6 +281,22 @@ public final class Graph {
     return name;
   }
 
+  /**
+   * A name that nothing has yet, for what is written beside a tensor or node. A long name, such as
+   * the paths that exporters write, counts with its last part only: a pair of quantizers repeats it
+   * ten times.
+   */
+  public String addedName(String of, String suffix) {
+    String part = of;
+    if (part.length() > LONGEST_NAME) {
+      part = part.substring(part.lastIndexOf('/') + 1);
+    }
+    if (part.length() > LONGEST_NAME || part.isEmpty()) {
+      part = of.substring(of.length() - LONGEST_NAME).replaceFirst("^[^A-Za-z0-9]+", "");
+    }
+    return freshName(part + suffix);
+  }
+
   public void setNodes(List<Node> newNodes) {
     nodes = sorted(newNodes);
   }
@@ -290,6 +319,19 @@ public final class Graph {
     }
     nodes = nodes.stream().filter(needed::contains).toList();
     initializers.keySet().retainAll(used);
+  }
+
+  /** Takes an input away that no node reads any more. */
+  public void dropInput(String tensor) {
+    inputs.removeIf(input -> input.getName().equals(tensor));
+    inputSet.remove(tensor);
+  }
+
+  /** Takes one of the outputs away. */
+  public void dropOutput(int index) {
+    List<ValueInfoProto> left = new ArrayList<>(outputs);
+    left.remove(index);
+    setOutputInfos(left);
   }
 
   /** Replaces the graph's outputs by tensors of unknown type, which ONNX Runtime infers. */

@@ -98,7 +98,7 @@ public final class GraphScope {
     for (NodeProto proto : graph.getNodeList()) {
       Item item = new Item(new Node(proto), proto.getDomain(), this);
       names.addAll(item.node().outputs());
-      Optional<Tensor> constant = constant(item);
+      Optional<Tensor> constant = item.node().constantValue();
       if (constant.isPresent()) {
         constants.put(item.node().output(0), constant.get());
       } else {
@@ -124,24 +124,6 @@ public final class GraphScope {
         }
       }
     }
-  }
-
-  private static Optional<Tensor> constant(Item item) {
-    if (!item.is("Constant")) {
-      return Optional.empty();
-    }
-    Node node = item.node();
-    String name = node.output(0);
-    return node.attribute("value")
-        .map(AttributeProto::getT)
-        .map(Tensor::of)
-        .or(
-            () ->
-                node.attribute("value_float")
-                    .map(a -> Tensor.ofFloats(name, new long[0], a.getF())))
-        .or(
-            () ->
-                node.attribute("value_int").map(a -> Tensor.ofLongs(name, new long[0], a.getI())));
   }
 
   /** Where the tensor of this name, as this graph sees it, is made. */

@@ -12,6 +12,7 @@ import java.util.TreeSet;
 import org.tare.onnx.proto.Onnx.AttributeProto;
 import org.tare.onnx.proto.Onnx.GraphProto;
 import org.tare.onnx.proto.Onnx.NodeProto;
+import org.tare.onnx.proto.Onnx.TensorProto;
 
 /** One operator of a {@link Graph}: editable inputs, outputs and attributes. */
 public final class Node {
@@ -124,7 +125,8 @@ public final class Node {
     inputs.set(index, tensor);
   }
 
-  void truncateInputs(int size) {
+  /** Drops the inputs from a place on. */
+  public void truncateInputs(int size) {
     givenInputs = null;
     while (inputs.size() > size) {
       inputs.remove(inputs.size() - 1);
@@ -134,6 +136,18 @@ public final class Node {
   public void setOutput(int index, String tensor) {
     givenOutputs = null;
     outputs.set(index, tensor);
+  }
+
+  /** Takes an input away; those behind it move up. */
+  public void dropInput(int index) {
+    givenInputs = null;
+    inputs.remove(index);
+  }
+
+  /** Takes an output away; those behind it move up. */
+  public void dropOutput(int index) {
+    givenOutputs = null;
+    outputs.remove(index);
   }
 
   void truncateOutputs(int size) {
@@ -227,6 +241,45 @@ public final class Node {
   /** The attribute that is a tensor, if it is given and is one. */
   public Optional<Tensor> tensorAttribute(String key) {
     return attribute(key).filter(AttributeProto::hasT).map(AttributeProto::getT).map(Tensor::of);
+  }
+
+  /**
+   * The value of a Constant node, by its output's name, whichever attribute holds it; empty for
+   * other nodes, and for sparse values.
+   */
+  public Optional<Tensor> constantValue() {
+    if (!isStandard() || !opType.equals("Constant") || attributes.size() != 1) {
+      return Optional.empty();
+    }
+    AttributeProto value = attributes.values().iterator().next();
+    TensorProto.Builder tensor = TensorProto.newBuilder();
+    switch (value.getName()) {
+      case "value" -> tensor.mergeFrom(value.getT());
+      case "value_float" ->
+          tensor.setDataType(ElementType.FLOAT32.code()).addFloatData(value.getF());
+      case "value_floats" ->
+          tensor
+              .setDataType(ElementType.FLOAT32.code())
+              .addDims(value.getFloatsCount())
+              .addAllFloatData(value.getFloatsList());
+      case "value_int" -> tensor.setDataType(ElementType.INT64.code()).addInt64Data(value.getI());
+      case "value_ints" ->
+          tensor
+              .setDataType(ElementType.INT64.code())
+              .addDims(value.getIntsCount())
+              .addAllInt64Data(value.getIntsList());
+      case "value_string" ->
+          tensor.setDataType(ElementType.STRING.code()).addStringData(value.getS());
+      case "value_strings" ->
+          tensor
+              .setDataType(ElementType.STRING.code())
+              .addDims(value.getStringsCount())
+              .addAllStringData(value.getStringsList());
+      default -> {
+        return Optional.empty();
+      }
+    }
+    return Optional.of(Tensor.of(tensor.setName(outputs.get(0)).build()));
   }
 
   /** Takes over all attributes of another node. */

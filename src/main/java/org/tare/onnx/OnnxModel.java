@@ -14,6 +14,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Collection;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -22,11 +23,13 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
 import org.tare.TareException;
+import org.tare.onnx.proto.Onnx.FunctionProto;
 import org.tare.onnx.proto.Onnx.GraphProto;
 import org.tare.onnx.proto.Onnx.ModelProto;
 import org.tare.onnx.proto.Onnx.OperatorSetIdProto;
 import org.tare.onnx.proto.Onnx.StringStringEntryProto;
 import org.tare.onnx.proto.Onnx.TensorProto;
+import org.tare.onnx.proto.Onnx.ValueInfoProto;
 
 /**
  * An ONNX model in memory: its {@link Graph}, its operator set and its metadata. The bytes of large
@@ -55,10 +58,12 @@ public final class OnnxModel {
   private final Graph graph;
   private final Map<String, String> metadata = new TreeMap<>();
   private final Map<String, Long> otherDomains = new TreeMap<>();
+  private List<FunctionProto> functions;
   private int opset;
 
   private OnnxModel(ModelProto source, GraphProto graph, String digest, long sizeBytes) {
-    this.source = source.toBuilder().clearGraph().build();
+    this.source = source.toBuilder().clearGraph().clearFunctions().build();
+    this.functions = source.getFunctionsList();
     this.graph = new Graph(graph);
     this.digest = digest;
     this.sizeBytes = sizeBytes;
@@ -213,6 +218,40 @@ public final class OnnxModel {
     opset = version;
   }
 
+  /** Raises a graph of another version of ONNX's operators to that of the model. */
+  @FunctionalInterface
+  public interface Raise {
+    /**
+     * @param opset that the graph is written in; 0 if it has none of ONNX's operators
+     */
+    void raise(Graph graph, int opset);
+  }
+
+  /** The newest version of ONNX's operators in the model's own functions; 0 if it has none. */
+  public int newestFunctionOpset() {
+    return functions.stream().mapToInt(FunctionInliner::opset).max().orElse(0);
+  }
+
+  /** Whether the model has functions of its own. */
+  public boolean hasFunctions() {
+    return !functions.isEmpty();
+  }
+
+  /**
+   * Puts the nodes of the model's own functions in the place of their calls.
+   *
+   * @param raise is given what each call stands for
+   * @throws TareException if a function calls itself, or the calls come to too many nodes
+   */
+  public void inlineFunctions(Raise raise) {
+    if (functions.isEmpty()) {
+      return;
+    }
+    new FunctionInliner(functions, raise).inline(graph);
+    FunctionInliner.domains(functions).forEach(otherDomains::putIfAbsent);
+    functions = List.of();
+  }
+
   /** Imports version 1 of the domains of other vendors whose operators were added. */
   public void importUsedDomains() {
     importUsedDomains(graph);
@@ -265,6 +304,26 @@ public final class OnnxModel {
     copy.graph.setOutputs(tensors);
     copy.graph.removeUnused();
     return copy;
+  }
+
+  /** A copy with another graph. */
+  OnnxModel withGraph(GraphProto other) {
+    return new OnnxModel(toProto(), other, digest, sizeBytes);
+  }
+
+  /**
+   * A model without inputs, of nodes that read nothing but constants.
+   *
+   * @param nodes of this model; they are copied
+   * @param constants all that the nodes read
+   * @param outputs ONNX Runtime finds their types
+   */
+  public OnnxModel part(List<Node> nodes, Collection<Tensor> constants, List<String> outputs) {
+    GraphProto.Builder part = GraphProto.newBuilder().setName("constants");
+    nodes.forEach(node -> part.addNode(node.toProto()));
+    constants.forEach(tensor -> part.addInitializer(tensor.proto()));
+    outputs.forEach(output -> part.addOutput(ValueInfoProto.newBuilder().setName(output)));
+    return new OnnxModel(toProto(), part.build(), digest, sizeBytes);
   }
 
   /**
@@ -343,6 +402,7 @@ public final class OnnxModel {
         (domain, version) ->
             builder.addOpsetImport(
                 OperatorSetIdProto.newBuilder().setDomain(domain).setVersion(version)));
+    builder.addAllFunctions(functions);
     metadata.forEach(
         (key, value) ->
             builder.addMetadataProps(

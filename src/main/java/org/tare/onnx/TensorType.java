@@ -1,16 +1,26 @@
 package org.tare.onnx;
 
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
 import java.util.stream.Collectors;
 
 /**
  * Element type and shape of a tensor.
  *
  * @param shape sizes, -1 where one is not known before the model runs
+ * @param names of the sizes, empty where a size is known or has no name. They take no part in
+ *     comparisons
  */
-public record TensorType(ElementType elementType, long[] shape) {
+public record TensorType(ElementType elementType, long[] shape, List<String> names) {
   public TensorType {
     shape = shape.clone();
+    names = List.copyOf(names);
+  }
+
+  /** A type whose sizes have no names. */
+  public TensorType(ElementType elementType, long[] shape) {
+    this(elementType, shape, Collections.nCopies(shape.length, ""));
   }
 
   @Override

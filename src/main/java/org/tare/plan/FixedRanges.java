@@ -8,7 +8,8 @@ import org.tare.range.Range;
 
 /**
  * Ranges that hold whatever the data are, so that nothing is observed: those of functions with a
- * bounded result.
+ * bounded result. Not of Softmax: over many places its results are far below 1, and most of the
+ * integers would stand for nothing.
  */
 final class FixedRanges {
   private static final Range PROBABILITY = new Range(0f, 1f);
@@ -25,9 +26,6 @@ final class FixedRanges {
   static Optional<Range> of(Node node, Backend backend) {
     if (!node.isStandard()) {
       return Optional.empty();
-    }
-    if (node.opType().equals("Softmax")) {
-      return Optional.of(PROBABILITY);
     }
     return backend.roundsProducts()
         ? Optional.ofNullable(ROUNDED.get(node.opType()))

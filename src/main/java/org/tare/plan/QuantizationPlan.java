@@ -374,6 +374,10 @@ public final class QuantizationPlan {
   }
 
   private Optional<String> elementwise(Node node, QConfig config, OpRule rule) {
+    Optional<String> misfused = AveragePools.obstacle(node);
+    if (misfused.isPresent()) {
+      return misfused;
+    }
     List<String> floats = node.inputs().stream().filter(this::isFloat).toList();
     boolean computes = floats.stream().anyMatch(input -> !graph.isConstant(input));
     if (!computes || !isFloat(node.output(0))) {

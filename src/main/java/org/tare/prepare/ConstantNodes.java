@@ -11,16 +11,16 @@ import org.tare.onnx.Tensor;
  * Makes initializers of {@code Constant} nodes, so that later passes find weights in one place; in
  * the graphs inside of nodes too.
  */
-final class ConstantNodes {
+public final class ConstantNodes {
   private ConstantNodes() {}
 
-  static void apply(Graph graph) {
+  /** Changes the graph. */
+  public static void apply(Graph graph) {
     List<Node> rest = new ArrayList<>();
     for (Node node : graph.nodes()) {
-      boolean isConstant = node.opType().equals("Constant") && node.isStandard();
-      Optional<Tensor> value = isConstant ? node.tensorAttribute("value") : Optional.empty();
+      Optional<Tensor> value = node.constantValue();
       if (value.isPresent() && !graph.isOutput(node.output(0))) {
-        graph.addConstant(value.get().withName(node.output(0)));
+        graph.addConstant(value.get());
       } else {
         rest.add(node);
       }

@@ -48,11 +48,29 @@ public final class FloatPasses {
 
   /**
    * A copy of the model with its operator set raised to {@value OnnxModel#MINIMUM_OPSET} if it is
-   * older, constants as initializers, products that an Einsum writes as MatMul, batch
+   * older, its own functions in the place of their calls, constants as initializers, products that an Einsum writes as MatMul, batch
    * normalizations and arithmetic per channel folded, and hard-swish fused.
    */
   public static OnnxModel prepare(OnnxModel model) {
     return prepare(model, Options.none(), unknown -> Map.of());
+  }
+
+  /**
+   * A copy of the model with the nodes of its own functions in the place of their calls, in operator
+   * set {@value OnnxModel#MINIMUM_OPSET} or a newer one; a model without functions as it is.
+   *
+   * @param types as {@link #prepare} takes it
+   */
+  public static OnnxModel withoutFunctions(
+      OnnxModel model, Function<OnnxModel, Map<String, TensorType>> types) {
+    if (!model.hasFunctions()) {
+      return model;
+    }
+    OnnxModel inlined = model.copy();
+    ConstantNodes.apply(inlined.graph());
+    OpsetUpgrade.apply(inlined, types);
+    ConstantNodes.apply(inlined.graph());
+    return inlined;
   }
 
   /**
@@ -64,11 +82,17 @@ public final class FloatPasses {
    */
   public static OnnxModel prepare(
       OnnxModel model, Options options, Function<OnnxModel, Map<String, TensorType>> types) {
-    OnnxModel prepared = options.equalize() ? model.copyMarked(options.text()) : model.copy();
+    OnnxModel plain = withoutFunctions(model, types);
+    OnnxModel prepared = options.equalize() ? plain.copyMarked(options.text()) : plain.copy();
     // First: the runtime infers fewer shapes where constants are nodes.
     ConstantNodes.apply(prepared.graph());
+    SharedConstants.apply(prepared.graph());
     OpsetUpgrade.apply(prepared, types);
+    NoOpCasts.apply(prepared, types);
+    PlainPools.apply(prepared.graph());
+    FullPads.apply(prepared.graph(), () -> types.apply(prepared));
     EinsumToMatMul.apply(prepared.graph());
+    CancelTransposes.apply(prepared.graph());
     FoldChannelAffine.apply(prepared.graph());
     FuseHardSwish.apply(prepared.graph());
     Map<String, Moments> moments = new HashMap<>();

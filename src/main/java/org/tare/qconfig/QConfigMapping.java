@@ -1,7 +1,6 @@
 package org.tare.qconfig;
 
 import java.util.List;
-import java.util.regex.Pattern;
 
 /**
  * Which {@link QConfig} applies where, as PyTorch's QConfigMapping: a default, then overrides by
@@ -55,8 +54,7 @@ public record QConfigMapping(
     }
 
     private boolean matches(String name) {
-      String quoted = Pattern.quote(pattern).replace("*", "\\E.*\\Q").replace("?", "\\E.\\Q");
-      return Pattern.matches(quoted, name);
+      return by == By.NAME ? pattern.equals(name) : Wildcards.match(pattern, name);
     }
   }
 
@@ -76,15 +74,23 @@ public record QConfigMapping(
 
   /** The configuration of a node, which its operator type, its name and its output select. */
   public QConfig of(String opType, String nodeName, String outputName) {
-    QConfig config = standard;
-    for (By by : By.values()) {
-      for (Rule rule : overrides) {
-        if (rule.by() == by && rule.selects(opType, nodeName, outputName)) {
-          config = rule.config();
+    By[] kinds = By.values();
+    for (int kind = kinds.length - 1; kind >= 0; kind--) {
+      for (int i = overrides.size() - 1; i >= 0; i--) {
+        Rule rule = overrides.get(i);
+        if (rule.by() == kinds[kind] && rule.selects(opType, nodeName, outputName)) {
+          return rule.config();
         }
       }
     }
-    return config;
+    return standard;
+  }
+
+  /** Whether an override that quantizes selects the node, so that its user asked for it. */
+  public boolean asksFor(String opType, String nodeName, String outputName) {
+    return overrides.stream()
+        .anyMatch(
+            rule -> rule.config().quantized() && rule.selects(opType, nodeName, outputName));
   }
 
   /** The configuration of a model's input, which its name selects. */

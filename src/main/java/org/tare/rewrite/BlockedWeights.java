@@ -101,10 +101,10 @@ final class BlockedWeights {
       }
     }
     Graph owner = graph.owner(weight.name());
-    String integers = graph.freshName(weight.name() + "_q");
+    String integers = graph.addedName(weight.name(), "_q");
     long[] shape = {columns, q.blocks(), q.block() / 2};
     owner.addConstant(Tensor.ofBytes(integers, ElementType.UINT8, shape, packed));
-    String scales = graph.freshName(weight.name() + "_s");
+    String scales = graph.addedName(weight.name(), "_s");
     owner.addConstant(Tensor.ofFloats(scales, new long[] {q.scales().length}, q.scales()));
     if (!hasZeroPoints(q)) {
       return List.of(integers, scales);
@@ -116,7 +116,7 @@ final class BlockedWeights {
         zeroPoints[n * bytes + b / 2] |= (byte) (q.zeroPoints()[n * q.blocks() + b] << (b % 2 * 4));
       }
     }
-    String name = graph.freshName(weight.name() + "_z");
+    String name = graph.addedName(weight.name(), "_z");
     owner.addConstant(
         Tensor.ofBytes(name, ElementType.UINT8, new long[] {zeroPoints.length}, zeroPoints));
     return List.of(integers, scales, name);
@@ -140,17 +140,17 @@ final class BlockedWeights {
     }
     long[] shape = {q.blocks(), columns};
     // In the graph of the node: see QuantizedConstants.beside.
-    String integersName = graph.freshName(weight.name() + "_q");
-    String scalesName = graph.freshName(weight.name() + "_s");
+    String integersName = graph.addedName(weight.name(), "_q");
+    String scalesName = graph.addedName(weight.name(), "_s");
     graph.addConstant(Tensor.ofQuantized(integersName, q.dtype(), weight.shape(), integers));
     graph.addConstant(Tensor.ofFloats(scalesName, shape, scales));
     List<String> inputs = new ArrayList<>(List.of(integersName, scalesName));
     if (hasZeroPoints(q)) {
-      String name = graph.freshName(weight.name() + "_z");
+      String name = graph.addedName(weight.name(), "_z");
       graph.addConstant(Tensor.ofQuantized(name, q.dtype(), shape, zeroPoints));
       inputs.add(name);
     }
-    String output = graph.freshName(weight.name() + "_dq");
+    String output = graph.addedName(weight.name(), "_dq");
     Node dequantize = Node.of("DequantizeLinear", "", inputs, List.of(output));
     dequantize.setInt("axis", 0);
     dequantize.setInt("block_size", q.block());

@@ -10,6 +10,7 @@ import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.Operators;
+import org.tare.onnx.TensorType;
 import org.tare.plan.EmbeddingTables;
 import org.tare.plan.FiniteValues;
 import org.tare.plan.FloatNode;
@@ -26,6 +27,10 @@ import org.tare.quant.DType;
  * of them. Graphs inside of If, Loop and Scan are rewritten too.
  */
 final class DataFreeRewriter {
+  /** Their weights are made floats again in each run. */
+  private static final String SLOWER =
+      ", and with stored integers it is slower: name it in quantize.overrides for a smaller file";
+
   private final QConfigMapping mapping;
   private final Mode mode;
   private final boolean standardOnly;
@@ -41,16 +46,21 @@ final class DataFreeRewriter {
   /**
    * Quantizes a copy of the model.
    *
+   * @param types of the model's tensors
    * @param standardOnly whether 4-bit weights take ONNX's own DequantizeLinear of operator set 21,
    *     not ONNX Runtime's operator
    */
-  static QuantizedModel quantize(OnnxModel prepared, QConfigMapping mapping, boolean standardOnly) {
+  static QuantizedModel quantize(
+      OnnxModel prepared,
+      Map<String, TensorType> types,
+      QConfigMapping mapping,
+      boolean standardOnly) {
     OnnxModel copy = prepared.copy();
     boolean hasBlocks =
         mapping.standard().weight().block() != 0
             || mapping.overrides().stream().anyMatch(rule -> rule.config().weight().block() != 0);
     if (standardOnly && hasBlocks) {
-      OpsetUpgrade.raise(copy, OnnxModel.BLOCKED_OPSET);
+      OpsetUpgrade.raise(copy, OnnxModel.BLOCKED_OPSET, types);
     }
     DataFreeRewriter rewriter = new DataFreeRewriter(mapping, mapping.mode(), standardOnly);
     rewriter.rewrite(copy.graph(), null, false);
@@ -116,14 +126,25 @@ final class DataFreeRewriter {
 
   private Optional<String> rewrite(
       Node node, QConfig config, IntegerProducts products, StoredWeights stored) {
-    if (mode != Mode.DYNAMIC || !Operators.DYNAMIC_INTEGERS.contains(node.opType())) {
+    if (mode != Mode.DYNAMIC) {
       return stored.rewrite(node, config);
     }
-    Optional<String> why = products.rewrite(node, config.withWeightType(DType.INT8));
+    boolean hasIntegers = Operators.DYNAMIC_INTEGERS.contains(node.opType());
+    Optional<String> why =
+        hasIntegers
+            ? products.rewrite(node, config.withWeightType(DType.INT8))
+            : Optional.of("it has no integer kernel");
     if (why.isEmpty()) {
       return why;
     }
+    boolean isSlower = node.isStandard() && Operators.RECURRENT.contains(node.opType());
+    if (isSlower && !mapping.asksFor(node.opType(), node.label(), node.output(0))) {
+      return why.map(reason -> reason + SLOWER);
+    }
     Optional<String> obstacle = stored.rewrite(node, config);
+    if (!hasIntegers) {
+      return obstacle;
+    }
     if (obstacle.isEmpty()) {
       floatNodes.add(
           new FloatNode(

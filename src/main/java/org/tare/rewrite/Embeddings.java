@@ -24,7 +24,7 @@ final class Embeddings {
     FiniteValues.check(node, table.name(), table.values());
     QConfig eightBits = config.withWeightType(DType.INT8).withoutReducedRange();
     ChannelQParams qparams = QuantizedConstants.qparams(table, 1, eightBits);
-    String rows = graph.freshName(node.label() + "_rows");
+    String rows = graph.addedName(node.label(), "_rows");
     String output = node.output(0);
     node.setInput(0, constants.integers(table, qparams));
     node.setOutput(0, rows);

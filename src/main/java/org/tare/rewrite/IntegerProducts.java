@@ -66,9 +66,9 @@ final class IntegerProducts {
         key -> {
           Quantized names =
               new Quantized(
-                  graph.freshName(tensor + "_q"),
-                  graph.freshName(tensor + "_s"),
-                  graph.freshName(tensor + "_z"));
+                  graph.addedName(tensor, "_q"),
+                  graph.addedName(tensor, "_s"),
+                  graph.addedName(tensor, "_z"));
           write.accept(
               Node.of(
                   "DynamicQuantizeLinear",
@@ -98,7 +98,7 @@ final class IntegerProducts {
     Weight weight = matrix.within(IntegerSums.limit(IntegerSums.matrices(matrix.shape()), config));
     ChannelQParams qparams = QuantizedConstants.qparams(weight, 1, config);
     Quantized x = quantize(node.input(0));
-    String sums = graph.freshName(node.label() + "_sums");
+    String sums = graph.addedName(node.label(), "_sums");
     write.accept(
         Node.of(
             "MatMulInteger",
@@ -110,11 +110,11 @@ final class IntegerProducts {
 
   /** {@code output = float(sums) * (scale of x * scales of the weight)}. */
   private void scale(Node node, String sums, Quantized x, String weightScales, String output) {
-    String floats = graph.freshName(node.label() + "_floats");
+    String floats = graph.addedName(node.label(), "_floats");
     Node cast = Node.of("Cast", "", List.of(sums), List.of(floats));
     cast.setInt("to", ElementType.FLOAT32.code());
     write.accept(cast);
-    String scales = graph.freshName(node.label() + "_scales");
+    String scales = graph.addedName(node.label(), "_scales");
     write.accept(Node.of("Mul", "", List.of(x.scale(), weightScales), List.of(scales)));
     write.accept(Node.of("Mul", "", List.of(floats, scales), List.of(output)));
   }
@@ -137,11 +137,11 @@ final class IntegerProducts {
       return Optional.of("its bias is not a constant");
     }
     boolean plain = bias.isEmpty() && alpha == 1f;
-    String output = plain ? node.output(0) : graph.freshName(node.label() + "_product");
+    String output = plain ? node.output(0) : graph.addedName(node.label(), "_product");
     product(node, weight, config, output);
     if (alpha != 1f) {
-      String scaled = bias.isEmpty() ? node.output(0) : graph.freshName(node.label() + "_alpha");
-      String factor = graph.freshName(node.label() + "_factor");
+      String scaled = bias.isEmpty() ? node.output(0) : graph.addedName(node.label(), "_alpha");
+      String factor = graph.addedName(node.label(), "_factor");
       graph.addConstant(Tensor.ofFloats(factor, new long[0], alpha));
       write.accept(Node.of("Mul", "", List.of(output, factor), List.of(scaled)));
       output = scaled;
@@ -155,7 +155,7 @@ final class IntegerProducts {
         for (int i = 0; i < scaled.length; i++) {
           scaled[i] *= beta;
         }
-        added = graph.freshName(bias + "_beta");
+        added = graph.addedName(bias, "_beta");
         graph.addConstant(Tensor.ofFloats(added, values.shape(), scaled));
       }
       write.accept(Node.of("Add", "", List.of(output, added), List.of(node.output(0))));
@@ -177,11 +177,11 @@ final class IntegerProducts {
     // Products of uint8 by uint8 are exact on every CPU, so that no limit is needed.
     ChannelQParams qparams = QuantizedConstants.qparams(weight, 0, config).asUnsigned();
     Quantized x = quantize(node.input(0));
-    String zeroPoint = graph.freshName(weight.name() + "_z");
+    String zeroPoint = graph.addedName(weight.name(), "_z");
     graph.addConstant(
         Tensor.ofQuantized(
             zeroPoint, qparams.dtype(), new long[0], qparams.channels().get(0).zeroPoint()));
-    String sums = graph.freshName(node.label() + "_sums");
+    String sums = graph.addedName(node.label(), "_sums");
     Node product =
         Node.of(
             "ConvInteger",
@@ -196,14 +196,14 @@ final class IntegerProducts {
     perChannel[0] = weight.shape()[0];
     String scales = constants.scales(weight, qparams);
     if (qparams.isPerChannel()) {
-      String shaped = graph.freshName(weight.name() + "_s");
+      String shaped = graph.addedName(weight.name(), "_s");
       graph.addConstant(Tensor.ofFloats(shaped, perChannel, qparams.scales()));
       scales = shaped;
     }
-    String output = bias.isEmpty() ? node.output(0) : graph.freshName(node.label() + "_product");
+    String output = bias.isEmpty() ? node.output(0) : graph.addedName(node.label(), "_product");
     scale(node, sums, x, scales, output);
     if (!bias.isEmpty()) {
-      String shaped = graph.freshName(bias + "_c");
+      String shaped = graph.addedName(bias, "_c");
       graph.addConstant(Tensor.ofFloats(shaped, perChannel, constants.read(bias).values()));
       write.accept(Node.of("Add", "", List.of(output, shaped), List.of(node.output(0))));
     }

@@ -1,6 +1,7 @@
 package org.tare.rewrite;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -121,14 +122,14 @@ public final class QOperatorRewriter {
     written.add(by);
   }
 
-  /** The zero points of symmetric weights, which QDQ leaves out. */
+  /** The zero points; zeros where the QDQ form leaves them out. */
   private String zeroPoint(Quantized of, DType dtype) {
     if (!of.zeroPoint().isEmpty()) {
       return of.zeroPoint();
     }
     Tensor scales = graph.constant(of.scale()).orElseThrow();
     long[] shape = scales.shape();
-    String name = graph.freshName(of.integers() + "_z");
+    String name = graph.addedName(of.integers(), "_z");
     graph.addConstant(Tensor.ofQuantized(name, dtype, shape, new int[(int) scales.size()]));
     return name;
   }
@@ -223,13 +224,21 @@ public final class QOperatorRewriter {
 
   private boolean attention(Node node) {
     Optional<Quantized> x = quantized(node.input(0)).filter(this::isUnsigned);
-    Optional<Quantized> w = quantized(node.input(1)).filter(weight -> weight.zeroPoint().isEmpty());
+    Optional<Quantized> w = quantized(node.input(1)).filter(this::isSymmetric);
     if (x.isEmpty() || w.isEmpty() || Attention.obstacle(node).isPresent()) {
       return false;
     }
     written.add(
         Attention.integerForm(node, given(x.get()), List.of(w.get().integers(), w.get().scale())));
     return true;
+  }
+
+  private boolean isSymmetric(Quantized weight) {
+    return graph
+        .constant(weight.zeroPoint())
+        .map(Tensor::numbers)
+        .map(zeros -> Arrays.stream(zeros).allMatch(zero -> zero == 0))
+        .orElse(weight.zeroPoint().isEmpty());
   }
 
   private boolean isUnsigned(Quantized x) {
@@ -286,10 +295,6 @@ public final class QOperatorRewriter {
     Node integer = Node.of(Node.MICROSOFT, integerForm, node.name(), inputs, node.outputs());
     if (node.opType().equals("Softmax")) {
       integer.setInt("opset", model.opset());
-    }
-    boolean isUnsupported = node.opType().equals("AveragePool") && node.hasAttribute("dilations");
-    if (isUnsupported) {
-      return false;
     }
     replace(node, integer, rounding);
     return true;

@@ -16,6 +16,7 @@ import org.tare.onnx.OnnxModel;
 import org.tare.onnx.Tensor;
 import org.tare.onnx.TensorType;
 import org.tare.plan.ActivationQParams;
+import org.tare.plan.AveragePools;
 import org.tare.plan.ChosenRanges;
 import org.tare.plan.EmbeddingTables;
 import org.tare.plan.IntegerSums;
@@ -129,10 +130,26 @@ public final class QdqRewriter {
       } else {
         readFloats(node);
       }
-      write(node, tensors);
+      if (AveragePools.obstacle(node).isPresent() && !inputsOnly) {
+        writeApart(node);
+      } else {
+        write(node, tensors);
+      }
     }
     graph.setNodes(written);
     graph.removeUnused();
+  }
+
+  /**
+   * Adds a node that must not be fused with the pairs around it: the Max of its result alone, which
+   * is the result, stands between.
+   */
+  private void writeApart(Node node) {
+    String result = node.output(0);
+    String own = graph.addedName(result, "_u");
+    node.setOutput(0, own);
+    written.add(node);
+    write(Node.of("Max", "", List.of(own), List.of(result)), List.of(result));
   }
 
   /** Adds the node and the pairs after it. */
@@ -145,7 +162,7 @@ public final class QdqRewriter {
       String tensor = plan.config(node).isPresent() ? afterRemoved(tensors.get(i)) : tensors.get(i);
       if (plan.activation(tensor).isPresent() && outputs.contains(tensor) && roundsOutput(node)) {
         // The model's output keeps its name on the dequantized side.
-        String raw = graph.freshName(tensor + "_f");
+        String raw = graph.addedName(tensor, "_f");
         node.setOutput(i, raw);
         writePair(raw, tensor, tensor);
         dequantized.put(tensor, tensor);
@@ -207,7 +224,7 @@ public final class QdqRewriter {
   /** Adds the pair for a tensor that keeps its name, if the plan quantizes it. */
   private void quantizeActivation(String tensor) {
     if (plan.activation(tensor).isPresent()) {
-      String output = graph.freshName(tensor + "_dq");
+      String output = graph.addedName(tensor, "_dq");
       writePair(tensor, tensor, output);
       dequantized.put(tensor, output);
     }
@@ -217,7 +234,7 @@ public final class QdqRewriter {
     String root = plan.activation(tensor).orElseThrow().root();
     String[] names = qparamsNames.computeIfAbsent(root, this::addQParams);
     QParams q = chosen.get(root).qparams();
-    String rounded = graph.freshName(tensor + "_q");
+    String rounded = graph.addedName(tensor, "_q");
     written.add(Node.of("QuantizeLinear", "", List.of(from, names[0], names[1]), List.of(rounded)));
     String quantized = clips(tensor, q) ? clipped(tensor, rounded, root, q) : rounded;
     written.add(
@@ -236,21 +253,21 @@ public final class QdqRewriter {
         clipNames.computeIfAbsent(
             root,
             key -> {
-              String least = graph.freshName(key + "_l");
-              String greatest = graph.freshName(key + "_h");
+              String least = graph.addedName(key, "_l");
+              String greatest = graph.addedName(key, "_h");
               graph.addConstant(Tensor.ofQuantized(least, q.dtype(), new long[0], q.quantMin()));
               graph.addConstant(Tensor.ofQuantized(greatest, q.dtype(), new long[0], q.quantMax()));
               return new String[] {least, greatest};
             });
-    String output = graph.freshName(tensor + "_c");
+    String output = graph.addedName(tensor, "_c");
     written.add(Node.of("Clip", "", List.of(integers, bounds[0], bounds[1]), List.of(output)));
     return output;
   }
 
   private String[] addQParams(String root) {
     QParams q = chosen.get(root).qparams();
-    String scale = graph.freshName(root + "_s");
-    String zeroPoint = graph.freshName(root + "_z");
+    String scale = graph.addedName(root, "_s");
+    String zeroPoint = graph.addedName(root, "_z");
     graph.addConstant(Tensor.ofFloats(scale, new long[0], q.scale()));
     graph.addConstant(Tensor.ofQuantized(zeroPoint, q.dtype(), new long[0], q.zeroPoint()));
     return new String[] {scale, zeroPoint};
@@ -276,7 +293,7 @@ public final class QdqRewriter {
     } else if (rule == OpRule.ATTENTION) {
       // Its bias is added to floats, in its integer form too.
       Weight weight = limited(node, constants.read(node.input(1)), config);
-      node.setInput(1, constants.dequantized(weight, weightQParams(node, weight, config), false));
+      node.setInput(1, constants.dequantized(weight, weightQParams(node, weight, config)));
     } else if (rule == OpRule.ELEMENTWISE || rule == OpRule.WEIGHTED) {
       for (int i = 0; i < node.inputs().size(); i++) {
         if (graph.floatConstant(node.input(i)).isPresent()) {
@@ -302,7 +319,7 @@ public final class QdqRewriter {
                     config.activation().scheme().isSymmetric(),
                     config.reduceRange()))
             .perTensor(constant.values());
-    return constants.dequantized(constant, qparams, true);
+    return constants.dequantized(constant, qparams);
   }
 
   private void quantizeWeights(Node node, QConfig config) {
@@ -319,9 +336,7 @@ public final class QdqRewriter {
               qparams, inputScale, largestByChannel(biasValues, qparams.channels().size()));
       node.setInput(2, writeBias(bias, biasValues, inputScale, qparams));
     }
-    // ONNX Runtime 1.29 fuses a Gemm only if its weight has a zero point, be it 0.
-    boolean withZeroPoint = node.opType().equals("Gemm") && !inputsOnly;
-    node.setInput(1, constants.dequantized(weight, qparams, withZeroPoint));
+    node.setInput(1, constants.dequantized(weight, qparams));
   }
 
   /** The weight with the limit that its products need beside the integers of their input. */
@@ -359,7 +374,7 @@ public final class QdqRewriter {
     for (int o = 0; o < corrected.length; o++) {
       corrected[o] -= (float) shifts.get()[o];
     }
-    String name = graph.freshName(weight.name() + "_bias");
+    String name = graph.addedName(weight.name(), "_bias");
     graph.addConstant(Tensor.ofFloats(name, new long[] {corrected.length}, corrected));
     node.setInput(2, name);
   }
@@ -418,9 +433,9 @@ public final class QdqRewriter {
       }
     }
     int[] quantized = WeightQuantizer.quantizeBias(values, scales);
-    String integers = graph.freshName(name + "_q");
-    String scale = graph.freshName(name + "_s");
-    String output = graph.freshName(name + "_dq");
+    String integers = graph.addedName(name, "_q");
+    String scale = graph.addedName(name, "_s");
+    String output = graph.addedName(name, "_dq");
     graph.addConstant(
         Tensor.ofQuantized(integers, DType.INT32, new long[] {values.length}, quantized));
     boolean perChannel = scales.length > 1;

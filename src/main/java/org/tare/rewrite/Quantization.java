@@ -2,10 +2,12 @@ package org.tare.rewrite;
 
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.tare.TareException;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 import org.tare.plan.ChosenRanges;
+import org.tare.plan.QuantizationPlan;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.stats.CalibrationState;
@@ -32,7 +34,8 @@ public final class Quantization {
    * Quantizes a copy of the model.
    *
    * @param types of all tensors, as the runtime infers them
-   * @param state what calibration observed; only the static mode needs it
+   * @param state what calibration observed; only the static mode needs it, where the
+   *     model has layers with ranges from data
    * @param metadata goes into the model's metadata_props
    * @throws TareException if the mode needs a state and there is none, or if the state lacks a
    *     tensor, or if a weight holds NaN or infinities
@@ -57,11 +60,7 @@ public final class Quantization {
       Map<String, String> metadata) {
     QuantizedModel quantized;
     if (mapping.mode() == Mode.STATIC) {
-      ChosenRanges observed =
-          ranges.orElseThrow(
-              () ->
-                  TareException.usage(
-                      "Missing the calibration state that the mode static needs: set state"));
+      ChosenRanges observed = ranges.orElseGet(() -> noRanges(prepared, types, mapping));
       quantized = QdqRewriter.quantize(prepared, types, mapping, observed, metadata);
       if (form == Form.QOPERATOR) {
         quantized = QOperatorRewriter.rewrite(quantized);
@@ -70,10 +69,20 @@ public final class Quantization {
         quantized = DataFreeRewriter.complete(quantized, mapping);
       }
     } else {
-      quantized = DataFreeRewriter.quantize(prepared, mapping, form == Form.QDQ);
+      quantized = DataFreeRewriter.quantize(prepared, types, mapping, form == Form.QDQ);
     }
     quantized.model().metadata().putAll(metadata);
     return quantized;
+  }
+
+  /** Some models need none: those of nothing but recurrent layers or loops, say. */
+  private static ChosenRanges noRanges(
+      OnnxModel prepared, Map<String, TensorType> types, QConfigMapping mapping) {
+    if (!QuantizationPlan.of(prepared, types, mapping).observed().isEmpty()) {
+      throw TareException.usage(
+          "Missing the calibration state that the mode static needs: set state");
+    }
+    return new ChosenRanges(new CalibrationState(prepared.digest(), 0, new TreeMap<>()));
   }
 
   /**

@@ -1,6 +1,5 @@
 package org.tare.rewrite;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -172,7 +171,7 @@ final class QuantizedConstants {
         key(weight, "integers " + Arrays.toString(weight.shape()) + weight.rounding(), qparams),
         () -> {
           weights.put(weight.name(), QuantizedWeight.of(qparams, weight.values().length, false));
-          String name = graph.freshName(weight.name() + "_q");
+          String name = graph.addedName(weight.name(), "_q");
           add(weight, quantized(name, weight, qparams));
           return name;
         });
@@ -195,7 +194,7 @@ final class QuantizedConstants {
     return once(
         key(weight, "scales", qparams),
         () -> {
-          String name = graph.freshName(weight.name() + "_s");
+          String name = graph.addedName(weight.name(), "_s");
           add(weight, Tensor.ofFloats(name, shapeOf(qparams), qparams.scales()));
           return name;
         });
@@ -206,7 +205,7 @@ final class QuantizedConstants {
     return once(
         key(weight, "zero points", qparams),
         () -> {
-          String name = graph.freshName(weight.name() + "_z");
+          String name = graph.addedName(weight.name(), "_z");
           int[] zeroPoints = qparams.channels().stream().mapToInt(QParams::zeroPoint).toArray();
           add(weight, Tensor.ofQuantized(name, qparams.dtype(), shapeOf(qparams), zeroPoints));
           return name;
@@ -217,24 +216,20 @@ final class QuantizedConstants {
     return qparams.isPerChannel() ? new long[] {qparams.channels().size()} : new long[0];
   }
 
-  /** The name of the weight as floats again, out of a DequantizeLinear of its integers. */
-  String dequantized(Weight weight, ChannelQParams qparams, boolean withZeroPoint) {
+  /**
+   * The name of the weight as floats again, out of a DequantizeLinear of its integers. It has a
+   * zero point, be it 0: ONNX Runtime 1.29 fuses no Gemm without one, and with the option {@code
+   * session.x64quantprecision} 1.32 refuses a stored weight without one.
+   */
+  String dequantized(Weight weight, ChannelQParams qparams) {
     return once(
-        new Key(
-            graph,
-            weight.name(),
-            "floats " + weight.rounding() + withZeroPoint,
-            weight.rank(),
-            qparams),
+        new Key(graph, weight.name(), "floats " + weight.rounding(), weight.rank(), qparams),
         () -> {
           List<String> inputs =
-              new ArrayList<>(List.of(integers(weight, qparams), scales(weight, qparams)));
-          if (withZeroPoint) {
-            inputs.add(zeroPoints(weight, qparams));
-          }
-          weights.put(
-              weight.name(), QuantizedWeight.of(qparams, weight.values().length, withZeroPoint));
-          String output = graph.freshName(weight.name() + "_dq");
+              List.of(
+                  integers(weight, qparams), scales(weight, qparams), zeroPoints(weight, qparams));
+          weights.put(weight.name(), QuantizedWeight.of(qparams, weight.values().length, true));
+          String output = graph.addedName(weight.name(), "_dq");
           Node node = Node.of("DequantizeLinear", "", inputs, List.of(output));
           if (qparams.isPerChannel()) {
             node.setInt("axis", qparams.axis());

@@ -49,7 +49,7 @@ final class StoredWeights {
     ChannelQParams qparams = QuantizedConstants.qparams(weight, axis, config);
     boolean isProduct = node.opType().equals("MatMul") || node.opType().equals("Gemm");
     QuantizedConstants place = isProduct ? constants.beside() : constants;
-    node.setInput(1, place.dequantized(weight, qparams, false));
+    node.setInput(1, place.dequantized(weight, qparams));
     write.accept(node);
     return Optional.empty();
   }
@@ -62,7 +62,7 @@ final class StoredWeights {
       Weight weight = constants.read(node.input(i));
       FiniteValues.check(node, weight.name(), weight.values());
       ChannelQParams qparams = QuantizedConstants.qparams(weight, 1, config);
-      node.setInput(i, constants.dequantized(weight, qparams, false));
+      node.setInput(i, constants.dequantized(weight, qparams));
     }
     write.accept(node);
     return Optional.empty();

@@ -56,8 +56,8 @@ public record Key(
     QUANTIZE("Quantization"),
     CORRECTIONS("Corrections"),
     OBSERVE("Observing columns"),
-    RECALIBRATE("Recalibration"),
     DRIFT("Drift"),
+    RECALIBRATE("Recalibration"),
     RUN("The run");
 
     private final String title;

@@ -58,8 +58,8 @@ public final class Keys {
     quantize(keys);
     corrections(keys);
     observe(keys);
-    recalibrate(keys);
     drift(keys);
+    recalibrate(keys);
     run(keys);
     Map<String, Key> byName = new LinkedHashMap<>();
     keys.forEach(key -> byName.put(key.name(), key));
@@ -190,6 +190,20 @@ public final class Keys {
     keys.add(
         Key.numbers(
             group, NAMED + "crop", "cut height,width, or a square, from the middle of images"));
+    keys.add(
+        Key.numbers(
+            group,
+            NAMED + "value",
+            "what the model reads in every row, in place of a column: one number for all places, or"
+                + " one for each"));
+    keys.add(
+        Key.text(
+                group,
+                NAMED + "axis",
+                "",
+                "the axis of the model's input that counts the rows, from 0, or `none` for an input"
+                    + " that all rows share")
+            .absent("follows from the names of sizes; else 0"));
   }
 
   private static void rows(List<Key> keys) {
@@ -542,6 +556,48 @@ public final class Keys {
     keys.add(Key.flag(group, "observe.reduce-range", false, "leave one bit unused"));
   }
 
+  private static void drift(List<Key> keys) {
+    Group group = Group.DRIFT;
+    keys.add(Key.text(group, "drift.reference", "", "the state that is compared with"));
+    keys.add(
+        Key.text(
+            group,
+            "drift.current",
+            "",
+            "a state, or files with rows to observe, in the format of data.format"));
+    keys.add(
+        Key.flag(
+            group,
+            "drift.inputs-only",
+            false,
+            "observe and compare the model's inputs alone: the model is not run"));
+    band(keys, "effect", "an effect, in standard deviations,", STANDARD_LIMITS.effect());
+    band(keys, "sqnr-loss", "so many dB less expected SQNR", STANDARD_LIMITS.sqnrLoss());
+    band(keys, "clipped", "such a share of values more that is clipped", STANDARD_LIMITS.clipped());
+    band(
+        keys,
+        "non-finite",
+        "such a share of values more that is NaN or infinite",
+        STANDARD_LIMITS.nonFinite());
+    keys.add(
+        Key.flag(
+            group,
+            "drift.fail-on-drift",
+            false,
+            "end with the exit status 10 if a tensor moved; one that moved a little is no reason"));
+  }
+
+  private static void band(List<Key> keys, String name, String what, Band limits) {
+    keys.add(
+        limit("drift.warn." + name, limits.warn(), what + " from which a tensor moved a little"));
+    keys.add(limit("drift.fail." + name, limits.fail(), what + " from which a tensor moved"));
+  }
+
+  private static Key limit(String name, double standard, String help) {
+    String plain = BigDecimal.valueOf(standard).stripTrailingZeros().toPlainString();
+    return Key.number(Group.DRIFT, name, plain, 0, ANY, help);
+  }
+
   private static void recalibrate(List<Key> keys) {
     Group group = Group.RECALIBRATE;
     keys.add(
@@ -596,48 +652,6 @@ public final class Keys {
             "notify.openlineage",
             "",
             "a file that the run event of a recalibration is written to, in OpenLineage's JSON"));
-  }
-
-  private static void drift(List<Key> keys) {
-    Group group = Group.DRIFT;
-    keys.add(Key.text(group, "drift.reference", "", "the state that is compared with"));
-    keys.add(
-        Key.text(
-            group,
-            "drift.current",
-            "",
-            "a state, or files with rows to observe, in the format of data.format"));
-    keys.add(
-        Key.flag(
-            group,
-            "drift.inputs-only",
-            false,
-            "observe and compare the model's inputs alone: the model is not run"));
-    band(keys, "effect", "an effect, in standard deviations,", STANDARD_LIMITS.effect());
-    band(keys, "sqnr-loss", "so many dB less expected SQNR", STANDARD_LIMITS.sqnrLoss());
-    band(keys, "clipped", "such a share of values more that is clipped", STANDARD_LIMITS.clipped());
-    band(
-        keys,
-        "non-finite",
-        "such a share of values more that is NaN or infinite",
-        STANDARD_LIMITS.nonFinite());
-    keys.add(
-        Key.flag(
-            group,
-            "drift.fail-on-drift",
-            false,
-            "end with the exit status 10 if a tensor moved; one that moved a little is no reason"));
-  }
-
-  private static void band(List<Key> keys, String name, String what, Band limits) {
-    keys.add(
-        limit("drift.warn." + name, limits.warn(), what + " from which a tensor moved a little"));
-    keys.add(limit("drift.fail." + name, limits.fail(), what + " from which a tensor moved"));
-  }
-
-  private static Key limit(String name, double standard, String help) {
-    String plain = BigDecimal.valueOf(standard).stripTrailingZeros().toPlainString();
-    return Key.number(Group.DRIFT, name, plain, 0, ANY, help);
   }
 
   private static void run(List<Key> keys) {

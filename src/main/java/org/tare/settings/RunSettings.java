@@ -6,6 +6,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -126,7 +127,9 @@ public final class RunSettings {
               settings.find(prefix + "layout").orElse("nchw").equals("nhwc"),
               settings.flag(prefix + "image"),
               sides(settings, prefix + "resize"),
-              sides(settings, prefix + "crop")));
+              sides(settings, prefix + "crop"),
+              settings.numbers(prefix + "value"),
+              axis(settings, prefix + "axis")));
     }
     return inputs;
   }
@@ -140,6 +143,25 @@ public final class RunSettings {
       wholes.add((long) number);
     }
     return wholes;
+  }
+
+  private static OptionalInt axis(Settings settings, String key) {
+    Optional<String> text = settings.find(key);
+    if (text.isEmpty()) {
+      return OptionalInt.empty();
+    }
+    if (text.get().equals("none")) {
+      return OptionalInt.of(InputSpec.NO_AXIS);
+    }
+    try {
+      int axis = Integer.parseInt(text.get());
+      if (axis >= 0) {
+        return OptionalInt.of(axis);
+      }
+    } catch (NumberFormatException e) {
+      // Told below.
+    }
+    throw settings.wrong(key, text.get(), "an axis, counted from 0, or none");
   }
 
   private static List<Integer> sides(Settings settings, String key) {

@@ -15,13 +15,16 @@ import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiPredicate;
 import java.util.function.Function;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.spark.SparkConf;
@@ -88,7 +91,8 @@ public final class SparkFailures {
               Kind.USAGE,
               (t, message) ->
                   condition(t).startsWith("INVALID_CONF_VALUE")
-                      || condition(t).startsWith("INVALID_SPARK_CONFIG"),
+                      || condition(t).startsWith("INVALID_SPARK_CONFIG")
+                      || condition(t).startsWith("CODEC_NOT_AVAILABLE"),
               SparkFailures::firstLine),
           new Rule(
               Kind.USAGE,
@@ -111,11 +115,16 @@ public final class SparkFailures {
               Kind.USAGE,
               (t, message) ->
                   message.contains("Could not parse Master URL")
-                      || message.contains("Master must either be"),
+                      || message.contains("Master must either be")
+                      || message.contains("Asked to run locally with 0 threads"),
               t ->
                   firstLine(t)
                       + "; spark.master is local[N], spark://HOST:PORT, yarn or k8s://URL, the last"
                       + " two if Spark has their classes"),
+          new Rule(
+              Kind.USAGE,
+              (t, message) -> message.contains("Positive number of partitions required"),
+              t -> firstLine(t) + "; set spark.default.parallelism to a number above 0"),
           new Rule(
               Kind.USAGE,
               (t, message) ->
@@ -146,6 +155,14 @@ public final class SparkFailures {
                   firstLine(t)
                       + "; Spark needs the jar of this file system: name its package in"
                       + " spark.jars.packages"),
+          new Rule(
+              Kind.USAGE,
+              (t, message) ->
+                  t instanceof ClassNotFoundException || t instanceof NoClassDefFoundError,
+              t ->
+                  "the class "
+                      + firstLine(t).replace('/', '.')
+                      + " is missing; name the package that has it in spark.jars.packages"),
           new Rule(
               Kind.MISSING_INPUT,
               (t, message) ->
@@ -227,35 +244,54 @@ public final class SparkFailures {
         }
       }
     }
+    if (SparkEnv.get() != null) {
+      for (Throwable cause : causes) {
+        if (!namedSettings(SparkEnv.get().conf(), cause).isEmpty()) {
+          // Spark names a setting only to blame it.
+          return TareException.of(Kind.USAGE, what + ": " + firstLine(cause)).causedBy(failure);
+        }
+      }
+    }
     return TareException.of(
             Kind.INTERNAL, what + ": internal error: " + named(causes.get(causes.size() - 1)))
         .causedBy(failure);
   }
 
+  /** The settings of a message that have been set. */
+  private static List<String> namedSettings(SparkConf conf, Throwable failure) {
+    return SETTING
+        .matcher(String.valueOf(failure.getMessage()))
+        .results()
+        .map(MatchResult::group)
+        .filter(conf::contains)
+        .distinct()
+        .toList();
+  }
+
   /** Why Spark did not start; names the setting that is to blame where one is. */
   public static TareException ofStart(SparkConf conf, Throwable failure) {
     TareException known = translate("Cannot start Spark", failure);
-    List<String> blamed = new ArrayList<>();
+    Set<String> blamed = new LinkedHashSet<>();
     for (Throwable cause : causes(failure)) {
       String message = String.valueOf(cause.getMessage());
+      blamed.addAll(namedSettings(conf, cause));
       for (scala.Tuple2<String, String> entry : conf.getAll()) {
-        boolean isNamed =
-            SETTING.matcher(message).results().anyMatch(r -> r.group().equals(entry._1()));
         boolean isValue =
             (entry._2().length() > 5 && message.contains(entry._2()))
                 || (cause instanceof ClassNotFoundException && entry._2().contains(message));
-        if ((isNamed || isValue) && !blamed.contains(entry._1())) {
+        if (isValue) {
           blamed.add(entry._1());
         }
       }
     }
-    if (blamed.isEmpty() || known.getMessage().contains(blamed.get(0))) {
+    if (blamed.isEmpty()) {
       return known;
     }
     Kind kind = known.kind() == Kind.INTERNAL ? Kind.USAGE : known.kind();
     String message = known.getMessage().replace(": internal error: ", ": ");
-    return TareException.of(kind, message + "; see the setting " + String.join(", ", blamed))
-        .causedBy(failure);
+    boolean isNamed = message.contains(blamed.iterator().next());
+    String advice = isNamed ? "" : "; see the setting " + String.join(", ", blamed);
+    return TareException.of(kind, message + advice).causedBy(failure);
   }
 
   /** What the pattern's group is in the message. */
@@ -418,7 +454,7 @@ public final class SparkFailures {
 
   /** The first line of the message that says anything: some of Spark's begin with an empty one. */
   public static String firstLine(Throwable failure) {
-    return String.valueOf(failure.getMessage())
+    return Objects.toString(failure.getMessage(), "")
         .lines()
         .map(String::strip)
         .filter(line -> !line.isEmpty())

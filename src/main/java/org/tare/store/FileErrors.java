@@ -95,10 +95,11 @@ final class FileErrors {
     if (host.isPresent()) {
       return Optional.of(TareException.missing("%s", task + reason(failure)));
     }
-    if (find(failure, FileErrors::mayPass).isPresent()) {
+    Optional<Throwable> passing = find(failure, FileErrors::mayPass);
+    if (passing.isPresent()) {
       return Optional.of(
           TareException.tryAgain(
-              "%s", task + "its file system does not answer (" + reason(failure) + ")"));
+              "%s", task + "its file system does not answer (" + reason(passing.get()) + ")"));
     }
     return Optional.empty();
   }
@@ -148,7 +149,13 @@ final class FileErrors {
       return "the host " + firstLine(host.get()).replaceFirst(":.*", "") + " is not known";
     }
     if (failure instanceof FileSystemException file) {
-      String of = file.getFile() == null ? "" : " (" + Paths.shown(file.getFile()) + ")";
+      String path = file.getFile() == null ? "" : file.getFile();
+      Optional<String> above = WorkFolder.above(path);
+      if (failure instanceof NoSuchFileException && above.isPresent()) {
+        return "no folder can be made in " + Paths.shown(above.get());
+      }
+      String known = above.orElse(WorkFolder.withoutWorkFolders(path));
+      String of = known.isEmpty() ? "" : " (" + Paths.shown(known) + ")";
       if (failure instanceof AccessDeniedException) {
         return "permission denied" + of;
       } else if (failure instanceof NoSuchFileException) {
@@ -169,6 +176,7 @@ final class FileErrors {
   }
 
   private static String firstLine(Throwable failure) {
-    return Paths.shown(failure.getMessage().lines().findFirst().orElse(failure.toString()));
+    String line = failure.getMessage().lines().findFirst().orElse(failure.toString());
+    return Paths.shown(WorkFolder.withoutWorkFolders(line));
   }
 }

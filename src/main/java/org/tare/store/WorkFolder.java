@@ -18,6 +18,7 @@ import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.hadoop.fs.Path;
 import org.tare.files.Owner;
@@ -32,6 +33,9 @@ final class WorkFolder {
 
   private static final Pattern FORMER = Pattern.compile("former-([0-9]{1,9})");
 
+  /** The name of one, with the name of the output that it works for. */
+  private static final Pattern NAME = Pattern.compile("/\\.([^/]+)\\.staging-[0-9a-f]{16}(?:/new)?");
+
   private final FolderStore store;
   private final Path folder;
   private final String id;
@@ -44,6 +48,20 @@ final class WorkFolder {
 
   private static String prefix(Path place) {
     return "." + place.getName() + ".staging-";
+  }
+
+  /** The folder in which a work folder of this path was to be made; empty for other paths. */
+  static Optional<String> above(String path) {
+    Matcher name = NAME.matcher(path);
+    boolean isWorkFolder = name.find() && name.end() == path.length();
+    return isWorkFolder
+        ? Optional.of(name.start() == 0 ? "/" : path.substring(0, name.start()))
+        : Optional.empty();
+  }
+
+  /** A text for users, who know the place of an output and not what is made beside it. */
+  static String withoutWorkFolders(String text) {
+    return NAME.matcher(text).replaceAll("/$1");
   }
 
   /** Makes one. */

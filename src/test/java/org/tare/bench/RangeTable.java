@@ -1,6 +1,7 @@
 package org.tare.bench;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -50,9 +51,10 @@ public final class RangeTable {
     for (String distribution : List.of("normal", "relu", "laplace", "student3", "outliers")) {
       float[] values = values(distribution);
       TensorStats stats = TensorStats.of(values);
+      SortedValues sorted = SortedValues.of(values);
       for (Map.Entry<String, QuantSpec> target : targets.entrySet()) {
         QuantSpec spec = target.getValue();
-        double best = bruteForce(values, spec);
+        double best = error(values, bruteForce(sorted, spec));
         double mse = ratio(values, stats, new RangeMethod.Mse(), spec, best);
         double auto = ratio(values, stats, new RangeMethod.Auto(), spec, best);
         double luck = spec.dtype().bits() == 16 ? 4 * Math.sqrt(0.8 / (VALUES - stats.zeros())) : 0;
@@ -131,18 +133,15 @@ public final class RangeTable {
     return sum / values.length;
   }
 
-  private record Candidate(double a, double b, double error) {}
+  /** Ends of a range as factors of the outermost values, with the error that they give. */
+  private record Candidate(double a, double b, QParams qparams, double error) {}
 
   /**
    * Shrinks both ends over a grid on the raw values, then goes on from the best few in finer steps.
    */
-  private static double bruteForce(float[] values, QuantSpec spec) {
-    float min = 0;
-    float max = 0;
-    for (float value : values) {
-      min = Math.min(min, value);
-      max = Math.max(max, value);
-    }
+  private static QParams bruteForce(SortedValues values, QuantSpec spec) {
+    float min = Math.min(0, values.least());
+    float max = Math.max(0, values.greatest());
     boolean isOneSided = spec.symmetric() || min == 0 || max == 0;
     double least = Math.min(0.5, 1.5 / Math.max(-min, max));
     List<double[]> grid = new ArrayList<>();
@@ -158,7 +157,7 @@ public final class RangeTable {
     List<Candidate> found = new ArrayList<>(evaluate(values, spec, min, max, grid));
     double fineStep = step;
     for (int round = 0; round < 4; round++) {
-      found.sort((x, y) -> Double.compare(x.error(), y.error()));
+      found.sort(Comparator.comparingDouble(Candidate::error));
       List<double[]> around = new ArrayList<>();
       fineStep = Math.pow(fineStep, 1 / 3.0);
       for (Candidate c : found.subList(0, Math.min(4, found.size()))) {
@@ -174,11 +173,11 @@ public final class RangeTable {
       }
       found.addAll(evaluate(values, spec, min, max, around));
     }
-    return found.stream().mapToDouble(Candidate::error).min().orElseThrow();
+    return found.stream().min(Comparator.comparingDouble(Candidate::error)).orElseThrow().qparams();
   }
 
   private static List<Candidate> evaluate(
-      float[] values, QuantSpec spec, float min, float max, List<double[]> factors) {
+      SortedValues values, QuantSpec spec, float min, float max, List<double[]> factors) {
     float low = spec.symmetric() ? -Math.max(-min, max) : min;
     float high = spec.symmetric() ? Math.max(-min, max) : max;
     return IntStream.range(0, factors.size())
@@ -188,7 +187,7 @@ public final class RangeTable {
               double a = factors.get(i)[0];
               double b = factors.get(i)[1];
               QParams q = spec.qparams((float) (low * a), (float) (high * b));
-              return new Candidate(a, b, error(values, q));
+              return new Candidate(a, b, q, values.error(q));
             })
         .toList();
   }

@@ -65,7 +65,7 @@ class BadInputCommandTest {
             "Cannot read data " + at("nowhere") + ": there is no such path or table",
             files.digits("run", "nowhere", "o")),
         Arguments.of(
-            65,
+            30,
             "no operator of it can be quantized with ranges from data",
             files.tiny("quantize.overrides=[{op: MatMul, float: true}]")),
         Arguments.of(

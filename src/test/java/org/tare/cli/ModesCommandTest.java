@@ -279,4 +279,36 @@ class ModesCommandTest {
         outcome.err().contains("warning: 1 of 2 weights took 8 bits, not uint4: blocks are for"),
         outcome.err());
   }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "dynamic     | []                          | it has no layer with constant weights",
+        "weight-only | [{op: MatMul, float: true}] | it has no layer with constant weights of float32: MatMul(MatMul_0) and 1 other: left float by",
+      })
+  void aCopyIsNoResult(String mode, String overrides, String reason) {
+    Path file = overrides.equals("[]") ? folder.resolve("no-weights.onnx") : model();
+    TestModel.opset(17)
+        .input("x", -1, 64)
+        .node("Relu", List.of("x"), List.of("y"))
+        .output("y", -1, 64)
+        .write(folder.resolve("no-weights.onnx"));
+    Outcome outcome =
+        Outcome.of(
+            "quantize",
+            "--model",
+            file.toString(),
+            "--output",
+            folder.resolve("copy").toString(),
+            "--set",
+            "quantize.mode=" + mode,
+            "--set",
+            "quantize.overrides=" + overrides);
+    assertEquals(30, outcome.status(), outcome.err());
+    String expected =
+        "tare: Nothing to quantize in " + file.getFileName() + " in the mode " + mode + ": ";
+    assertTrue(outcome.err().startsWith(expected + reason), outcome.err());
+    assertFalse(Files.exists(folder.resolve("copy")));
+  }
 }

@@ -138,6 +138,12 @@ class ObserveCommandTest {
     assertEquals(0, inspected.status(), inspected.err());
     assertTrue(inspected.out().startsWith("State of 2 rows, slice name=a + name=b"));
     assertTrue(inspected.out().contains("-2.12460"), inspected.out());
+    Outcome twice =
+        Outcome.of(
+            "merge", at("both.tare"), at("observed/slices/name=a.tare"), "--output", at("never"));
+    assertEquals(65, twice.status());
+    assertTrue(twice.err().contains("name=a"), twice.err());
+    assertTrue(twice.err().contains(at("seed")), twice.err());
   }
 
   @Test

@@ -108,7 +108,7 @@ class ModelInspectionTest {
     assertEquals(6, weight.scale().count());
     assertEquals(0, weight.axis());
     assertEquals(216, weight.values());
-    assertEquals(Figures.of(0), weight.zeroPoint());
+    assertEquals(Figures.of(0, 0, 0, 0, 0, 0), weight.zeroPoint());
     assertEquals(
         List.of(Kind.WEIGHT, Form.QDQ, Kind.BIAS, "int32"),
         List.of(
@@ -118,9 +118,9 @@ class ModelInspectionTest {
             tensor(found, "b_q").type()));
     assertEquals(
         List.of(new Weights("int32", 6, 24), new Weights("int8", 216, 216)), found.weights());
-    // The scales of weight and bias, and two pairs for activations.
-    assertEquals(24 + 24 + 2 * 5, found.qparamsBytes());
-    assertEquals((216 + 24 + 58) / 222.0, found.bytesPerWeight());
+    // Scales and zero points of the weight, scales of the bias, and two pairs for activations.
+    assertEquals(24 + 6 + 24 + 2 * 5, found.qparamsBytes());
+    assertEquals((216 + 24 + 64) / 222.0, found.bytesPerWeight());
     assertEquals(
         List.of(new OperatorCount("Conv", 1, 0), new OperatorCount("Erf", 0, 1)),
         found.operators());

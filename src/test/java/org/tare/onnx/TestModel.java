@@ -12,9 +12,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.tare.infer.ConstantFolding;
 import org.tare.infer.ModelSession;
 import org.tare.infer.TensorTypes;
 import org.tare.onnx.proto.Onnx.AttributeProto;
+import org.tare.onnx.proto.Onnx.FunctionProto;
 import org.tare.onnx.proto.Onnx.GraphProto;
 import org.tare.onnx.proto.Onnx.ModelProto;
 import org.tare.onnx.proto.Onnx.NodeProto;
@@ -37,6 +39,7 @@ import org.tare.stats.TensorStats;
 public final class TestModel {
   private final GraphProto.Builder graph = GraphProto.newBuilder().setName("test");
   private final List<String> domains = new ArrayList<>();
+  private final List<FunctionProto> functions = new ArrayList<>();
   private final int opset;
 
   private TestModel(int opset) {
@@ -56,6 +59,33 @@ public final class TestModel {
   public TestModel input(String name, ElementType type, long... shape) {
     graph.addInput(info(name, type, shape));
     return this;
+  }
+
+  /** A float32 input whose sizes are numbers or names. */
+  public TestModel namedInput(String name, String... sizes) {
+    graph.addInput(named(name, sizes));
+    return this;
+  }
+
+  /** A float32 output whose sizes are numbers or names. */
+  public TestModel namedOutput(String name, String... sizes) {
+    graph.addOutput(named(name, sizes));
+    return this;
+  }
+
+  private static ValueInfoProto named(String name, String... sizes) {
+    ValueInfoProto.Builder info = info(name, ElementType.FLOAT32).toBuilder();
+    for (String size : sizes) {
+      TensorShapeProto.Dimension.Builder dim = TensorShapeProto.Dimension.newBuilder();
+      info.getTypeBuilder()
+          .getTensorTypeBuilder()
+          .getShapeBuilder()
+          .addDim(
+              Character.isDigit(size.charAt(0))
+                  ? dim.setDimValue(Long.parseLong(size))
+                  : dim.setDimParam(size));
+    }
+    return info.build();
   }
 
   public TestModel output(String name, long... shape) {
@@ -122,8 +152,45 @@ public final class TestModel {
   }
 
   /**
-   * A node; attributes are name and value in turn, of types Long, Float, String, long[], Tensor, or
-   * TestModel for a graph.
+   * An attribute of a function's node that is the one of the call.
+   *
+   * @param type as ONNX names it: INT, INTS, FLOAT
+   */
+  public record Reference(String attribute, String type) {}
+
+  /**
+   * A function of the model's own.
+   *
+   * @param name behind its domain and a point
+   * @param attributes those that a call must give
+   * @param body whose nodes and operator set it has
+   */
+  public TestModel function(
+      String name,
+      List<String> attributes,
+      List<String> inputs,
+      List<String> outputs,
+      TestModel body) {
+    int point = name.lastIndexOf('.');
+    FunctionProto.Builder function =
+        FunctionProto.newBuilder()
+            .setDomain(name.substring(0, point))
+            .setName(name.substring(point + 1))
+            .addAllAttribute(attributes)
+            .addAllInput(inputs)
+            .addAllOutput(outputs)
+            .addAllNode(body.graph.getNodeList())
+            .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(body.opset));
+    for (String domain : body.domains) {
+      function.addOpsetImport(OperatorSetIdProto.newBuilder().setDomain(domain).setVersion(1));
+    }
+    functions.add(function.build());
+    return this;
+  }
+
+  /**
+   * A node; attributes are name and value in turn, of types Long, Float, String, arrays of them,
+   * Tensor, Reference, or TestModel for a graph.
    */
   public TestModel node(
       String op, List<String> inputs, List<String> outputs, Object... attributes) {
@@ -141,12 +208,26 @@ public final class TestModel {
         attribute.setType(AttributeProto.AttributeType.INT).setI(number);
       } else if (value instanceof Float number) {
         attribute.setType(AttributeProto.AttributeType.FLOAT).setF(number);
+      } else if (value instanceof Reference reference) {
+        attribute
+            .setType(AttributeProto.AttributeType.valueOf(reference.type()))
+            .setRefAttrName(reference.attribute());
       } else if (value instanceof Tensor tensor) {
         attribute.setType(AttributeProto.AttributeType.TENSOR).setT(tensor.proto());
       } else if (value instanceof TensorProto tensor) {
         attribute.setType(AttributeProto.AttributeType.TENSOR).setT(tensor);
       } else if (value instanceof TestModel inner) {
         attribute.setType(AttributeProto.AttributeType.GRAPH).setG(inner.graph);
+      } else if (value instanceof float[] numbers) {
+        attribute.setType(AttributeProto.AttributeType.FLOATS);
+        for (float number : numbers) {
+          attribute.addFloats(number);
+        }
+      } else if (value instanceof String[] texts) {
+        attribute.setType(AttributeProto.AttributeType.STRINGS);
+        for (String text : texts) {
+          attribute.addStrings(com.google.protobuf.ByteString.copyFromUtf8(text));
+        }
       } else if (value instanceof long[] numbers) {
         attribute.setType(AttributeProto.AttributeType.INTS);
         for (long number : numbers) {
@@ -203,6 +284,7 @@ public final class TestModel {
         ModelProto.newBuilder()
             .setIrVersion(8)
             .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(opset))
+            .addAllFunctions(functions)
             .setGraph(graph);
     for (String domain : domains) {
       model.addOpsetImport(OperatorSetIdProto.newBuilder().setDomain(domain).setVersion(1));
@@ -279,7 +361,11 @@ public final class TestModel {
   /** Calibrates on one batch, if the mode needs it, and quantizes. */
   public static QuantizedModel quantize(
       OnnxModel model, Map<String, Values> inputs, QConfigMapping mapping, Quantization.Form form) {
-    OnnxModel prepared = FloatPasses.prepare(model);
+    OnnxModel prepared =
+        FloatPasses.prepare(
+            ConstantFolding.apply(model, "test"),
+            FloatPasses.Options.none(),
+            older -> TensorTypes.of(older, "test"));
     Map<String, TensorType> types = TensorTypes.of(prepared, "test");
     QuantizationPlan plan = QuantizationPlan.of(prepared, types, mapping);
     List<String> computed = new ArrayList<>(plan.observed());

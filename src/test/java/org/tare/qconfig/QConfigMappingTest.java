@@ -2,8 +2,10 @@ package org.tare.qconfig;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -99,5 +101,33 @@ class QConfigMappingTest {
     assertFalse(mapping.of("Conv", "head1", "t").quantized());
     assertFalse(mapping.ofInput("x").quantized());
     assertEquals(STANDARD.activation(), mapping.standard().activation());
+  }
+
+  /** A star may be tried at each place of a name, but not at all places of all stars. */
+  @Test
+  void patternsWithManyStarsTakeNoTime() {
+    String name = "/a".repeat(2_000);
+    assertTimeoutPreemptively(
+        Duration.ofSeconds(60),
+        () -> {
+          QConfigMapping mapping =
+              new QConfigMapping(STANDARD, List.of(name("*a".repeat(500) + "*b", 99)));
+          assertEquals(STANDARD, mapping.of("Conv", name, name));
+          assertEquals(percentile(99), mapping.of("Conv", name + "b", "t"));
+        });
+  }
+
+  @Test
+  void wildcardsMatchWholeNames() {
+    List<String> matching =
+        List.of("a*c|abc", "a*c|ac", "a?c|a.c", "*|", "**|x", "a\\E*|a\\Eb", "?|\uD83D\uDE00", "*|a\nb");
+    for (String both : matching) {
+      String[] parts = both.split("\\|", -1);
+      assertTrue(Wildcards.match(parts[0], parts[1]), both);
+    }
+    for (String both : List.of("a*c|abcd", "a?c|ac", "?|", "a|A", "*a|ab", "a*b*c|acb", "|x")) {
+      String[] parts = both.split("\\|", -1);
+      assertFalse(Wildcards.match(parts[0], parts[1]), both);
+    }
   }
 }

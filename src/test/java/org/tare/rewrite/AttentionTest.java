@@ -458,7 +458,7 @@ class AttentionTest {
   void withoutBiasThereIsNoQAttention() {
     OnnxModel model = with((inputs, attributes) -> inputs.remove(2));
     QuantizedModel quantized =
-        DataFreeRewriter.quantize(FloatPasses.prepare(model), cpu(Mode.DYNAMIC), true);
+        DataFreeRewriter.quantize(FloatPasses.prepare(model), Map.of(), cpu(Mode.DYNAMIC), true);
     assertEquals(Set.of("DequantizeLinear", "Attention"), operators(quantized.model()));
     assertEquals(
         List.of("it has no bias, which QAttention wants, so only its weight is quantized"),
@@ -470,7 +470,7 @@ class AttentionTest {
   void rotationIsNotDropped() {
     OnnxModel model = with((inputs, attributes) -> attributes.addAll(List.of("do_rotary", 1L)));
     QuantizedModel quantized =
-        DataFreeRewriter.quantize(FloatPasses.prepare(model), cpu(Mode.DYNAMIC), true);
+        DataFreeRewriter.quantize(FloatPasses.prepare(model), Map.of(), cpu(Mode.DYNAMIC), true);
     assertEquals(Set.of("DequantizeLinear", "Attention"), operators(quantized.model()));
   }
 

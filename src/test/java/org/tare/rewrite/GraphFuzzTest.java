@@ -180,7 +180,8 @@ class GraphFuzzTest {
       OnnxModel model = OnnxModel.read(file);
       FatalNodes.check(model);
       stage = began(seed, what, Outcome.NOT_PREPARED);
-      OnnxModel prepared = FloatPasses.prepare(model);
+      OnnxModel prepared =
+          FloatPasses.prepare(model, FloatPasses.Options.none(), GraphFuzzTest::typesOf);
       stage = began(seed, what, Outcome.NOT_LOADED);
       TensorTypes.check(model, "float");
       stage = began(seed, what, Outcome.NOT_RUN);
@@ -233,6 +234,15 @@ class GraphFuzzTest {
   private static Outcome began(long seed, String what, Outcome stage) throws IOException {
     Files.writeString(LAST, "-Dtare.fuzz.seed=" + seed + " " + what + " before " + stage);
     return stage;
+  }
+
+  /** As far as they are known: whether the model loads is seen later. */
+  private static Map<String, TensorType> typesOf(OnnxModel model) {
+    try {
+      return TensorTypes.of(model, "older");
+    } catch (TareException e) {
+      return Map.of();
+    }
   }
 
   private static Map<String, TensorType> types(OnnxModel prepared) {

@@ -21,6 +21,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.Graph;
@@ -446,7 +447,7 @@ class OperatorModesTest {
             .read();
     Values x = new Values(new long[] {STEPS, 2, INPUTS}, random(6, STEPS, 2, INPUTS));
     QuantizedModel quantized =
-        TestModel.quantize(model, Map.of("x", x), mapping(mode, Backend.ONNXRUNTIME_CPU), Form.QDQ);
+        TestModel.quantize(model, Map.of("x", x), asking(op, mode), Form.QDQ);
     check(quantized.model());
     boolean isInteger = mode != Mode.WEIGHT_ONLY && op.equals("LSTM");
     assertEquals(isInteger, kernels(quantized.model()).contains("DynamicQuantizeLSTM"));
@@ -458,6 +459,53 @@ class OperatorModesTest {
       largest = Math.max(largest, Math.abs(expected[i] - actual[i]));
     }
     assertTrue(largest > 0 && largest <= bound, largest + " of at most " + bound);
+  }
+
+  /** With an override that names the operator. */
+  private static QConfigMapping asking(String op, Mode mode) {
+    QConfigMapping standard = mapping(mode, Backend.ONNXRUNTIME_CPU);
+    return new QConfigMapping(
+        mode,
+        Backend.ONNXRUNTIME_CPU,
+        standard.standard(),
+        List.of(
+            new QConfigMapping.Rule(QConfigMapping.By.OPERATOR, op, standard.standard())));
+  }
+
+  /** Stored as integers alone they are slower: only who asks for a smaller file gets them. */
+  @ParameterizedTest
+  @CsvSource({
+    "GRU, STATIC, false", "GRU, DYNAMIC, false", "GRU, WEIGHT_ONLY, true",
+    "RNN, DYNAMIC, false", "LSTM, DYNAMIC, true"
+  })
+  void recurrentLayersWithoutAnIntegerKernelStayFloat(String op, Mode mode, boolean isQuantized) {
+    int gates = op.equals("LSTM") ? 4 : op.equals("GRU") ? 3 : 1;
+    OnnxModel model =
+        TestModel.opset(17)
+            .input("x", -1, 2, INPUTS)
+            .constant(
+                "w",
+                new long[] {1, gates * HIDDEN, INPUTS},
+                random(1, 1L, gates * HIDDEN, INPUTS))
+            .constant(
+                "r",
+                new long[] {1, gates * HIDDEN, HIDDEN},
+                random(2, 1L, gates * HIDDEN, HIDDEN))
+            .node(op, List.of("x", "w", "r"), List.of("y"), "hidden_size", (long) HIDDEN)
+            .output("y", -1, 1, 2, HIDDEN)
+            .read();
+    Map<String, Values> x =
+        Map.of("x", new Values(new long[] {STEPS, 2, INPUTS}, random(6, STEPS, 2, INPUTS)));
+    QuantizedModel quantized =
+        TestModel.quantize(model, x, mapping(mode, Backend.ONNXRUNTIME_CPU), Form.QDQ);
+    assertEquals(isQuantized, quantized.weights().containsKey("w"));
+    if (!isQuantized) {
+      assertEquals(
+          "it has no integer kernel, and with stored integers it is slower: name it in"
+              + " quantize.overrides for a smaller file",
+          quantized.floatNodes().get(0).reason());
+    }
+    assertEquals(isQuantized, quantized.floatNodes().isEmpty());
   }
 
   private static float[] scaled(float[] values, float factor) {

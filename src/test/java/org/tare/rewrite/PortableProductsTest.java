@@ -385,12 +385,14 @@ class PortableProductsTest {
               .node("GRU", List.of("z", "w", "r"), List.of("y"), "hidden_size", 4L)
               .output("y", -1, -1, -1, -1);
       Map<String, Values> x = Map.of("x", new Values(new long[] {3, 2, 6}, random(8, 3, 2, 6)));
+      QConfig reduced = reduced(true, false, DType.UINT8);
+      List<QConfigMapping.Rule> asked =
+          List.of(new QConfigMapping.Rule(QConfigMapping.By.OPERATOR, "GRU", reduced));
       QuantizedModel quantized =
           TestModel.quantize(
               model.read(),
               x,
-              new QConfigMapping(
-                  mode, Backend.ONNXRUNTIME_CPU, reduced(true, false, DType.UINT8), List.of()));
+              new QConfigMapping(mode, Backend.ONNXRUNTIME_CPU, reduced, asked));
       Map<String, Integer> greatest =
           quantized.weights().entrySet().stream()
               .collect(

@@ -170,7 +170,14 @@ class SparkFailuresTest {
             Kind.TRY_AGAIN,
             "set spark.driver.memory to at least",
             i -> new long[1 << 30][0]),
-        task("stack", Kind.INTERNAL, "StackOverflowError", i -> recurse(0)),
+        task("stack", Kind.INTERNAL, ": internal error: StackOverflowError", i -> recurse(0)),
+        task(
+            "class that is not there",
+            Kind.USAGE,
+            "the class no.such.Helper is missing; name the package that has it",
+            i -> {
+              throw new NoClassDefFoundError("no/such/Helper");
+            }),
         task(
             "Python",
             Kind.BAD_INPUT,
@@ -229,6 +236,30 @@ class SparkFailuresTest {
       }
     }
     assertEquals(List.of(), wrong);
+  }
+
+  /** Settings that Spark does not look at before it needs them. */
+  @Test
+  void settingsThatFailLate() {
+    TareException codec =
+        SparkFailures.translate(
+            "Cannot test",
+            new org.apache.spark.SparkIllegalArgumentException(
+                "CODEC_NOT_AVAILABLE.WITH_CONF_SUGGESTION",
+                Map.of(
+                    "codecName", "none",
+                    "configKey", "\"spark.io.compression.codec\"",
+                    "configVal", "\"snappy\"")));
+    assertEquals(Kind.USAGE, codec.kind(), codec.getMessage());
+    assertTrue(codec.getMessage().contains("spark.io.compression.codec"), codec.getMessage());
+    TareException parallelism =
+        SparkFailures.translate(
+            "Cannot test", new IllegalArgumentException("Positive number of partitions required"));
+    assertEquals(
+        "Cannot test: Positive number of partitions required; set spark.default.parallelism to a"
+            + " number above 0",
+        parallelism.getMessage());
+    assertEquals(Kind.USAGE, parallelism.kind());
   }
 
   /** Spark's words for executors that are gone; a cluster to lose them is in another test. */

@@ -175,6 +175,34 @@ class OutputFolderTest {
     assertEquals(Set.of(), names(folder));
   }
 
+  /** What is made beside the place is nothing that a user knows. */
+  @Test
+  void messagesNameNoWorkFolder() {
+    for (String place : List.of("/proc/y", "/proc/y/z")) {
+      TareException e =
+          assertThrows(
+              TareException.class,
+              () -> OutputFolder.check(FILES, place, Existing.REFUSE, List.of()));
+      assertEquals(
+          "Cannot write output " + place + ": no folder can be made in /proc", e.getMessage());
+      assertEquals(TareException.Kind.CANNOT_WRITE, e.kind());
+    }
+    String work = "/data/.out.staging-0123456789abcdef";
+    java.nio.file.FileSystemException full =
+        new java.nio.file.FileSystemException(work + "/new/model.onnx", null, "No space left");
+    assertEquals(
+        "Cannot write output out: No space left (/data/out/model.onnx)",
+        FileErrors.writing("output", "out", full).getMessage());
+    assertEquals(
+        "Cannot write output out: permission denied (/data)",
+        FileErrors.writing("output", "out", new java.nio.file.AccessDeniedException(work))
+            .getMessage());
+    assertEquals(
+        "Cannot write output out: Mkdirs failed to create file:/data/out",
+        FileErrors.writing("output", "out", new IOException("Mkdirs failed to create file:" + work))
+            .getMessage());
+  }
+
   @Test
   void aPlaceThatCannotBeIsSeenBeforeAnyWork() throws IOException {
     Files.writeString(folder.resolve("file"), "x");

@@ -2,16 +2,19 @@ package org.tare.spark.rows;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.tare.TareException;
 import org.tare.infer.ModelSession.InputTensor;
 
 /**
- * Gathers rows of equal shapes into batches, in the order they come. A batch that is not full at
- * the end is filled up with its first row: kernels may round a short one differently.
+ * Gathers rows of equal shapes into batches, in the order they come. What all rows of a batch share
+ * is equal in them too. A batch that is not full at the end is filled up with its first row:
+ * kernels may round a short one differently.
  */
 public final class Batches {
   /** More shapes than this at once: the fullest goes early. */
@@ -29,12 +32,17 @@ public final class Batches {
   public final class Batch {
     private final long[][] shapes;
     private final ByteBuffer[] buffers;
+
+    /** Rows side by side for inputs whose axis of rows is not the first. */
+    private final ByteBuffer[] interleaved;
+
     private final RowTag[] tags;
     private int rows;
 
     Batch(RowDecoder.RowTensor[] row) {
       shapes = new long[row.length][];
       buffers = new ByteBuffer[row.length];
+      interleaved = new ByteBuffer[row.length];
       tags = new RowTag[size];
       for (int i = 0; i < row.length; i++) {
         shapes[i] = row[i].shape();
@@ -77,6 +85,7 @@ public final class Batches {
     private Batch(Batch of, int row) {
       shapes = of.shapes;
       buffers = new ByteBuffer[of.buffers.length];
+      interleaved = new ByteBuffer[of.buffers.length];
       tags = new RowTag[] {of.tags[row]};
       rows = 1;
       for (int i = 0; i < buffers.length; i++) {
@@ -88,19 +97,65 @@ public final class Batches {
       fill();
     }
 
-    /** The inputs of the model, cut to the first rows. */
+    /** The inputs of the model, cut to the first rows; valid until the next call. */
     public Map<String, InputTensor> inputs(int firstRows) {
       Map<String, InputTensor> inputs = new LinkedHashMap<>();
       for (int i = 0; i < buffers.length; i++) {
-        long[] shape = new long[shapes[i].length + 1];
-        shape[0] = firstRows;
-        System.arraycopy(shapes[i], 0, shape, 1, shapes[i].length);
-        ByteBuffer view = buffers[i].duplicate().order(ByteOrder.nativeOrder());
-        view.position(0).limit(buffers[i].capacity() / size * firstRows);
-        inputs.put(
-            bindings.get(i).input(), new InputTensor(bindings.get(i).elementType(), shape, view));
+        inputs.put(bindings.get(i).input(), input(i, firstRows));
       }
       return inputs;
+    }
+
+    private InputTensor input(int i, int firstRows) {
+      InputBinding binding = bindings.get(i);
+      int rowBytes = buffers[i].capacity() / size;
+      ByteBuffer view = buffers[i].duplicate().order(ByteOrder.nativeOrder());
+      if (binding.isShared()) {
+        view.position(0).limit(rowBytes);
+        return new InputTensor(binding.elementType(), shapes[i].clone(), view);
+      }
+      int axis = binding.batchAxis();
+      long[] shape = new long[shapes[i].length + 1];
+      System.arraycopy(shapes[i], 0, shape, 0, axis);
+      shape[axis] = firstRows;
+      System.arraycopy(shapes[i], axis, shape, axis + 1, shapes[i].length - axis);
+      view.position(0).limit(rowBytes * firstRows);
+      if (axis > 0 && firstRows > 1 && rowBytes > 0) {
+        view = interleaved(i, axis, firstRows);
+      }
+      return new InputTensor(binding.elementType(), shape, view);
+    }
+
+    /** What stands before the axis of the rows goes around it: each part of all rows in turn. */
+    private ByteBuffer interleaved(int i, int axis, int firstRows) {
+      if (interleaved[i] == null) {
+        interleaved[i] =
+            ByteBuffer.allocateDirect(buffers[i].capacity()).order(ByteOrder.nativeOrder());
+      }
+      int rowBytes = buffers[i].capacity() / size;
+      int parts = 1;
+      for (int before = 0; before < axis; before++) {
+        parts *= (int) shapes[i][before];
+      }
+      int partBytes = rowBytes / parts;
+      ByteBuffer into = interleaved[i].clear();
+      for (int part = 0; part < parts; part++) {
+        for (int row = 0; row < firstRows; row++) {
+          into.put(into.position(), buffers[i], row * rowBytes + part * partBytes, partBytes);
+          into.position(into.position() + partBytes);
+        }
+      }
+      return into.flip();
+    }
+
+    /** The mask that an input is, if there is such an input and its rows come first. */
+    public Optional<SequenceMask> mask(String input, int firstRows) {
+      for (int i = 0; i < buffers.length; i++) {
+        if (bindings.get(i).input().equals(input) && bindings.get(i).batchAxis() == 0) {
+          return SequenceMask.of(input(i, firstRows));
+        }
+      }
+      return Optional.empty();
     }
 
     /** How many rows a full batch has. */
@@ -165,13 +220,18 @@ public final class Batches {
     }
   }
 
-  private static String key(RowDecoder.RowTensor[] row) {
+  /** Rows of one batch have equal shapes, and equal values of what they share. */
+  private String key(RowDecoder.RowTensor[] row) {
     if (row.length == 1) {
       return Arrays.toString(row[0].shape());
     }
     StringBuilder key = new StringBuilder();
-    for (RowDecoder.RowTensor tensor : row) {
-      key.append(Arrays.toString(tensor.shape()));
+    for (int i = 0; i < row.length; i++) {
+      key.append(Arrays.toString(row[i].shape()));
+      if (size > 1 && bindings.get(i).isShared()) {
+        ByteBuffer bytes = row[i].bytes();
+        key.append(new String(bytes.array(), 0, bytes.limit(), StandardCharsets.ISO_8859_1));
+      }
     }
     return key.toString();
   }

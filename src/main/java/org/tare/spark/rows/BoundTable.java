@@ -59,9 +59,11 @@ public record BoundTable(
     }
     Dataset<Row> table = data.load(spark);
     ColumnNames names = ColumnNames.of(spark, table.schema());
-    List<InputBinding> bindings = InputBinding.bind(action, model, inputs, specs, names);
+    WholeRows.Ways ways = new WholeRows(action, model, inputs, specs, names).bind(batch);
     Map<String, ColumnNames.Found> columns = new LinkedHashMap<>();
-    bindings.forEach(binding -> columns.put(binding.column(), binding.found()));
+    ways.together().stream()
+        .filter(InputBinding::hasColumn)
+        .forEach(binding -> columns.put(binding.column(), binding.found()));
     List<String> inputColumns = List.copyOf(columns.keySet());
     Optional<ColumnNames.Found> key = key(action, model, data, names);
     key.ifPresent(found -> columns.put(found.name(), found));
@@ -82,15 +84,15 @@ public record BoundTable(
         new RowSource(
             action,
             model,
-            bindings.stream().map(b -> b.at(needed.indexOf(b.column()))).toList(),
-            batchSize(inputs, batch),
+            placed(ways.together(), needed),
+            ways.rows(),
             badRows,
             key.map(found -> needed.indexOf(found.name())).orElse(-1),
             key.map(ColumnNames.Found::name).orElse(""),
             labels.map(found -> needed.indexOf(found.name())).orElse(-1),
             spark.sparkContext().longAccumulator("rows"));
     List<Row> head = headOf(data, flat);
-    BinaryForms forms = BinaryForms.settle(bound, specs, head);
+    BinaryForms forms = forms(bound, ways.whole(), needed, specs, head);
     RowSource source = bound.with(forms.bindings());
     if (choosesReaderBatch) {
       long rowBytes = Math.max(1, rowBytes(head));
@@ -110,6 +112,25 @@ public record BoundTable(
     List<SliceColumn> by =
         sliceNames.stream().map(name -> new SliceColumn(name, needed.indexOf(name))).toList();
     return new BoundTable(rows, source, head, by, forms.notes());
+  }
+
+  /** The bindings as the first rows show them to be. */
+  private static BinaryForms forms(
+      RowSource bound,
+      Optional<List<InputBinding>> whole,
+      List<String> needed,
+      Map<String, InputSpec> specs,
+      List<Row> head) {
+    BinaryForms together = BinaryForms.settle(bound, specs, head);
+    if (whole.isEmpty() || WholeRows.takesAny(together.bindings(), head)) {
+      return together;
+    }
+    BinaryForms other = BinaryForms.settle(bound.with(placed(whole.get(), needed)), specs, head);
+    return WholeRows.takesAny(other.bindings(), head) ? other : together;
+  }
+
+  private static List<InputBinding> placed(List<InputBinding> bindings, List<String> needed) {
+    return bindings.stream().map(b -> b.at(needed.indexOf(b.column()))).toList();
   }
 
   private static List<Row> headOf(DataSource data, Dataset<Row> table) {
@@ -204,16 +225,6 @@ public record BoundTable(
       largest = Math.max(largest, bytes);
     }
     return largest;
-  }
-
-  /** The batch of the settings, unless the model fixes its own. */
-  private static int batchSize(Map<String, TensorType> inputs, int batch) {
-    for (TensorType type : inputs.values()) {
-      if (type.rank() > 0 && type.shape()[0] > 0) {
-        return Math.toIntExact(type.shape()[0]);
-      }
-    }
-    return batch;
   }
 
   /**

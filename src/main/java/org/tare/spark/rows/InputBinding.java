@@ -2,11 +2,11 @@ package org.tare.spark.rows;
 
 import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
@@ -24,7 +24,9 @@ import org.tare.onnx.TensorType;
  * @param exact whether whole numbers go to the model without passing through floating point
  * @param elementType what the model reads
  * @param shape of one row, without the batch axis; -1 where the rows differ
+ * @param batchAxis the axis of the model's input that counts rows, or {@link InputSpec#NO_AXIS}
  * @param channelAxis the axis of {@code shape} that several means and standard deviations count
+ * @param value what every row has, if it comes from no column; else empty
  */
 record InputBinding(
     String input,
@@ -35,8 +37,10 @@ record InputBinding(
     boolean exact,
     ElementType elementType,
     long[] shape,
+    int batchAxis,
     int channelAxis,
-    InputSpec.Transform transform)
+    InputSpec.Transform transform,
+    double[] value)
     implements Serializable {
 
   /** Forms of a column. */
@@ -53,7 +57,9 @@ record InputBinding(
     /** PNG or JPEG files. */
     IMAGE(0),
     /** Pixels as Spark's image source gives them. */
-    PIXELS(0);
+    PIXELS(0),
+    /** No column: the settings have the value. */
+    VALUE(0);
 
     private final int bytes;
 
@@ -83,6 +89,14 @@ record InputBinding(
       Map<String, TensorType> inputs,
       Map<String, InputSpec> specs,
       ColumnNames table) {
+    checkNames(action, model, inputs, specs);
+    BatchAxes axes = BatchAxes.of("Cannot " + action + " " + model, inputs, specs);
+    return bind(action, model, inputs, specs, table, axes);
+  }
+
+  /** Checks that what is said of inputs is said of inputs that are there. */
+  static void checkNames(
+      String action, String model, Map<String, TensorType> inputs, Map<String, InputSpec> specs) {
     for (String named : specs.keySet()) {
       if (!inputs.containsKey(named)) {
         throw TareException.badInput(
@@ -90,12 +104,25 @@ record InputBinding(
             action, model, named, String.join(", ", inputs.keySet()));
       }
     }
+  }
+
+  /** The same, where the axes of the rows are known. */
+  static List<InputBinding> bind(
+      String action,
+      String model,
+      Map<String, TensorType> inputs,
+      Map<String, InputSpec> specs,
+      ColumnNames table,
+      BatchAxes axes) {
     List<InputBinding> bindings = new ArrayList<>();
     for (Map.Entry<String, TensorType> input : inputs.entrySet()) {
       InputSpec spec = specs.getOrDefault(input.getKey(), InputSpec.derived());
       String where = "Cannot " + action + " " + model + ": input \"" + input.getKey() + "\"";
-      ColumnNames.Found column = column(where, input.getKey(), inputs.size(), spec, table);
-      bindings.add(bind(where, input.getKey(), input.getValue(), spec, column).at(bindings.size()));
+      ColumnNames.Found column =
+          column(where, input.getKey(), inputs.size(), spec, table, axes.axis(input.getKey()));
+      bindings.add(
+          bind(where, input.getKey(), input.getValue(), spec, column, axes.axis(input.getKey()))
+              .at(bindings.size()));
     }
     return bindings;
   }
@@ -108,7 +135,18 @@ record InputBinding(
   /** The same binding for a column at another place. */
   InputBinding at(int newIndex) {
     return new InputBinding(
-        input, expects, found, newIndex, source, exact, elementType, shape, channelAxis, transform);
+        input,
+        expects,
+        found,
+        newIndex,
+        source,
+        exact,
+        elementType,
+        shape,
+        batchAxis,
+        channelAxis,
+        transform,
+        value);
   }
 
   /** The same binding for raw float32 bytes. */
@@ -122,8 +160,20 @@ record InputBinding(
         false,
         elementType,
         shape,
+        batchAxis,
         channelAxis,
-        transform);
+        transform,
+        value);
+  }
+
+  /** Whether the input comes from a column, and not from the settings. */
+  boolean hasColumn() {
+    return source != Source.VALUE;
+  }
+
+  /** Whether all rows of a batch share the input. */
+  boolean isShared() {
+    return batchAxis == InputSpec.NO_AXIS;
   }
 
   /**
@@ -137,7 +187,10 @@ record InputBinding(
   }
 
   private static ColumnNames.Found column(
-      String where, String input, int inputs, InputSpec spec, ColumnNames table) {
+      String where, String input, int inputs, InputSpec spec, ColumnNames table, int batchAxis) {
+    if (!spec.value().isEmpty()) {
+      return new ColumnNames.Found(List.of("inputs." + input + ".value"), DataTypes.DoubleType);
+    }
     if (spec.column().isPresent()) {
       return table
           .find(spec.column().get())
@@ -154,18 +207,27 @@ record InputBinding(
     return named.orElseThrow(
         () ->
             TareException.badInput(
-                "%s has no column of its name; the columns are %s; set inputs.%s.column",
-                where, table.list(), input));
+                "%s has no column of its name; the columns are %s; set inputs.%s.column%s",
+                where,
+                table.list(),
+                input,
+                batchAxis == 0 ? "" : ", or inputs." + input + ".value for all rows"));
   }
 
   private static InputBinding bind(
-      String where, String input, TensorType type, InputSpec spec, ColumnNames.Found column) {
-    Source source = source(where, input, column, spec, type);
+      String where,
+      String input,
+      TensorType type,
+      InputSpec spec,
+      ColumnNames.Found column,
+      int batchAxis) {
+    Source source =
+        spec.value().isEmpty() ? source(where, input, column, spec, type) : Source.VALUE;
     if (type.elementType().sizeBytes() == 0 || !isFillable(type.elementType())) {
       throw TareException.badInput(
           "%s expects %s, which Tare does not fill from tables", where, type);
     }
-    long[] shape = rowShape(where, input, type, spec);
+    long[] shape = rowShape(where, input, type, spec, batchAxis);
     checkTransform(input, spec);
     checkImage(where, input, type, spec, source, shape);
     boolean needsImageAxes = spec.channelsLast() && !source.isImage();
@@ -179,7 +241,7 @@ record InputBinding(
         switch (source) {
           case UINT8_BYTES, INT8_BYTES, INT64_BYTES, IMAGE, PIXELS -> true;
           case ARRAY, SCALAR -> ColumnForm.isExact(column.type());
-          case VECTOR, FLOAT32_BYTES -> false;
+          case VECTOR, FLOAT32_BYTES, VALUE -> false;
         };
     return new InputBinding(
         input,
@@ -190,8 +252,10 @@ record InputBinding(
         isWhole && transform.keepsValues() && isInteger(type.elementType()),
         type.elementType(),
         shape,
+        batchAxis,
         channelAxis(input, type, spec, source, shape),
-        transform);
+        transform,
+        FixedValue.of(where, input, type, shape, spec));
   }
 
   private static boolean isFillable(ElementType type) {
@@ -298,11 +362,13 @@ record InputBinding(
     return last;
   }
 
-  private static long[] rowShape(String where, String input, TensorType type, InputSpec spec) {
-    if (type.rank() == 0) {
-      throw TareException.badInput("%s is a scalar: there is no batch axis", where);
-    }
-    long[] ofModel = Arrays.copyOfRange(type.shape(), 1, type.rank());
+  private static long[] rowShape(
+      String where, String input, TensorType type, InputSpec spec, int batchAxis) {
+    long[] ofModel =
+        IntStream.range(0, type.rank())
+            .filter(axis -> axis != batchAxis)
+            .mapToLong(axis -> type.shape()[axis])
+            .toArray();
     if (spec.shape().isEmpty()) {
       return ofModel;
     }

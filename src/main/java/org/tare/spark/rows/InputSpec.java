@@ -3,7 +3,9 @@ package org.tare.spark.rows;
 import java.io.Serializable;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.tare.TareException;
+import org.tare.spark.rows.images.Picture;
 
 /**
  * How one input of the model is made from a column; whatever is empty is derived from the model and
@@ -19,6 +21,10 @@ import org.tare.TareException;
  * @param image the column holds PNG or JPEG files
  * @param resize height and width of the image, or one number for its shorter side; empty for none
  * @param crop height and width cut from the middle, or one number for both; empty for none
+ * @param value what the model reads in every row, in place of a column: one number for all places,
+ *     or one for each; empty for a column
+ * @param axis the axis of the model's input that counts the rows of a batch, or {@link #NO_AXIS} if
+ *     all rows share the input; empty for what the model shows
  */
 public record InputSpec(
     Optional<String> column,
@@ -30,19 +36,21 @@ public record InputSpec(
     boolean channelsLast,
     boolean image,
     List<Integer> resize,
-    List<Integer> crop) {
+    List<Integer> crop,
+    List<Double> value,
+    OptionalInt axis) {
+  /** No axis counts rows. */
+  public static final int NO_AXIS = -1;
+
   /** The longest side of an image, in pixels. */
   public static final int LONGEST_SIDE = 65_536;
-
-  /** The most pixels of an image; as red, green and blue they still fit one array of Java's. */
-  public static final long MOST_PIXELS = 1L << 28;
 
   /** What resize and crop take, for messages. */
   public static final String SIDES =
       "height and width, or one number for both, each a whole number from 1 to "
           + LONGEST_SIDE
           + ", together at most "
-          + MOST_PIXELS
+          + Picture.MOST_PIXELS
           + " pixels";
 
   /**
@@ -54,6 +62,7 @@ public record InputSpec(
     std = List.copyOf(std);
     resize = List.copyOf(resize);
     crop = List.copyOf(crop);
+    value = List.copyOf(value);
     checkSides("resize", resize);
     checkSides("crop", crop);
   }
@@ -70,7 +79,9 @@ public record InputSpec(
         false,
         false,
         List.of(),
-        List.of());
+        List.of(),
+        List.of(),
+        OptionalInt.empty());
   }
 
   private static void checkSides(String field, List<Integer> sides) {
@@ -93,7 +104,7 @@ public record InputSpec(
       }
     }
     double height = sides.get(0).doubleValue();
-    return height * sides.get(sides.size() - 1).doubleValue() <= MOST_PIXELS;
+    return height * sides.get(sides.size() - 1).doubleValue() <= Picture.MOST_PIXELS;
   }
 
   /** What travels to the executors: Optional does not. */
@@ -103,6 +114,11 @@ public record InputSpec(
     /** Whether values stay as they are. */
     boolean keepsValues() {
       return scale == 1 && all(mean, 0) && all(std, 1);
+    }
+
+    /** Whether nothing is said of how the column's values are changed. */
+    boolean isPlain() {
+      return keepsValues() && !channelsLast && resize.length == 0 && crop.length == 0;
     }
 
     private static boolean all(double[] values, double expected) {

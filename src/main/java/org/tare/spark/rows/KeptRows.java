@@ -90,7 +90,11 @@ public final class KeptRows implements AutoCloseable {
     String key = table.source().keyColumn();
     List<String> identity =
         key.isEmpty()
-            ? table.source().bindings().stream().map(InputBinding::column).distinct().toList()
+            ? table.source().bindings().stream()
+                .filter(InputBinding::hasColumn)
+                .map(InputBinding::column)
+                .distinct()
+                .toList()
             : List.of(key);
     Column[] hashed =
         identity.stream()

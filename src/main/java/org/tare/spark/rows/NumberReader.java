@@ -52,6 +52,16 @@ final class NumberReader {
     }
   }
 
+  /** Reads what the settings say in place of a column; gives its shape. */
+  long[] readValue() {
+    into.clear(false);
+    into.reserve(binding.value().length);
+    for (double number : binding.value()) {
+      into.add(number);
+    }
+    return binding.shape().clone();
+  }
+
   private void readArray(Object value, int depth) throws BadRow {
     List<?> list = CollectionConverters.asJava((scala.collection.Seq<?>) value);
     if (sizes[depth] >= 0 && sizes[depth] != list.size()) {

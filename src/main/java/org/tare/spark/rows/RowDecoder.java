@@ -5,6 +5,11 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.sql.Row;
+import org.tare.spark.rows.images.ImageDecoder;
+import org.tare.spark.rows.images.ImageFile;
+import org.tare.spark.rows.images.Picture;
+import org.tare.spark.rows.images.SparkImages;
+import org.tare.spark.rows.images.UnreadableImage;
 
 /** Turns a row's columns into the bytes of the model's inputs. Not thread-safe. */
 final class RowDecoder {
@@ -58,6 +63,10 @@ final class RowDecoder {
   RowTensor[] decode(Row row) throws BadRow {
     for (int i = 0; i < tensors.length; i++) {
       InputBinding binding = bindings.get(i);
+      if (!binding.hasColumn()) {
+        write(binding, readers[i].readValue(), tensors[i]);
+        continue;
+      }
       if (row.isNullAt(binding.index())) {
         throw binding.bad("is null");
       }
@@ -195,13 +204,14 @@ final class RowDecoder {
     }
     int channels = model[0] > 0 ? (int) model[0] : 3;
     numbers.clear(binding.exact());
-    picture.addTo(
-        numbers,
+    numbers.reserve(channels * height * width);
+    picture.each(
         channels,
         (picture.height() - height) / 2,
         (picture.width() - width) / 2,
         height,
-        width);
+        width,
+        numbers::addWhole);
     return new long[] {channels, height, width};
   }
 

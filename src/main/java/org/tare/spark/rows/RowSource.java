@@ -21,7 +21,7 @@ public record RowSource(
     String action,
     String model,
     List<InputBinding> bindings,
-    int batchSize,
+    BatchRows batch,
     BadRows badRows,
     int keyIndex,
     String keyColumn,
@@ -70,7 +70,7 @@ public record RowSource(
     Tally tally = new Tally();
     RowDecoder decoder = new RowDecoder(bindings);
     Batches batches =
-        new Batches(bindings, batchSize, (batch, real) -> run(batch, real, sink, tally));
+        new Batches(bindings, batch.size(), (batch, real) -> run(batch, real, sink, tally));
     long position = 0;
     while (rows.hasNext()) {
       Row row = rows.next();
@@ -155,8 +155,31 @@ public record RowSource(
 
   /** The same rows with other bindings of the same columns. */
   RowSource with(List<InputBinding> newBindings) {
+    boolean isWhole = newBindings.stream().allMatch(InputBinding::isShared);
     return new RowSource(
-        action, model, newBindings, batchSize, badRows, keyIndex, keyColumn, labelIndex, seen);
+        action,
+        model,
+        newBindings,
+        isWhole ? new BatchRows(1, true) : batch,
+        badRows,
+        keyIndex,
+        keyColumn,
+        labelIndex,
+        seen);
+  }
+
+  /** Whether each row is all of the model's inputs: none of them has an axis for rows. */
+  public boolean isRowByRow() {
+    return bindings.stream().allMatch(InputBinding::isShared);
+  }
+
+  /** The axis of a model's input that counts rows, or {@link InputSpec#NO_AXIS}. */
+  public int axis(String input) {
+    return bindings.stream()
+        .filter(binding -> binding.input().equals(input))
+        .mapToInt(InputBinding::batchAxis)
+        .findFirst()
+        .orElseThrow();
   }
 
   private String name(RowTag row) {

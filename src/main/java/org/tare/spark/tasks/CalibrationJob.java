@@ -118,14 +118,6 @@ public final class CalibrationJob {
    */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
     long started = System.nanoTime();
-    if (request.observed().isEmpty()) {
-      throw TareException.badInput(
-          "Cannot calibrate %s: no operator of it can be quantized with ranges from data%s",
-          request.label(),
-          request.prepared().graph().hasSubgraphs()
-              ? "; what is inside of If, Loop and Scan can without: set quantize.mode=dynamic"
-              : "");
-    }
     String description =
         "calibrate " + request.label() + ": observe " + request.observed().size() + " tensors";
     try (SessionSettings settings = new SessionSettings(spark);
@@ -222,11 +214,15 @@ public final class CalibrationJob {
       BoundTable table, OnnxModel exposed, Request request, Set<String> inputs) {
     Map<String, TensorLayout> layouts = new LinkedHashMap<>();
     request.observed().forEach(tensor -> layouts.put(tensor, TensorLayout.BATCH_MAJOR));
-    boolean isFixed =
-        request.prepared().graph().inputNames().stream()
-            .anyMatch(input -> request.types().get(input).shape()[0] > 0);
-    if (isFixed) {
+    if (table.source().batch().isFixed() || table.source().batch().size() == 1) {
       return layouts;
+    }
+    for (String input : inputs) {
+      int axis = table.source().axis(input);
+      if (axis != 0) {
+        layouts.replace(
+            input, axis == InputSpec.NO_AXIS ? TensorLayout.PER_BATCH : TensorLayout.MIXED);
+      }
     }
     try (TemporaryModel temporary = TemporaryModel.of(exposed);
         ModelSession session = ModelSession.open(temporary.file(), request.label(), 1)) {

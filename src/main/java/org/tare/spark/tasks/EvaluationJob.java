@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Encoders;
@@ -80,12 +81,8 @@ public final class EvaluationJob {
   /** Evaluates. */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
     long started = System.nanoTime();
+    checkOutputs(request.label(), request.floatModel(), request.types());
     List<String> outputs = outputs(request.floatModel(), request.types());
-    if (outputs.isEmpty()) {
-      throw TareException.badInput(
-          "Cannot evaluate %s: no output of it is float32, and only those are compared",
-          request.label());
-    }
     String description = "evaluate " + request.label() + ": compare " + outputs.size() + " outputs";
     try (SessionSettings settings = new SessionSettings(spark);
         JobLabel job = new JobLabel(spark, description)) {
@@ -117,7 +114,6 @@ public final class EvaluationJob {
             List.of(),
             request.batch(),
             request.badRows());
-    boolean isFixed = inputs.values().stream().anyMatch(type -> type.shape()[0] > 0);
     List<Partial> partials = new ArrayList<>();
     try (ShippedModel floatModel = ShippedModel.ship(spark, request.floatModel(), request.label());
         ShippedModel quantized =
@@ -125,8 +121,7 @@ public final class EvaluationJob {
         Progress display =
             new Progress(spark, job, "Evaluating", table.source().seen(), progress)) {
       Compare compare =
-          new Compare(
-              table.source(), floatModel, quantized, outputs, request.mask().orElse(""), isFixed);
+          new Compare(table.source(), floatModel, quantized, outputs, request.mask().orElse(""));
       for (byte[] partial :
           table.rows().mapPartitions(compare, Encoders.BINARY()).collectAsList()) {
         partials.add(Partial.decode(partial));
@@ -139,6 +134,39 @@ public final class EvaluationJob {
     }
     partials.sort(Comparator.comparingInt(Partial::partition));
     return merge(request, table.source(), partials, outputs, started);
+  }
+
+  /**
+   * Checks that there is something to compare.
+   *
+   * @throws TareException if no output is a float32 tensor
+   */
+  public static void checkOutputs(String label, OnnxModel model, Map<String, TensorType> types) {
+    if (!outputs(model, types).isEmpty()) {
+      return;
+    }
+    String all =
+        model.graph().outputNames().stream()
+            .map(
+                name ->
+                    "\""
+                        + name
+                        + "\" is "
+                        + (isTensor(types.get(name)) ? types.get(name) : "a sequence or a map"))
+            .collect(Collectors.joining(", "));
+    boolean hasZipMap =
+        model.graph().nodes().stream().anyMatch(node -> node.opType().equals("ZipMap"));
+    throw TareException.badInput(
+        "Cannot evaluate %s: no output of it is float32, and only those are compared: %s; %s",
+        label,
+        all,
+        hasZipMap
+            ? "make the float32 tensor that ZipMap reads an output, or leave the validation out"
+            : "leave the validation out");
+  }
+
+  private static boolean isTensor(TensorType type) {
+    return type != null && type.elementType() != ElementType.OTHER;
   }
 
   /** The outputs that are compared: float32 tensors. */
@@ -208,8 +236,7 @@ public final class EvaluationJob {
       ShippedModel floatModel,
       ShippedModel quantizedModel,
       List<String> outputs,
-      String mask,
-      boolean isFixed)
+      String mask)
       implements MapPartitionsFunction<Row, byte[]> {
     private static final long serialVersionUID = 1L;
 
@@ -230,7 +257,7 @@ public final class EvaluationJob {
               quantizedModel.session(task),
               new ArrayList<>(outputs),
               mask,
-              isFixed,
+              new OutputAxes(),
               metrics);
       RowSource.Tally tally = source.run(rows, comparison::compare);
       tally.subtract(bad);
@@ -252,37 +279,39 @@ public final class EvaluationJob {
       ModelSession quantizedSession,
       List<String> outputs,
       String mask,
-      boolean isFixed,
+      OutputAxes axes,
       Map<String, OutputMetrics> metrics) {
 
     private record Values(long[] shape, float[] floats) {}
 
     void compare(Batches.Batch batch, int rows) {
-      int given = isFixed ? batch.size() : rows;
+      int given = source.batch().isFixed() ? batch.size() : rows;
       Map<String, Values> expected = values(floatSession, batch, given);
       Map<String, Values> actual = values(quantizedSession, batch, given);
-      Optional<SequenceMask> filling =
-          Optional.ofNullable(batch.inputs(given).get(mask)).flatMap(SequenceMask::of);
+      Optional<SequenceMask> filling = batch.mask(mask, given);
+      Map<String, Integer> places = places(batch, given, expected);
       boolean ranked = false;
-      boolean[] isBad = badLabels(batch, rows, given, expected, actual);
+      boolean[] isBad = badLabels(batch, rows, places, expected, actual);
       for (String output : outputs) {
         Values x = expected.get(output);
         Values y = actual.get(output);
+        OutputMetrics own = metrics.get(output);
         if (!Arrays.equals(x.shape(), y.shape())) {
-          metrics.get(output).markOtherShape();
+          own.markOtherShape();
           continue;
         }
-        boolean isBatchMajor = x.shape().length > 0 && x.shape()[0] == given;
-        int perRow = isBatchMajor ? x.floats().length / given : x.floats().length;
-        boolean hasClasses = hasClasses(x, given);
-        for (int row = 0; row < (isBatchMajor ? rows : 1); row++) {
-          if (isBatchMajor && isBad[row]) {
+        int axis = places.get(output);
+        OutputRows in = OutputRows.of(x.shape(), x.floats().length, axis, given);
+        boolean isPerRow = axis != OutputAxes.NONE || given == 1;
+        boolean hasClasses = hasClasses(x, axis);
+        boolean isMasked = filling.isPresent() && axis == 0 && filling.get().covers(x.shape());
+        for (int row = 0; row < (isPerRow ? rows : 1); row++) {
+          if (isPerRow && isBad[row]) {
             continue;
           }
-          OutputMetrics own = metrics.get(output);
           own.rows++;
-          if (filling.isPresent() && filling.get().covers(x.shape())) {
-            int perPlace = perRow / filling.get().length();
+          if (isMasked) {
+            int perPlace = in.length() / filling.get().length();
             filling
                 .get()
                 .each(
@@ -290,27 +319,53 @@ public final class EvaluationJob {
                     (from, to) ->
                         own.add(x.floats(), y.floats(), from * perPlace, (to - from) * perPlace));
           } else {
-            own.add(x.floats(), y.floats(), row * perRow, perRow);
+            in.each(row, from -> own.add(x.floats(), y.floats(), from, in.length()));
           }
           if (hasClasses && !ranked) {
             long label = batch.tag(row).label();
-            metrics.get(output).addRanking(x.floats(), y.floats(), row * perRow, perRow, label);
+            own.addRanking(x.floats(), y.floats(), row * in.length(), in.length(), label);
           }
         }
         ranked |= hasClasses;
       }
     }
 
-    private static boolean hasClasses(Values values, int given) {
+    /** The axis of the rows in each output. */
+    private Map<String, Integer> places(
+        Batches.Batch batch, int given, Map<String, Values> expected) {
+      Map<String, Integer> places = new LinkedHashMap<>();
+      if (given == 1) {
+        expected.forEach((name, x) -> places.put(name, OutputAxes.axis(x.shape(), 1)));
+        return places;
+      }
+      Map<String, long[]> shapes = new LinkedHashMap<>();
+      outputs.forEach(output -> shapes.put(output, expected.get(output).shape()));
+      if (source.batch().isFixed()) {
+        shapes.forEach((output, shape) -> places.put(output, OutputAxes.axis(shape, given)));
+        return places;
+      }
+      return axes.of(
+          given,
+          shapes,
+          () -> {
+            Map<String, long[]> one = new LinkedHashMap<>();
+            values(floatSession, batch, 1).forEach((name, x) -> one.put(name, x.shape()));
+            return one;
+          });
+    }
+
+    /** A row of class scores: [classes] of each row, or of the only one. */
+    private boolean hasClasses(Values values, int axis) {
       long[] shape = values.shape();
-      return shape.length == 2 && shape[0] == given && shape[1] > 1;
+      boolean isVector = source.isRowByRow() && shape.length == 1 && shape[0] > 1;
+      return isVector || (shape.length == 2 && axis == 0 && shape[1] > 1);
     }
 
     /** The rows whose labels are none of the classes of the output that is ranked. */
     private boolean[] badLabels(
         Batches.Batch batch,
         int rows,
-        int given,
+        Map<String, Integer> places,
         Map<String, Values> expected,
         Map<String, Values> actual) {
       boolean[] isBad = new boolean[rows];
@@ -318,12 +373,13 @@ public final class EvaluationJob {
           outputs.stream()
               .filter(
                   output -> Arrays.equals(expected.get(output).shape(), actual.get(output).shape()))
-              .filter(output -> hasClasses(expected.get(output), given))
+              .filter(output -> hasClasses(expected.get(output), places.get(output)))
               .findFirst();
       if (source.labelIndex() < 0 || ranked.isEmpty()) {
         return isBad;
       }
-      long classes = expected.get(ranked.get()).shape()[1];
+      long[] shape = expected.get(ranked.get()).shape();
+      long classes = shape[shape.length - 1];
       for (int row = 0; row < rows; row++) {
         long label = batch.tag(row).label();
         isBad[row] = label < 0 || label >= classes;

@@ -69,10 +69,7 @@ final class ModelObserver {
   }
 
   void observe(Batches.Batch batch, int rows) {
-    SequenceMask held =
-        Optional.ofNullable(batch.inputs(batch.size()).get(mask))
-            .flatMap(SequenceMask::of)
-            .orElse(null);
+    SequenceMask held = batch.mask(mask, batch.size()).orElse(null);
     if (!computed.isEmpty()) {
       observeComputed(batch, rows, held);
     }
@@ -82,7 +79,7 @@ final class ModelObserver {
         .forEach(
             (input, tensor) -> {
               if (layouts.containsKey(input)) {
-                addRows(input, tensor.direct().asIntBuffer(), tensor.shape(), rows, held);
+                observe(input, tensor.direct().asIntBuffer(), tensor.shape(), rows, rows, held);
               }
             });
   }

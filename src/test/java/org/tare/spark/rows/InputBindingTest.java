@@ -339,8 +339,9 @@ class InputBindingTest {
         refusal(
             65, type(ElementType.FLOAT32, -1, 4), DataTypes.BinaryType, new InputSpecs().image());
     assertTrue(axes.endsWith("images need an input of three axes besides the batch"), axes);
-    String scalar = refusal(65, type(ElementType.FLOAT32), DataTypes.FloatType, new InputSpecs());
-    assertTrue(scalar.endsWith("input \"x\" is a scalar: there is no batch axis"), scalar);
+    InputBinding scalar = bind(type(ElementType.FLOAT32), DataTypes.FloatType, new InputSpecs());
+    assertArrayEquals(new long[0], scalar.shape());
+    assertTrue(scalar.isShared(), "a scalar has no batch axis");
   }
 
   private static List<String> columns(StructType table, boolean caseSensitive, String... inputs) {

@@ -3,6 +3,7 @@ package org.tare.spark.rows;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /** Builds specs of inputs for tests: all is derived but for what is said. */
 final class InputSpecs {
@@ -16,6 +17,8 @@ final class InputSpecs {
   private boolean image;
   private List<Integer> resize = List.of();
   private List<Integer> crop = List.of();
+  private List<Double> value = List.of();
+  private OptionalInt axis = OptionalInt.empty();
 
   InputSpecs column(String name) {
     column = Optional.of(name);
@@ -67,7 +70,18 @@ final class InputSpecs {
     return this;
   }
 
+  InputSpecs value(Double... numbers) {
+    value = List.of(numbers);
+    return this;
+  }
+
+  InputSpecs axis(int place) {
+    axis = OptionalInt.of(place);
+    return this;
+  }
+
   InputSpec spec() {
-    return new InputSpec(column, dtype, shape, scale, mean, std, channelsLast, image, resize, crop);
+    return new InputSpec(
+        column, dtype, shape, scale, mean, std, channelsLast, image, resize, crop, value, axis);
   }
 }

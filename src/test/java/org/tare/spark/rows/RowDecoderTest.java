@@ -26,6 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.TensorType;
 import org.tare.spark.rows.RowDecoder.BadRow;
+import org.tare.spark.rows.images.ImageDecoderTest;
 import scala.jdk.javaapi.CollectionConverters;
 
 class RowDecoderTest {

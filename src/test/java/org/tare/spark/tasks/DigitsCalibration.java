@@ -10,6 +10,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
@@ -145,7 +146,9 @@ public final class DigitsCalibration {
             false,
             false,
             List.of(),
-            List.of());
+            List.of(),
+            List.of(),
+            OptionalInt.empty());
     return new CalibrationJob.Request(
         "digits",
         model,

@@ -1,7 +1,7 @@
-package org.tare.spark.rows;
+package org.tare.spark.rows.images;
 
 /** An image that cannot be used; the message completes the sentence "the column holds …". */
-final class UnreadableImage extends Exception {
+public final class UnreadableImage extends Exception {
   private static final long serialVersionUID = 1L;
 
   UnreadableImage(String what) {

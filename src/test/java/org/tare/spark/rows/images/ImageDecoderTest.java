@@ -1,4 +1,4 @@
-package org.tare.spark.rows;
+package org.tare.spark.rows.images;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -25,13 +25,13 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class ImageDecoderTest {
+public class ImageDecoderTest {
   private final ImageDecoder decoder = new ImageDecoder();
 
   /** The rules of JPEG leave rounding open: decoders differ by some units. */
   private static final int JPEG_ROUNDING = 3;
 
-  static byte[] file(String name) {
+  public static byte[] file(String name) {
     try (InputStream in = ImageDecoderTest.class.getResourceAsStream("/cases/images/" + name)) {
       return in.readAllBytes();
     } catch (IOException e) {

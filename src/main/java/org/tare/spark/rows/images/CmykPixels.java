@@ -1,4 +1,4 @@
-package org.tare.spark.rows;
+package org.tare.spark.rows.images;
 
 import java.awt.image.Raster;
 

@@ -1,4 +1,4 @@
-package org.tare.spark.rows;
+package org.tare.spark.rows.images;
 
 import org.apache.spark.sql.Row;
 
@@ -6,7 +6,7 @@ import org.apache.spark.sql.Row;
  * Reads the pixels of Spark's image source: rows from the top, in each pixel blue, green, red and
  * then alpha, or gray alone. Alpha is dropped.
  */
-final class SparkImages {
+public final class SparkImages {
   /** OpenCV's codes of 8-bit images of 1, 3 and 4 channels. */
   private static final int CV_8UC1 = 0;
 
@@ -16,7 +16,7 @@ final class SparkImages {
   private int[] rgb = {};
 
   /** The image; its pixels are valid until the next call. */
-  Picture decode(Row image) throws UnreadableImage {
+  public Picture decode(Row image) throws UnreadableImage {
     for (String field : new String[] {"height", "width", "nChannels", "mode", "data"}) {
       if (image.isNullAt(image.fieldIndex(field))) {
         throw new UnreadableImage("an image whose " + field + " is null");

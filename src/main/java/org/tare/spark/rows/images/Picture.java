@@ -1,4 +1,4 @@
-package org.tare.spark.rows;
+package org.tare.spark.rows.images;
 
 import java.awt.Graphics2D;
 import java.awt.RenderingHints;
@@ -7,19 +7,23 @@ import java.awt.image.DataBufferInt;
 import java.awt.image.DirectColorModel;
 import java.awt.image.Raster;
 import java.awt.image.WritableRaster;
+import java.util.function.LongConsumer;
 
 /**
  * Red, green and blue of the pixels of an image, 8 bits each.
  *
  * @param rgb 0xRRGGBB, row after row from the top; may be longer than the image
  */
-record Picture(int height, int width, int[] rgb) {
+public record Picture(int height, int width, int[] rgb) {
+  /** The most pixels of an image; as red, green and blue they still fit one array of Java's. */
+  public static final long MOST_PIXELS = 1L << 28;
+
   private static final int RED = 0xff0000;
   private static final int GREEN = 0xff00;
   private static final int BLUE = 0xff;
 
   /** As in {@code 480x640}: height, then width. */
-  String size() {
+  public String size() {
     return height + "x" + width;
   }
 
@@ -28,7 +32,7 @@ record Picture(int height, int width, int[] rgb) {
    *
    * @param resize height and width, or one number for the shorter side, or none
    */
-  long[] resized(int[] resize) {
+  public long[] resized(int[] resize) {
     if (resize.length == 2) {
       return new long[] {resize[0], resize[1]};
     }
@@ -43,7 +47,7 @@ record Picture(int height, int width, int[] rgb) {
   }
 
   /** The image in another size, bilinear without antialiasing. */
-  Picture scaled(int newHeight, int newWidth) {
+  public Picture scaled(int newHeight, int newWidth) {
     if (newHeight == height && newWidth == width) {
       return this;
     }
@@ -66,11 +70,10 @@ record Picture(int height, int width, int[] rgb) {
   }
 
   /**
-   * Adds the values of a part of the image, channel after channel. One channel is the luma of ITU-R
-   * BT.601, which is the gray value where red, green and blue are equal.
+   * Gives the values of a part of the image, channel after channel. One channel is the luma of
+   * ITU-R BT.601, which is the gray value where red, green and blue are equal.
    */
-  void addTo(Numbers numbers, int channels, int top, int left, int rows, int columns) {
-    numbers.reserve(channels * rows * columns);
+  public void each(int channels, int top, int left, int rows, int columns, LongConsumer values) {
     for (int channel = 0; channel < channels; channel++) {
       for (int y = top; y < top + rows; y++) {
         for (int at = y * width + left; at < y * width + left + columns; at++) {
@@ -79,9 +82,9 @@ record Picture(int height, int width, int[] rgb) {
           int green = pixel >> 8 & 0xff;
           int blue = pixel & 0xff;
           if (channels == 1) {
-            numbers.addWhole((long) Math.rint(0.299 * red + 0.587 * green + 0.114 * blue));
+            values.accept((long) Math.rint(0.299 * red + 0.587 * green + 0.114 * blue));
           } else {
-            numbers.addWhole(channel == 0 ? red : channel == 1 ? green : blue);
+            values.accept(channel == 0 ? red : channel == 1 ? green : blue);
           }
         }
       }

@@ -1,4 +1,4 @@
-package org.tare.spark.rows;
+package org.tare.spark.rows.images;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -15,10 +15,10 @@ import java.util.zip.CRC32;
  * @param transform the color transform that Adobe's marker in a JPEG file says, or 0
  * @param profiles where a JPEG file has parts with a color profile
  */
-record ImageFile(
+public record ImageFile(
     Format format, int height, int width, int components, int transform, List<Integer> profiles) {
   /** The formats that are decoded. */
-  enum Format {
+  public enum Format {
     PNG,
     JPEG
   }
@@ -26,7 +26,7 @@ record ImageFile(
   private static final byte[] PNG_SIGNATURE = {(byte) 0x89, 'P', 'N', 'G', 13, 10, 26, 10};
 
   /** The format by the first bytes of a file. */
-  static Optional<Format> formatOf(byte[] file) {
+  public static Optional<Format> formatOf(byte[] file) {
     if (startsWith(file, 0, PNG_SIGNATURE)) {
       return Optional.of(Format.PNG);
     }
@@ -58,9 +58,9 @@ record ImageFile(
    *
    * @throws UnreadableImage if there are no pixels, or too many
    */
-  static void checkSize(long height, long width) throws UnreadableImage {
+  public static void checkSize(long height, long width) throws UnreadableImage {
     boolean isEmpty = height < 1 || width < 1;
-    boolean isLarge = isEmpty || height > InputSpec.MOST_PIXELS / width;
+    boolean isLarge = isEmpty || height > Picture.MOST_PIXELS / width;
     if (isEmpty || isLarge) {
       throw new UnreadableImage(
           "an image of "
@@ -68,7 +68,7 @@ record ImageFile(
               + "x"
               + width
               + " pixels"
-              + (isEmpty ? "" : ", more than the " + InputSpec.MOST_PIXELS + " that are taken"));
+              + (isEmpty ? "" : ", more than the " + Picture.MOST_PIXELS + " that are taken"));
     }
   }
 

@@ -1,4 +1,4 @@
-package org.tare.spark.rows;
+package org.tare.spark.rows.images;
 
 import java.awt.image.BufferedImage;
 import java.awt.image.IndexColorModel;
@@ -24,7 +24,7 @@ import javax.imageio.stream.MemoryCacheImageInputStream;
  *
  * <p>Damaged and incomplete files are refused. Not thread-safe.
  */
-final class ImageDecoder {
+public final class ImageDecoder {
   private int[] rgb = {};
 
   /**
@@ -32,7 +32,7 @@ final class ImageDecoder {
    *
    * @throws UnreadableImage if the file is damaged, too large, or of another format
    */
-  Picture decode(byte[] file) throws UnreadableImage {
+  public Picture decode(byte[] file) throws UnreadableImage {
     ImageFile header = ImageFile.of(file);
     ImageFile.checkSize(header.height(), header.width());
     int size = header.height() * header.width();
