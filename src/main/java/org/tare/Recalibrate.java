@@ -8,6 +8,7 @@ import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.Recalibration.Outcome;
+import org.tare.drift.DriftThresholds;
 import org.tare.job.CalibrationRun;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
@@ -219,6 +220,7 @@ public final class Recalibrate extends Call<Recalibrate> {
     private final QualityGate gate;
     private final OutputHistory history;
     private final Lease lease;
+    private final DriftThresholds thresholds = DriftSettings.of(settings());
 
     private final List<String> warnings = new ArrayList<>();
 
@@ -322,10 +324,7 @@ public final class Recalibrate extends Call<Recalibrate> {
       if (deployed.isPresent()) {
         DeployedDrift drift =
             DeployedDrift.between(
-                tare().files(),
-                deployed.get(),
-                store().readState(slice.entry()),
-                DriftSettings.of(settings()));
+                tare().files(), deployed.get(), store().readState(slice.entry()), thresholds);
         result.drift(drift);
         if (!drift.moved() && !how.forces()) {
           return finish(result.outcome(Outcome.UNCHANGED, "Nothing moved: " + drift.text()));
