@@ -379,38 +379,6 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "false",
         "leave one bit unused",
     ),
-    "recalibrate.metric": (
-        "sqnr",
-        "by what a candidate must be better than the deployed model on the validation data; of several outputs the worst counts",
-    ),
-    "recalibrate.margin": (
-        "0",
-        "by how much, in the metric's unit: dB, or a share; 0 is any better, below 0 allows worse",
-    ),
-    "recalibrate.force": (
-        "false",
-        "make a candidate though nothing moved, and though the same run was made before",
-    ),
-    "recalibrate.keep": (
-        "5",
-        "how many former outputs stay for a rollback",
-    ),
-    "recalibrate.lease-minutes": (
-        "15",
-        "how long a run of another machine or user keeps others away without a sign of life",
-    ),
-    "rollback.to": (
-        "the last before",
-        "the version to bring back",
-    ),
-    "notify.url": (
-        "",
-        "a URL that gets the result of a recalibration by POST; if it fails the run goes on",
-    ),
-    "notify.openlineage": (
-        "",
-        "a file that the run event of a recalibration is written to, in OpenLineage's JSON",
-    ),
     "drift.reference": (
         "",
         "the state that is compared with",
