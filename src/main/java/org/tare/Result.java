@@ -5,13 +5,7 @@ import org.tare.report.ReportData.Fact;
 
 /** What a call gave: a value, with what it was made of and a form for machines. */
 public sealed interface Result
-    permits Calibration,
-        DriftCheck,
-        Evaluation,
-        Observation,
-        Quantized,
-        Recalibration,
-        RunResult {
+    permits Calibration, DriftCheck, Evaluation, Observation, Quantized, Recalibration, RunResult {
   /** On what it was made, with which settings, when, by which versions. */
   Provenance provenance();
 

@@ -163,9 +163,7 @@ public final class Run extends Call<Run> {
   }
 
   private Optional<DataSource> data(FloatModel model) {
-    return model.needsState()
-        ? Optional.of(requireTable("data", "calibrate on"))
-        : table("data");
+    return model.needsState() ? Optional.of(requireTable("data", "calibrate on")) : table("data");
   }
 
   private QualityGate gate(Optional<DataSource> validation) {

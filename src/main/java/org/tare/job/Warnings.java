@@ -124,8 +124,7 @@ public final class Warnings {
   /** A file that quantization made larger: tiny weights cost more as integers. */
   public static Optional<String> ofSize(FloatModel model, OnnxModel quantized) {
     long before = model.original().sizeBytes();
-    long after =
-        quantized.files("model.onnx").stream().mapToLong(ModelFile::sizeBytes).sum();
+    long after = quantized.files("model.onnx").stream().mapToLong(ModelFile::sizeBytes).sum();
     if (after <= before) {
       return Optional.empty();
     }
@@ -141,7 +140,9 @@ public final class Warnings {
                 : "; quantize.mode=weight-only adds the least"));
   }
 
-  /** Outputs that quantization changed much, or that the comparison leaves out, whole or in part. */
+  /**
+   * Outputs that quantization changed much, or that the comparison leaves out, whole or in part.
+   */
   public static List<String> ofOutputs(EvaluationJob.Result result) {
     List<String> warnings = new ArrayList<>();
     for (String output : result.ofOtherShape()) {

@@ -40,6 +40,12 @@ public final class Graph {
 
   private List<Node> nodes;
   private final Map<String, Tensor> initializers = new LinkedHashMap<>();
+
+  /**
+   * Values of inputs that a caller may leave out. They are no constants: a caller may give others.
+   */
+  private final Map<String, Tensor> defaults = new LinkedHashMap<>();
+
   private final List<ValueInfoProto> inputs = new ArrayList<>();
   private final Set<String> inputSet = new HashSet<>();
   private List<ValueInfoProto> outputs;
@@ -51,10 +57,24 @@ public final class Graph {
   private final Map<String, Integer> freshNumbers;
 
   Graph(GraphProto source) {
-    this(source, null);
+    this(source, null, true);
+  }
+
+  /**
+   * Reads a model's graph.
+   *
+   * @param irVersion of the model. Before 4, constants had to be listed among the inputs, and ONNX
+   *     Runtime lets no caller replace them
+   */
+  Graph(GraphProto source, long irVersion) {
+    this(source, null, irVersion >= 4);
   }
 
   private Graph(GraphProto source, Graph outer) {
+    this(source, outer, true);
+  }
+
+  private Graph(GraphProto source, Graph outer, boolean hasDefaults) {
     this.source = source;
     this.outer = outer;
     this.names = outer == null ? new HashSet<>() : outer.names;
@@ -71,12 +91,13 @@ public final class Graph {
       }
       names.add(tensor.getName());
     }
-    // Before IR version 4, constants are listed among the inputs too.
     for (ValueInfoProto input : source.getInputList()) {
       names.add(input.getName());
       if (!initializers.containsKey(input.getName())) {
         inputs.add(input);
         inputSet.add(input.getName());
+      } else if (hasDefaults) {
+        defaults.put(input.getName(), initializers.remove(input.getName()));
       }
     }
     setOutputInfos(source.getOutputList());
@@ -87,7 +108,7 @@ public final class Graph {
         throw TareException.badInput("Not a valid model: node %s writes nothing", node);
       }
       for (String output : node.outputs()) {
-        if (!output.isEmpty() && initializers.containsKey(output)) {
+        if (initializers.containsKey(output) || defaults.containsKey(output)) {
           throw TareException.badInput(
               "Not a valid model: node %s writes tensor \"%s\", which is an initializer",
               node, output);
@@ -185,6 +206,11 @@ public final class Graph {
   /** The names of the tensors that a caller gives, in order. */
   public List<String> inputNames() {
     return inputs.stream().map(ValueInfoProto::getName).toList();
+  }
+
+  /** Whether the tensor is an input that has a default, of this graph or of one around it. */
+  public boolean hasDefault(String tensor) {
+    return defaults.containsKey(tensor) || (outer != null && outer.hasDefault(tensor));
   }
 
   /** The names of the tensors that a caller gets, in order. */
@@ -414,6 +440,7 @@ public final class Graph {
   /** Throws if a node reads what nothing writes. */
   void checkComplete() {
     Set<String> known = new HashSet<>(initializers.keySet());
+    known.addAll(defaults.keySet());
     known.addAll(inputNames());
     known.add("");
     for (Node node : nodes) {
@@ -444,7 +471,11 @@ public final class Graph {
             .clearValueInfo();
     nodes.forEach(node -> builder.addNode(node.toProto()));
     initializers.values().forEach(tensor -> builder.addInitializer(tensor.proto()));
-    builder.addAllInput(inputs).addAllOutput(outputs);
+    defaults.values().forEach(tensor -> builder.addInitializer(tensor.proto()));
+    source.getInputList().stream()
+        .filter(input -> isInput(input.getName()) || defaults.containsKey(input.getName()))
+        .forEach(builder::addInput);
+    builder.addAllOutput(outputs);
     Map<String, ValueInfoProto> infos = new LinkedHashMap<>();
     source.getValueInfoList().forEach(info -> infos.put(info.getName(), info));
     infos.putAll(declared);

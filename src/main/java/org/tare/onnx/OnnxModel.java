@@ -64,7 +64,7 @@ public final class OnnxModel {
   private OnnxModel(ModelProto source, GraphProto graph, String digest, long sizeBytes) {
     this.source = source.toBuilder().clearGraph().clearFunctions().build();
     this.functions = source.getFunctionsList();
-    this.graph = new Graph(graph);
+    this.graph = new Graph(graph, source.getIrVersion());
     this.digest = digest;
     this.sizeBytes = sizeBytes;
     for (OperatorSetIdProto id : source.getOpsetImportList()) {

@@ -146,7 +146,12 @@ public final class QuantizationPlan {
   private void visit(Node node) {
     QConfig config = mapping.of(node.opType(), node.label(), node.output(0));
     Optional<OpRule> rule = OpRule.of(node);
-    if (EmbeddingTables.isLookup(graph, node)) {
+    Optional<String> replaceable = node.inputs().stream().filter(graph::hasDefault).findFirst();
+    if (replaceable.isPresent()) {
+      if (touchesFloats(node)) {
+        stayFloat(node, replaceable(replaceable.get()));
+      }
+    } else if (EmbeddingTables.isLookup(graph, node)) {
       if (config.quantized()) {
         quantized.put(node, config);
       } else {
@@ -214,6 +219,14 @@ public final class QuantizationPlan {
       }
     }
     return Optional.of("the backend fuses it with its neighbours, or runs it in floats");
+  }
+
+  /** Why what reads an input with a default stays float. */
+  public static String replaceable(String input) {
+    return "\""
+        + input
+        + "\" is an input of the model with a default, which callers may replace; it can be quantized"
+        + " once it is taken off the inputs";
   }
 
   private void stayFloat(Node node, String why) {

@@ -48,16 +48,18 @@ public final class FloatPasses {
 
   /**
    * A copy of the model with its operator set raised to {@value OnnxModel#MINIMUM_OPSET} if it is
-   * older, its own functions in the place of their calls, constants as initializers, products that an Einsum writes as MatMul, batch
-   * normalizations and arithmetic per channel folded, and hard-swish fused.
+   * older, its own functions in the place of their calls, constants as initializers, products that
+   * an Einsum writes as MatMul, batch normalizations and arithmetic per channel folded, and
+   * hard-swish fused.
    */
   public static OnnxModel prepare(OnnxModel model) {
     return prepare(model, Options.none(), unknown -> Map.of());
   }
 
   /**
-   * A copy of the model with the nodes of its own functions in the place of their calls, in operator
-   * set {@value OnnxModel#MINIMUM_OPSET} or a newer one; a model without functions as it is.
+   * A copy of the model with the nodes of its own functions in the place of their calls, in
+   * operator set {@value OnnxModel#MINIMUM_OPSET} or a newer one; a model without functions as it
+   * is.
    *
    * @param types as {@link #prepare} takes it
    */

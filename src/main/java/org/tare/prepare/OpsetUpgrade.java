@@ -60,8 +60,8 @@ public final class OpsetUpgrade {
   }
 
   /**
-   * Raises a model that is older than {@value OnnxModel#MINIMUM_OPSET}, or than one of its functions,
-   * and puts functions in the place of their calls.
+   * Raises a model that is older than {@value OnnxModel#MINIMUM_OPSET}, or than one of its
+   * functions, and puts functions in the place of their calls.
    *
    * @param types finds the types of the model's tensors; asked only where their ranks make the
    *     result simpler

@@ -1,8 +1,8 @@
 /**
  * Passes over the float model before it is calibrated: operator sets from 7 on are raised,
- * BatchNormalization and arithmetic with constants folded into weights, products written as Einsum
- * made MatMul, HardSwish fused, and on request channels of neighbouring layers equalized (Nagel et
- * al. 2019).
+ * constants kept once, Casts and pairs of Transpose that do nothing left out, BatchNormalization
+ * and arithmetic with constants folded into weights, products written as Einsum made MatMul,
+ * HardSwish fused, and on request channels of neighbouring layers equalized (Nagel et al. 2019).
  *
  * <pre>
  *   BatchNormalization  w' = w * gamma / sqrt(var + eps)    b' = (b - mean) * gamma / sqrt(var + eps) + beta

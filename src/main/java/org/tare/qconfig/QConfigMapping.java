@@ -89,8 +89,7 @@ public record QConfigMapping(
   /** Whether an override that quantizes selects the node, so that its user asked for it. */
   public boolean asksFor(String opType, String nodeName, String outputName) {
     return overrides.stream()
-        .anyMatch(
-            rule -> rule.config().quantized() && rule.selects(opType, nodeName, outputName));
+        .anyMatch(rule -> rule.config().quantized() && rule.selects(opType, nodeName, outputName));
   }
 
   /** The configuration of a model's input, which its name selects. */

@@ -169,6 +169,9 @@ final class DataFreeRewriter {
     if (isEmbedding) {
       return Optional.empty();
     }
+    if (graph.hasDefault(node.input(1))) {
+      return Optional.of(QuantizationPlan.replaceable(node.input(1)));
+    }
     Optional<float[]> weight = graph.floatConstant(node.input(1));
     if (weight.isEmpty()) {
       return Optional.of("its weight is not a float32 constant");

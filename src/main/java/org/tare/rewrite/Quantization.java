@@ -34,8 +34,8 @@ public final class Quantization {
    * Quantizes a copy of the model.
    *
    * @param types of all tensors, as the runtime infers them
-   * @param state what calibration observed; only the static mode needs it, where the
-   *     model has layers with ranges from data
+   * @param state what calibration observed; only the static mode needs it, where the model has
+   *     layers with ranges from data
    * @param metadata goes into the model's metadata_props
    * @throws TareException if the mode needs a state and there is none, or if the state lacks a
    *     tensor, or if a weight holds NaN or infinities

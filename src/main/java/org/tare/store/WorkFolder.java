@@ -34,7 +34,8 @@ final class WorkFolder {
   private static final Pattern FORMER = Pattern.compile("former-([0-9]{1,9})");
 
   /** The name of one, with the name of the output that it works for. */
-  private static final Pattern NAME = Pattern.compile("/\\.([^/]+)\\.staging-[0-9a-f]{16}(?:/new)?");
+  private static final Pattern NAME =
+      Pattern.compile("/\\.([^/]+)\\.staging-[0-9a-f]{16}(?:/new)?");
 
   private final FolderStore store;
   private final Path folder;

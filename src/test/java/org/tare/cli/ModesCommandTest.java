@@ -311,4 +311,71 @@ class ModesCommandTest {
     assertTrue(outcome.err().startsWith(expected + reason), outcome.err());
     assertFalse(Files.exists(folder.resolve("copy")));
   }
+
+  /** Of a few numbers, integers with their scales and nodes take more bytes than floats. */
+  @Test
+  void aFileThatGrewIsSaid() {
+    Path file = folder.resolve("few.onnx");
+    TestModel.opset(17)
+        .input("x", -1, 2)
+        .constant("w", new long[] {2, 2}, 1, 2, 3, 4)
+        .node("MatMul", List.of("x", "w"), List.of("y"))
+        .output("y", -1, 2)
+        .write(file);
+    for (String mode : List.of("dynamic", "weight-only")) {
+      Outcome outcome =
+          Outcome.of(
+              "quantize",
+              "--model",
+              file.toString(),
+              "--output",
+              folder.resolve("few-" + mode).toString(),
+              "--set",
+              "quantize.mode=" + mode);
+      assertEquals(0, outcome.status(), outcome.err());
+      assertTrue(
+          outcome.err().contains("warning: The quantized model is larger than the float one, "),
+          outcome.err());
+      assertEquals(
+          mode.equals("dynamic"),
+          outcome.err().contains("quantize.mode=weight-only adds the least"),
+          outcome.err());
+    }
+  }
+
+  /** Recurrent layers have no ranges from data: the mode static needs no state for them. */
+  @Test
+  void aModelOfRecurrentLayersNeedsNoState() throws IOException {
+    Path file = folder.resolve("lstm.onnx");
+    TestModel.opset(17)
+        .input("x", 5, -1, 16)
+        .constant("w", new long[] {1, 128, 16}, Samples.normal(new Random(6), 2048))
+        .constant("r", new long[] {1, 128, 32}, Samples.normal(new Random(7), 4096))
+        .node("LSTM", List.of("x", "w", "r"), List.of("", "y"), "hidden_size", 32L)
+        .output("y", 1, -1, 32)
+        .write(file);
+    Outcome outcome =
+        Outcome.of(
+            "quantize",
+            "--model",
+            file.toString(),
+            "--output",
+            folder.resolve("lstm").toString(),
+            "--set",
+            "quantize.mode=static");
+    assertEquals(0, outcome.status(), outcome.err());
+    Path written = folder.resolve("lstm/model.onnx");
+    assertTrue(Files.size(written) < 0.5 * Files.size(file));
+    Outcome nothing =
+        Outcome.of(
+            "calibrate",
+            "--model",
+            file.toString(),
+            "--data",
+            folder.resolve("rows.parquet").toString(),
+            "--output",
+            folder.resolve("states").toString());
+    assertEquals(64, nothing.status());
+    assertTrue(nothing.err().contains("the mode static needs no data for this"), nothing.err());
+  }
 }

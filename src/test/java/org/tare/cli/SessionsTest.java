@@ -44,8 +44,7 @@ class SessionsTest {
                 "set spark.task.cpus lower",
                 Map.of("spark.master", "local[2]", "spark.task.cpus", "4")),
             new Case(Kind.USAGE, "'foo'; spark.master is", Map.of("spark.master", "foo")),
-            new Case(
-                Kind.USAGE, "0 threads; spark.master is", Map.of("spark.master", "local[0]")),
+            new Case(Kind.USAGE, "0 threads; spark.master is", Map.of("spark.master", "local[0]")),
             new Case(
                 Kind.USAGE,
                 ": spark.memory.fraction should be between 0 and 1",

@@ -41,6 +41,7 @@ public final class TestModel {
   private final List<String> domains = new ArrayList<>();
   private final List<FunctionProto> functions = new ArrayList<>();
   private final int opset;
+  private long irVersion = 8;
 
   private TestModel(int opset) {
     this.opset = opset;
@@ -268,6 +269,50 @@ public final class TestModel {
         .build();
   }
 
+  /** A version of the file format other than 8. */
+  public TestModel irVersion(long version) {
+    irVersion = version;
+    return this;
+  }
+
+  /** The inputs that a model lists, those with a default too, with their types as text. */
+  public static Map<String, String> inputsOf(OnnxModel model) {
+    Map<String, String> inputs = new LinkedHashMap<>();
+    model
+        .graph()
+        .toProto()
+        .getInputList()
+        .forEach(input -> inputs.put(input.getName(), input.getType().toString()));
+    return inputs;
+  }
+
+  /**
+   * Runs a model with other values for inputs that have defaults: in the place of the defaults,
+   * since ONNX Runtime's Java library takes none beside them.
+   */
+  public static Map<String, Values> runWith(
+      OnnxModel model, Map<String, Values> replaced, Map<String, Values> inputs) {
+    try {
+      ModelProto.Builder changed = ModelProto.parseFrom(bytes(model)).toBuilder();
+      for (TensorProto.Builder tensor : changed.getGraphBuilder().getInitializerBuilderList()) {
+        String name = tensor.getName();
+        Values values = replaced.get(name);
+        if (values != null) {
+          tensor.clear().mergeFrom(Tensor.ofFloats(name, values.shape(), values.floats()).proto());
+        }
+      }
+      Path file = Files.createTempFile("tare-test-", ".onnx");
+      try {
+        Files.write(file, changed.build().toByteArray());
+        return run(OnnxModel.read(file), inputs);
+      } finally {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /** The model as the bytes of one ONNX file. */
   public static byte[] bytes(OnnxModel model) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
@@ -282,7 +327,7 @@ public final class TestModel {
   public byte[] bytes() {
     ModelProto.Builder model =
         ModelProto.newBuilder()
-            .setIrVersion(8)
+            .setIrVersion(irVersion)
             .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(opset))
             .addAllFunctions(functions)
             .setGraph(graph);

@@ -102,10 +102,7 @@ class FunctionsTest {
         Map.of("x", new Values(new long[] {4, 32}, Samples.normal(new Random(3), 128)));
     QConfigMapping mapping =
         new QConfigMapping(
-            mode,
-            Backend.ONNXRUNTIME_CPU,
-            Backend.ONNXRUNTIME_CPU.standard(mode),
-            List.of());
+            mode, Backend.ONNXRUNTIME_CPU, Backend.ONNXRUNTIME_CPU.standard(mode), List.of());
     for (Form form : Form.values()) {
       OnnxModel quantized = TestModel.quantize(model, x, mapping, form).model();
       float[] expected = TestModel.run(model, x).get("y").floats();
@@ -135,8 +132,7 @@ class FunctionsTest {
                 .function("my.Twice", List.of(), List.of("X"), List.of("Y"), twice)
                 .function("my.Square", List.of(), List.of("X"), List.of("Y"), squareOf(12)));
     assertEquals(
-        5,
-        prepared.graph().nodes().stream().filter(node -> node.opType().equals("Mul")).count());
+        5, prepared.graph().nodes().stream().filter(node -> node.opType().equals("Mul")).count());
   }
 
   @Test
@@ -156,16 +152,7 @@ class FunctionsTest {
     TestModel model =
         TestModel.opset(11)
             .input("x", -1, 8)
-            .node(
-                "F",
-                List.of("x"),
-                List.of("y"),
-                "a",
-                0.25f,
-                "axis",
-                0L,
-                "axes",
-                new long[] {1})
+            .node("F", List.of("x"), List.of("y"), "a", 0.25f, "axis", 0L, "axes", new long[] {1})
             .node(
                 "F",
                 List.of("x"),
@@ -196,8 +183,10 @@ class FunctionsTest {
   /** A function whose If reads a tensor of the function, called from an If of the model. */
   @Test
   void graphsInsideOfNodes() {
-    TestModel small = TestModel.opset(12).node("Neg", List.of("X"), List.of("t")).output("t", -1, -1);
-    TestModel large = TestModel.opset(12).node("Abs", List.of("X"), List.of("t2")).output("t2", -1, -1);
+    TestModel small =
+        TestModel.opset(12).node("Neg", List.of("X"), List.of("t")).output("t", -1, -1);
+    TestModel large =
+        TestModel.opset(12).node("Abs", List.of("X"), List.of("t2")).output("t2", -1, -1);
     TestModel body =
         TestModel.opset(12)
             .node("ReduceSum", List.of("X"), List.of("sum"), "keepdims", 0L)
@@ -205,8 +194,12 @@ class FunctionsTest {
             .node("Greater", List.of("sum", "zero"), List.of("above"))
             .node("If", List.of("above"), List.of("Y"), "then_branch", small, "else_branch", large);
     TestModel call =
-        TestModel.opset(12).node("F", List.of("a"), List.of("c")).domain("my", "F").output("c", -1, -1);
-    TestModel other = TestModel.opset(12).node("Exp", List.of("a"), List.of("c2")).output("c2", -1, -1);
+        TestModel.opset(12)
+            .node("F", List.of("a"), List.of("c"))
+            .domain("my", "F")
+            .output("c", -1, -1);
+    TestModel other =
+        TestModel.opset(12).node("Exp", List.of("a"), List.of("c2")).output("c2", -1, -1);
     TestModel model =
         calling(12, "F")
             .node("ReduceMax", List.of("x"), List.of("m"), "keepdims", 0L)
@@ -235,11 +228,7 @@ class FunctionsTest {
             .node("F", List.of("x", "", "top"), List.of("y", "", "z"))
             .domain("my", "F")
             .function(
-                "my.F",
-                List.of(),
-                List.of("X", "least", "most"),
-                List.of("c", "n", "X"),
-                body)
+                "my.F", List.of(), List.of("X", "least", "most"), List.of("c", "n", "X"), body)
             .output("y", -1, -1)
             .output("z", -1, -1);
     Map<String, Values> found = TestModel.run(FloatPasses.prepare(model.read()), ROWS);
@@ -252,8 +241,7 @@ class FunctionsTest {
 
   @Test
   void functionThatCallsItselfIsRefused() {
-    TestModel body =
-        TestModel.opset(12).node("F", List.of("X"), List.of("Y")).domain("my", "F");
+    TestModel body = TestModel.opset(12).node("F", List.of("X"), List.of("Y")).domain("my", "F");
     OnnxModel model =
         calling(12, "F").function("my.F", List.of(), List.of("X"), List.of("Y"), body).read();
     TareException e = assertThrows(TareException.class, () -> FloatPasses.prepare(model));
@@ -272,8 +260,7 @@ class FunctionsTest {
               .domain("my", "F" + (i + 1));
       model.function("my.F" + i, List.of(), List.of("X"), List.of("Y"), body);
     }
-    TareException e =
-        assertThrows(TareException.class, () -> FloatPasses.prepare(model.read()));
+    TareException e = assertThrows(TareException.class, () -> FloatPasses.prepare(model.read()));
     assertTrue(e.getMessage().contains("come to more than 1048576 nodes"), e.getMessage());
   }
 }

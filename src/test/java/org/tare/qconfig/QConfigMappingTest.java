@@ -120,7 +120,15 @@ class QConfigMappingTest {
   @Test
   void wildcardsMatchWholeNames() {
     List<String> matching =
-        List.of("a*c|abc", "a*c|ac", "a?c|a.c", "*|", "**|x", "a\\E*|a\\Eb", "?|\uD83D\uDE00", "*|a\nb");
+        List.of(
+            "a*c|abc",
+            "a*c|ac",
+            "a?c|a.c",
+            "*|",
+            "**|x",
+            "a\\E*|a\\Eb",
+            "?|\uD83D\uDE00",
+            "*|a\nb");
     for (String both : matching) {
       String[] parts = both.split("\\|", -1);
       assertTrue(Wildcards.match(parts[0], parts[1]), both);

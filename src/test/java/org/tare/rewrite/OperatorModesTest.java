@@ -468,15 +468,17 @@ class OperatorModesTest {
         mode,
         Backend.ONNXRUNTIME_CPU,
         standard.standard(),
-        List.of(
-            new QConfigMapping.Rule(QConfigMapping.By.OPERATOR, op, standard.standard())));
+        List.of(new QConfigMapping.Rule(QConfigMapping.By.OPERATOR, op, standard.standard())));
   }
 
   /** Stored as integers alone they are slower: only who asks for a smaller file gets them. */
   @ParameterizedTest
   @CsvSource({
-    "GRU, STATIC, false", "GRU, DYNAMIC, false", "GRU, WEIGHT_ONLY, true",
-    "RNN, DYNAMIC, false", "LSTM, DYNAMIC, true"
+    "GRU, STATIC, false",
+    "GRU, DYNAMIC, false",
+    "GRU, WEIGHT_ONLY, true",
+    "RNN, DYNAMIC, false",
+    "LSTM, DYNAMIC, true"
   })
   void recurrentLayersWithoutAnIntegerKernelStayFloat(String op, Mode mode, boolean isQuantized) {
     int gates = op.equals("LSTM") ? 4 : op.equals("GRU") ? 3 : 1;
@@ -484,13 +486,9 @@ class OperatorModesTest {
         TestModel.opset(17)
             .input("x", -1, 2, INPUTS)
             .constant(
-                "w",
-                new long[] {1, gates * HIDDEN, INPUTS},
-                random(1, 1L, gates * HIDDEN, INPUTS))
+                "w", new long[] {1, gates * HIDDEN, INPUTS}, random(1, 1L, gates * HIDDEN, INPUTS))
             .constant(
-                "r",
-                new long[] {1, gates * HIDDEN, HIDDEN},
-                random(2, 1L, gates * HIDDEN, HIDDEN))
+                "r", new long[] {1, gates * HIDDEN, HIDDEN}, random(2, 1L, gates * HIDDEN, HIDDEN))
             .node(op, List.of("x", "w", "r"), List.of("y"), "hidden_size", (long) HIDDEN)
             .output("y", -1, 1, 2, HIDDEN)
             .read();

@@ -471,19 +471,33 @@ public final class RandomModel {
           "strides",
           strides);
     } else {
-      emit(
-          "AveragePool",
-          shape,
-          List.of(x.name()),
-          "kernel_shape",
-          kernel,
-          "pads",
-          pads,
-          "strides",
-          strides,
-          "count_include_pad",
-          (long) random.nextInt(2));
+      averagePool(x, shape, kernel, pads, strides);
     }
+  }
+
+  private void averagePool(Tensor x, long[] shape, long[] kernel, long[] pads, long[] strides) {
+    int axes = kernel.length;
+    long ceil = random.nextInt(2);
+    long[] dilations = new long[axes];
+    for (int i = 0; i < axes; i++) {
+      long padded = x.dim(2 + i) + pads[i];
+      boolean fits = padded >= 2 * (kernel[i] - 1) + 1;
+      dilations[i] = opset >= 19 && fits && random.nextInt(4) == 0 ? 2 : 1;
+      long window = (kernel[i] - 1) * dilations[i] + 1;
+      shape[2 + i] = (padded - window) / strides[i] + 1;
+      // One more window, if it begins within the input.
+      boolean standsOut =
+          ceil == 1 && (padded - window) % strides[i] != 0 && shape[2 + i] * strides[i] < padded;
+      shape[2 + i] += standsOut ? 1 : 0;
+    }
+    List<Object> attributes =
+        new ArrayList<>(
+            List.of("kernel_shape", kernel, "pads", pads, "strides", strides, "ceil_mode", ceil));
+    attributes.addAll(List.of("count_include_pad", (long) random.nextInt(2)));
+    if (opset >= 19) {
+      attributes.addAll(List.of("dilations", dilations));
+    }
+    emit("AveragePool", shape, List.of(x.name()), attributes.toArray());
   }
 
   private void move(Tensor x) {
@@ -545,6 +559,13 @@ public final class RandomModel {
           String value = fresh();
           model.constant(value, new long[0], random.nextInt(2));
           from.add(value);
+        }
+        if (opset >= 18 && random.nextBoolean()) {
+          from.set(1, longs(pads[axis], 0));
+          while (from.size() < 3) {
+            from.add("");
+          }
+          from.add(longs(random.nextBoolean() ? axis : axis - x.rank()));
         }
         emit("Pad", with(x.shape(), axis, size + pads[axis]), from, "mode", mode);
       }

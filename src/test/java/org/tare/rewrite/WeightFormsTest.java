@@ -182,9 +182,7 @@ class WeightFormsTest {
         case MATMUL -> model.input("x", -1, 16).node("MatMul", List.of("x", "w"), List.of("y"));
         case GEMM -> {
           written.write(model, "b", new long[] {24}, numbers(2, 24));
-          model
-              .input("x", -1, 16)
-              .node("Gemm", List.of("x", "w", "b"), List.of("y"), "transB", 1L);
+          model.input("x", -1, 16).node("Gemm", List.of("x", "w", "b"), List.of("y"), "transB", 1L);
         }
         case CONV, CONV1D -> {
           written.write(model, "b", new long[] {8}, numbers(2, 8));
@@ -245,8 +243,7 @@ class WeightFormsTest {
   }
 
   private static QuantizedModel quantize(Layer layer, Written written, Mode mode, Form form) {
-    return TestModel.quantize(
-        layer.model(written).read(), layer.rows(), mapping(mode), form);
+    return TestModel.quantize(layer.model(written).read(), layer.rows(), mapping(mode), form);
   }
 
   /** What stays float goes back to the form that took fewer bytes. */
@@ -262,8 +259,7 @@ class WeightFormsTest {
         .output("z");
     OnnxModel original = model.read();
     QConfigMapping mapping =
-        mapping(
-            Mode.WEIGHT_ONLY, QConfigMapping.Rule.byName("y", QConfig.standard().asFloat()));
+        mapping(Mode.WEIGHT_ONLY, QConfigMapping.Rule.byName("y", QConfig.standard().asFloat()));
     OnnxModel quantized = finished(original, mapping);
     int before = TestModel.bytes(original).length;
     int after = TestModel.bytes(quantized).length;
@@ -363,7 +359,8 @@ class WeightFormsTest {
       int after = TestModel.bytes(quantized.model()).length;
       assertTrue(after < 0.75 * before, tie + ": " + after + " bytes, of " + before);
       assertTrue(
-          quantized.model().graph().constants().stream().noneMatch(t -> t.isFloat() && t.size() >= 4800),
+          quantized.model().graph().constants().stream()
+              .noneMatch(t -> t.isFloat() && t.size() >= 4800),
           tie + ": no float copy");
     }
   }
@@ -443,5 +440,67 @@ class WeightFormsTest {
     assertEquals(ElementType.FLOAT32, types.get("h").elementType());
     assertEquals(List.of("x"), floats.graph().inputNames());
     assertEquals(List.of("y"), floats.graph().outputNames());
+  }
+
+  /** No sum of integers can saturate: all bits, whatever is said of products. */
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void whatIsOnlyDequantizedHasAllBits(Mode mode) {
+    QConfig standard = Backend.ONNXRUNTIME_CPU.standard(mode);
+    QConfig reduced =
+        new QConfig(true, standard.activation(), standard.weight(), true)
+            .withProducts(standard.products());
+    OnnxModel model =
+        TestModel.opset(17)
+            .input("ids", ElementType.INT64, 5, -1)
+            .constant("table", new long[] {100, 16}, numbers(1, 1600))
+            .constant("w", new long[] {1, 24, 16}, numbers(2, 384))
+            .constant("r", new long[] {1, 24, 8}, numbers(3, 192))
+            .node("Gather", List.of("table", "ids"), List.of("h"))
+            .node("GRU", List.of("h", "w", "r"), List.of("y"), "hidden_size", 8L)
+            .output("y")
+            .read();
+    OnnxModel quantized =
+        finished(model, new QConfigMapping(
+                mode,
+                Backend.ONNXRUNTIME_CPU,
+                reduced,
+                // GRUs have integers where they are named.
+                List.of(QConfigMapping.Rule.byName("y", reduced))));
+    List<Tensor> integers =
+        quantized.graph().constants().stream()
+            .filter(tensor -> tensor.type() == ElementType.INT8 && tensor.size() > 100)
+            .toList();
+    assertEquals(3, integers.size());
+    for (Tensor tensor : integers) {
+      double largest = Arrays.stream(tensor.numbers()).map(Math::abs).max().orElseThrow();
+      assertEquals(127, largest, tensor.name());
+    }
+  }
+
+  /** Exporters write paths of a hundred characters, and a pair of quantizers ten names. */
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void longNamesAreNotRepeated(Mode mode) {
+    String path = "/model/encoder/layers/with/a/path/of/a/hundred/characters/in/all/more/or/less/";
+    int[] sizes = new int[2];
+    for (int i = 0; i < 2; i++) {
+      String prefix = i == 0 ? "" : path;
+      TestModel model = TestModel.opset(17).input("x", -1, 32);
+      String tensor = "x";
+      for (int layer = 0; layer < 4; layer++) {
+        String w = prefix + layer + "/weight";
+        String next = layer == 3 ? "y" : prefix + layer + "/MatMul_output_0";
+        model
+            .constant(w, new long[] {32, 32}, numbers(layer, 1024))
+            .node("MatMul", List.of(tensor, w), List.of(next));
+        tensor = next;
+      }
+      OnnxModel read = model.output("y", -1, 32).read();
+      Map<String, Values> rows = Map.of("x", new Values(new long[] {4, 32}, numbers(4, 128)));
+      sizes[i] = TestModel.bytes(TestModel.quantize(read, rows, mapping(mode)).model()).length;
+    }
+    // What the model itself says twice, and as much again: not a tenfold.
+    assertTrue(sizes[1] - sizes[0] < 4 * 6 * path.length(), sizes[1] + " after " + sizes[0]);
   }
 }

@@ -1,0 +1,45 @@
+package org.tare.spark.tasks;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.tare.job.Warnings;
+
+/** What is said of an output that the quantized model gives otherwise. */
+class OutputWarningsTest {
+  private static List<String> warnings(float... quantized) {
+    OutputMetrics metrics = new OutputMetrics();
+    float[] expected = {3, -4, 0, 0};
+    metrics.add(expected, quantized, 0, expected.length);
+    return Warnings.ofOutputs(
+        new EvaluationJob.Result(1, 0, "", Map.of("y", metrics), List.of(), 0));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0, 0", "0.49, 0", "0.51, 1", "5, 1", "50, 1"})
+  void anErrorOfMoreThanATenthOfTheSignalIsSaid(float error, int count) {
+    List<String> warnings = warnings(3, -4, error, 0);
+    assertEquals(count, warnings.size(), warnings.toString());
+  }
+
+  @Test
+  void withTheFigures() {
+    String warning = warnings(3, -4, 2.5f, 0).get(0);
+    assertTrue(
+        warning.startsWith(
+            "Output \"y\" is far from float32's: an SQNR of 6.0 dB, so that the error is 50 % of"),
+        warning);
+  }
+
+  @Test
+  void nothingIsSaidOfWhatCannotBeCompared() {
+    List<String> warnings = warnings(Float.NaN, Float.NaN, Float.NaN, Float.NaN);
+    assertEquals(1, warnings.size(), warnings.toString());
+    assertTrue(warnings.get(0).contains("NaN or infinite"), warnings.toString());
+  }
+}
