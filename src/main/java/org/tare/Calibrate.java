@@ -73,8 +73,9 @@ public final class Calibrate extends Call<Calibrate> {
     RunInfo info = RunInfo.begin("calibrate", tare(), settings());
     QuantizeOptions options = QuantizeSettings.of(settings());
     FloatModel model = readModel(options);
-    DataSource data = requireTable("data", "calibrate on");
+    DataSource given = requireTable("data", "calibrate on");
     Optional<Publication> output = Publication.check(this);
+    DataSource data = pinned(given);
     Preflight.Checked checked =
         Preflight.check(
             context(), model, Optional.of(data), Optional.empty(), Optional.empty(), by());

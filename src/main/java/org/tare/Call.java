@@ -140,6 +140,11 @@ public abstract sealed class Call<C extends Call<C>>
                     what, prefix, prefix, prefix));
   }
 
+  /** The rows as they are now, for several readings. Starts Spark. */
+  DataSource pinned(DataSource rows) {
+    return rows.pinned(tare.spark());
+  }
+
   List<String> inputPaths() {
     return List.of(
             "model",

@@ -185,7 +185,9 @@ public final class CheckDrift extends Call<CheckDrift> {
     CalibrationRun run =
         new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
     CalibrationState state =
-        (settings().flag("drift.inputs-only") ? run.inputs(model, rows) : run.run(model, rows))
+        (settings().flag("drift.inputs-only")
+                ? run.inputs(model, rows)
+                : Lineages.calibrate(run, model, rows, tare(), settings()))
             .state();
     return new Observed(state, Optional.of(model));
   }

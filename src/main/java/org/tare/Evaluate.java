@@ -64,9 +64,10 @@ public final class Evaluate extends Call<Evaluate> {
     RunInfo info = RunInfo.begin("evaluate", tare(), settings());
     FloatModel model = readModel();
     OnnxModel other = readQuantized();
-    DataSource rows = rows();
+    DataSource given = rows();
     QualityGate gate = gate();
     Optional<Publication> output = Publication.check(this);
+    DataSource rows = pinned(given);
     Preflight.Checked checked = check(context(), model, rows);
     JobContext context = checked.context();
     List<String> warnings = new ArrayList<>(checked.notes());

@@ -80,10 +80,12 @@ public final class Run extends Call<Run> {
     RunInfo info = RunInfo.begin("run", tare(), settings());
     QuantizeOptions options = QuantizeSettings.of(settings());
     FloatModel model = readModel(options);
-    Optional<DataSource> data = data(model);
-    Optional<DataSource> validation = validation();
-    QualityGate gate = gate(validation);
+    Optional<DataSource> givenData = data(model);
+    Optional<DataSource> givenValidation = validation();
+    QualityGate gate = gate(givenValidation);
     Optional<Publication> output = Publication.check(this);
+    Optional<DataSource> data = givenData.map(this::pinned);
+    Optional<DataSource> validation = givenValidation.map(this::pinned);
     Preflight.Checked checked = Preflight.check(context(), model, data, validation, label(), by());
     JobContext context = checked.context();
     List<String> warnings = new ArrayList<>(checked.notes());

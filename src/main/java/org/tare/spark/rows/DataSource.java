@@ -110,6 +110,14 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
     }
   }
 
+  /**
+   * The same table, with its files as they are now: what is added later no reading sees, so that
+   * all see the same rows.
+   */
+  public DataSource pinned(SparkSession spark) {
+    return new DataSource(new Frame(load(spark), label()), sample, key);
+  }
+
   /** The whole table, lazily. */
   public Dataset<Row> load(SparkSession spark) {
     try {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,6 +26,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.TensorType;
@@ -86,6 +88,20 @@ class BoundTableTest {
 
   private static Map<String, InputSpec> column(String name) {
     return Map.of("x", new InputSpecs().column(name).spec());
+  }
+
+  @Test
+  void pinnedTablesDoNotGrow(@TempDir Path folder) {
+    String path = folder.resolve("t").toString();
+    spark.range(3).coalesce(1).write().parquet(path);
+    DataSource files =
+        new DataSource(
+            new DataSource.Files(path, "parquet", Map.of()), Optional.empty(), Optional.empty());
+    DataSource pinned = files.pinned(spark);
+    spark.range(5).coalesce(1).write().mode("append").parquet(path);
+    assertEquals(8, files.load(spark).count());
+    assertEquals(3, pinned.load(spark).count());
+    assertEquals(path, pinned.label());
   }
 
   @Test

@@ -1,0 +1,190 @@
+package org.tare.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.TestModel;
+import org.tare.stats.Samples;
+
+/** Models whose inputs count rows on another axis than the first, or on none. */
+class InputsCommandTest {
+  private static final int ROWS = 21;
+
+  @TempDir static Path folder;
+
+  private static String at(String name) {
+    return folder.resolve(name).toString();
+  }
+
+  /** Rows of x, 8 values, of a state of 2 layers with 8 values, and of a scalar. */
+  @BeforeAll
+  static void makeFiles() {
+    Random random = new Random(6);
+    float[] weight = Samples.normal(random, 64);
+    TestModel.opset(17)
+        .namedInput("x", "batch", "8")
+        .namedInput("state", "2", "batch", "8")
+        .input("s")
+        .constant("w", new long[] {8, 8}, weight)
+        .scalar("one", 1)
+        .node("Gather", List.of("state", "one"), List.of("h"), "axis", 0L)
+        .node("Add", List.of("x", "h"), List.of("a"))
+        .node("Mul", List.of("a", "s"), List.of("b"))
+        .node("MatMul", List.of("b", "w"), List.of("y"))
+        .node("Mul", List.of("state", "s"), List.of("next"))
+        .output("y", -1, 8)
+        .namedOutput("next", "2", "batch", "8")
+        .write(folder.resolve("recurrent.onnx"));
+    TestModel.opset(17)
+        .input("x", 8)
+        .constant("w", new long[] {8, 8}, weight)
+        .node("MatMul", List.of("x", "w"), List.of("y"))
+        .output("y", 8)
+        .write(folder.resolve("vector.onnx"));
+    TestModel.opset(17)
+        .namedInput("x", "batch", "8")
+        .constant("w", new long[] {4, 8}, Samples.normal(random, 32))
+        .longs("shape", 1, 2, 4)
+        .node("Reshape", List.of("x", "shape"), List.of("r"))
+        .node("MatMul", List.of("r", "w"), List.of("y"))
+        .output("y", 1, 2, 8)
+        .write(folder.resolve("traced.onnx"));
+    TestModel.opset(17)
+        .namedInput("x", "batch", "8")
+        .constant("w", new long[] {8, 8}, weight)
+        .node("MatMul", List.of("x", "w"), List.of("m"))
+        .node("ArgMax", List.of("m"), List.of("class"), "axis", 1L, "keepdims", 0L)
+        .output("class", ElementType.INT64, -1)
+        .write(folder.resolve("classes.onnx"));
+    List<Row> rows = new ArrayList<>();
+    for (int i = 0; i < ROWS; i++) {
+      rows.add(
+          RowFactory.create(
+              (long) i,
+              list(Samples.normal(random, 8)),
+              list(Samples.normal(random, 16)),
+              i % 3 == 0 ? 2f : 1f,
+              "cat"));
+    }
+    StructType schema =
+        StructType.fromDDL("id bigint, x array<float>, state array<float>, s float, label string");
+    TestTables.write(
+        spark -> spark.createDataFrame(rows, schema).coalesce(1).write().parquet(at("rows")));
+  }
+
+  private static List<Float> list(float[] values) {
+    List<Float> list = new ArrayList<>();
+    for (float value : values) {
+      list.add(value);
+    }
+    return list;
+  }
+
+  private static Outcome run(String model, String... more) {
+    List<String> args =
+        new ArrayList<>(
+            List.of("run", "--model", at(model), "--data", at("rows"), "--validation", at("rows")));
+    args.addAll(List.of("--batch", "4", "--overwrite", "--output", at("out-" + model)));
+    args.addAll(Arrays.asList(more));
+    return Outcome.of(args.toArray(String[]::new));
+  }
+
+  private static double decibels(Outcome outcome, String output) {
+    Matcher line = Pattern.compile("(?m)^" + output + " +SQNR ([^ ]+) dB").matcher(outcome.out());
+    assertTrue(line.find(), outcome.out() + outcome.err());
+    return Double.parseDouble(line.group(1));
+  }
+
+  @Test
+  void statesAndScalarsGoWhereTheModelHasThem() throws Exception {
+    Outcome outcome = run("recurrent.onnx");
+    assertEquals(0, outcome.status(), outcome.err());
+    String evaluated = outcome.out().replaceAll(" +", " ");
+    assertTrue(evaluated.contains("\nEvaluated 21 rows\n"), outcome.out());
+    assertTrue(decibels(outcome, "y") > 25, outcome.out());
+    String result = Files.readString(folder.resolve("out-recurrent.onnx/result.json"));
+    assertTrue(result.contains("\"next\""), result);
+    // Each row alone gives the same figures: no row was put together with another's state.
+    Outcome alone = run("recurrent.onnx", "--batch", "1");
+    assertEquals(0, alone.status(), alone.err());
+    assertEquals(decibels(outcome, "y"), decibels(alone, "y"), 0.5);
+    assertEquals(decibels(outcome, "next"), decibels(alone, "next"), 0.5);
+  }
+
+  @Test
+  void settingsSayAxesAndValues() {
+    Outcome said =
+        run("recurrent.onnx", "--set", "inputs.s.value=2", "--set", "inputs.state.value=0");
+    assertEquals(0, said.status(), said.err());
+    Outcome wrong = run("recurrent.onnx", "--set", "inputs.state.axis=3");
+    assertEquals(64, wrong.status(), wrong.err());
+    assertTrue(wrong.err().contains("inputs.state.axis cannot be 3"), wrong.err());
+    Outcome word = run("recurrent.onnx", "--set", "inputs.state.axis=second");
+    assertEquals(64, word.status(), word.err());
+    assertTrue(word.err().contains("an axis, counted from 0, or none"), word.err());
+    Outcome fraction = run("recurrent.onnx", "--set", "inputs.s.value=1,2");
+    assertEquals(64, fraction.status(), fraction.err());
+    assertTrue(fraction.err().contains("it takes one, or the 1"), fraction.err());
+  }
+
+  @Test
+  void modelsWithoutABatchAxisRunRowByRow() {
+    Outcome outcome = run("vector.onnx");
+    assertEquals(0, outcome.status(), outcome.err());
+    assertTrue(
+        outcome
+            .err()
+            .contains("vector.onnx has no axis for the rows of a batch: it runs row by row"),
+        outcome.err());
+    assertTrue(decibels(outcome, "y") > 25, outcome.out());
+  }
+
+  @Test
+  void modelsThatWereTracedWithOneRowRunRowByRow() {
+    Outcome outcome = run("traced.onnx");
+    assertEquals(0, outcome.status(), outcome.err());
+    assertTrue(outcome.err().contains("traced.onnx fails on two rows at once"), outcome.err());
+    assertTrue(decibels(outcome, "y") > 25, outcome.out());
+    assertEquals(0, run("traced.onnx", "--batch", "1").status());
+  }
+
+  @Test
+  void outputsThatAreNotComparedAreNamedBeforeAnyWork() {
+    Outcome outcome = run("classes.onnx");
+    assertEquals(65, outcome.status(), outcome.err());
+    assertTrue(
+        outcome
+            .err()
+            .contains(
+                "Cannot evaluate classes.onnx: no output of it is float32, and only those are"
+                    + " compared: \"class\" is int64 [N]; leave the validation out"),
+        outcome.err());
+    assertTrue(!outcome.err().contains("Calibrating"), outcome.err());
+  }
+
+  @Test
+  void labelsAreWholeNumbers() {
+    Outcome outcome = run("vector.onnx", "--label", "label");
+    assertEquals(65, outcome.status(), outcome.err());
+    assertTrue(
+        outcome
+            .err()
+            .contains("the label column \"label\" is of type string, not of whole numbers"),
+        outcome.err());
+  }
+}
