@@ -461,7 +461,9 @@ class WeightFormsTest {
             .output("y")
             .read();
     OnnxModel quantized =
-        finished(model, new QConfigMapping(
+        finished(
+            model,
+            new QConfigMapping(
                 mode,
                 Backend.ONNXRUNTIME_CPU,
                 reduced,
