@@ -6,6 +6,8 @@ import java.util.Optional;
 import java.util.TreeMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.tare.history.Lineages;
+import org.tare.history.StoreTarget;
 import org.tare.job.CalibrationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
@@ -83,12 +85,12 @@ public final class Calibrate extends Call<Calibrate> {
     List<String> warnings = new ArrayList<>(checked.notes());
     CalibrationRun how =
         new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
-    Optional<StoreTarget> target = StoreTarget.of(tare(), settings(), how, model, data);
+    Optional<StoreTarget> target = StoreTarget.of(tare().session(), settings(), how, model, data);
     Optional<StateStore.Added> filled = target.flatMap(StoreTarget::filled);
     CalibrationJob.Result observed =
         filled.isPresent()
             ? again(target.get().store().readState(filled.get().entry()))
-            : Lineages.calibrate(how, model, data, tare(), settings());
+            : Lineages.calibrate(how, model, data, tare().session(), settings());
     warnings.addAll(Warnings.ofNonFinite(observed.state()));
     Optional<StateStore.Added> added =
         filled.or(() -> target.map(one -> one.add(observed.state())));

@@ -10,6 +10,8 @@ import org.apache.spark.sql.Row;
 import org.tare.drift.Drift;
 import org.tare.drift.DriftReport;
 import org.tare.drift.DriftThresholds;
+import org.tare.history.DeployedQParams;
+import org.tare.history.Lineages;
 import org.tare.job.CalibrationRun;
 import org.tare.job.ColumnObservation;
 import org.tare.job.FloatModel;
@@ -82,7 +84,9 @@ public final class CheckDrift extends Call<CheckDrift> {
 
   /** The deployed model. */
   public CheckDrift quantized(Quantized made) {
-    deployed = Optional.of(DeployedQParams.of(made));
+    SortedMap<String, QParams> qparams = new TreeMap<>();
+    made.qparams().forEach((tensor, chosen) -> qparams.put(tensor, chosen.qparams()));
+    deployed = Optional.of(qparams);
     return this;
   }
 
@@ -187,7 +191,7 @@ public final class CheckDrift extends Call<CheckDrift> {
     CalibrationState state =
         (settings().flag("drift.inputs-only")
                 ? run.inputs(model, rows)
-                : Lineages.calibrate(run, model, rows, tare(), settings()))
+                : Lineages.calibrate(run, model, rows, tare().session(), settings()))
             .state();
     return new Observed(state, Optional.of(model));
   }

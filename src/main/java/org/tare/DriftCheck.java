@@ -13,6 +13,9 @@ import org.tare.drift.TensorDrift;
 import org.tare.drift.Verdict;
 import org.tare.report.DriftPage;
 import org.tare.report.ReportData.Fact;
+import org.tare.results.DriftJson;
+import org.tare.results.Provenance;
+import org.tare.results.ResultJson;
 import org.tare.stats.CalibrationState;
 
 /** How far what is observed now is from a reference. */

@@ -6,6 +6,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.tare.report.ReportData.Fact;
+import org.tare.results.Provenance;
+import org.tare.results.ResultJson;
+import org.tare.results.Summary;
 import org.tare.spark.tasks.EvaluationJob;
 import org.tare.spark.tasks.OutputMetrics;
 

@@ -9,6 +9,7 @@ import org.tare.inspect.Saturation;
 import org.tare.job.FloatInspection;
 import org.tare.job.ModelReader;
 import org.tare.onnx.OnnxModel;
+import org.tare.results.InspectionJson;
 import org.tare.rewrite.FloatNodeNotes;
 import org.tare.stats.CalibrationState;
 import org.tare.store.HadoopFiles;
@@ -63,6 +64,11 @@ public record Inspection(
 
   /** For machines. */
   public String toJson() {
-    return InspectionJson.of(this).toPrettyString();
+    String version = Tare.version();
+    return state
+        .map(found -> InspectionJson.of(found, version))
+        .or(() -> floatModel.map(found -> InspectionJson.of(found, version)))
+        .orElseGet(() -> InspectionJson.of(model.orElseThrow(), saturating, version))
+        .toPrettyString();
   }
 }

@@ -9,6 +9,9 @@ import org.tare.job.ColumnObservation;
 import org.tare.job.ColumnQParams;
 import org.tare.job.ObserveOptions;
 import org.tare.report.ReportData.Fact;
+import org.tare.results.ObservationJson;
+import org.tare.results.Provenance;
+import org.tare.results.ResultJson;
 import org.tare.stats.CalibrationState;
 
 /** The qparams of columns of a table. */

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.tare.history.Lineages;
 import org.tare.job.ColumnObservation;
 import org.tare.job.ObserveOptions;
 import org.tare.job.Observer;
@@ -57,7 +58,7 @@ public final class Observe extends Call<Observe> {
         new Observation(
             info.table("data", data).end(Optional.empty()),
             options,
-            Lineages.ofColumns(tare(), settings(), data, options.columns()).add(result));
+            Lineages.ofColumns(tare().session(), settings(), data, options.columns()).add(result));
     output.ifPresent(observation::publish);
     return observation;
   }

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.tare.history.Lineages;
+import org.tare.history.StoreSelection;
 import org.tare.job.CalibrationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.QuantizationRun;
@@ -137,7 +139,7 @@ public final class Quantize extends Call<Quantize> {
     CalibrationRun how =
         new CalibrationRun(context(), RunSettings.calibration(settings()), options.corrections());
     return Optional.of(
-        StoreSelection.of(tare(), settings())
+        StoreSelection.of(tare().files(), settings())
             .ofModel(model.prepared().digest(), Lineages.digest(settings(), how, model))
             .state());
   }

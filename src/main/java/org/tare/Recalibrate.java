@@ -1,7 +1,6 @@
 package org.tare;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -9,6 +8,13 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.Recalibration.Outcome;
 import org.tare.drift.DriftThresholds;
+import org.tare.history.BetterBy;
+import org.tare.history.DeployedDrift;
+import org.tare.history.Lineages;
+import org.tare.history.Notices;
+import org.tare.history.RunKey;
+import org.tare.history.StoreSelection;
+import org.tare.history.StoreTarget;
 import org.tare.job.CalibrationRun;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
@@ -19,6 +25,8 @@ import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.Warnings;
 import org.tare.onnx.OnnxModel;
+import org.tare.results.Json;
+import org.tare.results.QuantizedFiles;
 import org.tare.settings.DriftSettings;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.RecalibrateSettings;
@@ -112,15 +120,16 @@ public final class Recalibrate extends Call<Recalibrate> {
    */
   @Override
   public Recalibration run() {
-    Instant started = Instant.now();
     String output = settings().require("output");
     set("overwrite", true);
     fixDays();
     RecalibrateSettings how = RecalibrateSettings.of(settings());
-    Notices notices = new Notices(tare(), how, output, started);
+    Notices notices = new Notices(tare().files(), tare().progress(), how, output, Tare.version());
     try {
       Recalibration result = run(output, how);
-      notices.ended(result);
+      notices.ended(
+          new Notices.Outcome(
+              result.toJson(), result.provenance(), result.outcome().id(), result.why()));
       return result;
     } catch (TareException e) {
       notices.failed(e);
@@ -272,13 +281,13 @@ public final class Recalibrate extends Call<Recalibrate> {
       DataSource rows = data();
       info.table("data", rows).table("validation", validation());
       StoreTarget target =
-          StoreTarget.of(tare(), settings(), calibration, model, rows).orElseThrow();
+          StoreTarget.of(tare().session(), settings(), calibration, model, rows).orElseThrow();
       Optional<StateStore.Added> filled = target.filled();
       if (filled.isPresent()) {
         return filled.get();
       }
       CalibrationJob.Result observed =
-          Lineages.calibrate(calibration, model, rows, tare(), settings());
+          Lineages.calibrate(calibration, model, rows, tare().session(), settings());
       info.seconds("calibrate", observed.seconds());
       return target.add(observed.state());
     }
@@ -295,7 +304,7 @@ public final class Recalibrate extends Call<Recalibrate> {
     }
 
     private StateStore store() {
-      return StoreSelection.of(tare(), settings()).store();
+      return StoreSelection.of(tare().files(), settings()).store();
     }
 
     /** What an earlier run with the key came to, if it did and that still stands. */

@@ -2,6 +2,7 @@ package org.tare;
 
 import java.util.List;
 import org.tare.report.ReportData.Fact;
+import org.tare.results.Provenance;
 
 /** What a call gave: a value, with what it was made of and a form for machines. */
 public sealed interface Result

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.tare.history.Lineages;
 import org.tare.job.CalibrationRun;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
@@ -151,7 +152,7 @@ public final class Run extends Call<Run> {
       JobContext context, QuantizeOptions options, FloatModel model, DataSource rows) {
     CalibrationRun run =
         new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
-    return Lineages.calibrate(run, model, rows, tare(), settings());
+    return Lineages.calibrate(run, model, rows, tare().session(), settings());
   }
 
   private FloatModel readModel(QuantizeOptions options) {

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.tare.job.FloatModel;
+import org.tare.results.Provenance;
 import org.tare.settings.Settings;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.Sample;

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Collectors;
+import org.tare.history.StoreSelection;
 import org.tare.settings.Settings;
 import org.tare.stats.CalibrationState;
 import org.tare.store.states.Entry;
@@ -70,7 +71,7 @@ public final class States {
   public Window window(String length, String asOf) {
     Settings chosen = settings.copy();
     chosen.set("store.window", length, "the caller").set("store.as-of", asOf, "the caller");
-    return StoreSelection.of(tare, chosen).ofAny().window().orElseThrow();
+    return StoreSelection.of(tare.files(), chosen).ofAny().window().orElseThrow();
   }
 
   /** The same of one model and configuration, with days that may be missing. */

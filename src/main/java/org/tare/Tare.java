@@ -11,6 +11,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.tare.history.Session;
 import org.tare.job.ModelReader;
 import org.tare.settings.Settings;
 import org.tare.stats.CalibrationState;
@@ -176,6 +177,11 @@ public final class Tare {
 
   Consumer<String> progress() {
     return progress;
+  }
+
+  /** What lineages and stores need of it. */
+  Session session() {
+    return new Session(files(), sparkSupplier(), version());
   }
 
   HadoopFiles files() {

@@ -162,18 +162,14 @@ final class InspectionTable {
     return kind.name().toLowerCase(Locale.ROOT);
   }
 
-  /** The figure; of several, how many with the least and the greatest. */
+  /** The figure; of several that differ, how many with the least and the greatest. */
   private static String text(Figures figures, String format) {
     if (figures.count() == 0) {
       return "computed";
     }
     String least = String.format(Locale.ROOT, format, figures.least());
     String greatest = String.format(Locale.ROOT, format, figures.greatest());
-    if (figures.count() == 1) {
-      return least;
-    }
-    return figures.count()
-        + (least.equals(greatest) ? " of " + least : ": " + least + " to " + greatest);
+    return least.equals(greatest) ? least : figures.count() + ": " + least + " to " + greatest;
   }
 
   private static String granularity(QuantizedTensor tensor) {

@@ -222,7 +222,7 @@ public final class Node {
   }
 
   /** All attributes by name. */
-  Map<String, AttributeProto> attributes() {
+  public Map<String, AttributeProto> attributes() {
     return Collections.unmodifiableMap(attributes);
   }
 
@@ -348,7 +348,7 @@ public final class Node {
     attributes.put(key, attributes.get(key).toBuilder().setG(graph).build());
   }
 
-  NodeProto toProto() {
+  public NodeProto toProto() {
     return source.toBuilder()
         .setName(name)
         .clearInput()

@@ -307,7 +307,7 @@ public final class OnnxModel {
   }
 
   /** A copy with another graph. */
-  OnnxModel withGraph(GraphProto other) {
+  public OnnxModel withGraph(GraphProto other) {
     return new OnnxModel(toProto(), other, digest, sizeBytes);
   }
 

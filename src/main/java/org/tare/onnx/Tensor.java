@@ -19,11 +19,11 @@ public final class Tensor {
     this.proto = proto;
   }
 
-  static Tensor of(TensorProto proto) {
+  public static Tensor of(TensorProto proto) {
     return new Tensor(proto);
   }
 
-  TensorProto proto() {
+  public TensorProto proto() {
     return proto;
   }
 

@@ -8,14 +8,14 @@ import org.tare.onnx.proto.Onnx.TensorProto;
  * bytes, little-endian, elements of less than a byte packed from the low bits up; or in the field
  * of a wider type.
  */
-final class TensorValues {
+public final class TensorValues {
   private TensorValues() {}
 
   /**
    * The values in order; empty where they are not in the model's file or have no such reading
    * (float8, text).
    */
-  static double[] of(Tensor from) {
+  public static double[] of(Tensor from) {
     TensorProto tensor = from.proto();
     ElementType type = from.type();
     int size = (int) Math.min(from.size(), 1 << 28);

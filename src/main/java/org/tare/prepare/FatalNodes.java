@@ -4,9 +4,9 @@ import java.util.Optional;
 import org.tare.TareException;
 import org.tare.onnx.Attention;
 import org.tare.onnx.Graph;
-import org.tare.onnx.HugeTensors;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
+import org.tare.onnx.passes.HugeTensors;
 
 /**
  * Nodes on which ONNX Runtime 1.29 ends the process instead of saying that it can't run them, and

@@ -179,8 +179,23 @@ class ExitStatusTest {
     }
   }
 
+  /**
+   * Whether the tests were started in the background by a shell, which lets them ignore SIGINT: so
+   * would each process that they start.
+   */
+  private static boolean ignoresInterrupts() throws IOException {
+    Path status = Path.of("/proc/self/status");
+    return Files.exists(status)
+        && Files.readAllLines(status).stream()
+            .filter(line -> line.startsWith("SigIgn:"))
+            .anyMatch(line -> (Long.parseUnsignedLong(line.substring(7).strip(), 16) & 2) != 0);
+  }
+
   static Process process(String... args) throws IOException {
     List<String> command = new ArrayList<>();
+    if (ignoresInterrupts()) {
+      command.addAll(List.of("env", "--default-signal=INT"));
+    }
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of(System.getProperty("tare.test.jvm.flags").strip().split("\\s+")));
     command.add("-XX:TieredStopAtLevel=1");

@@ -178,7 +178,7 @@ class InspectCommandTest {
     assertEquals(
         "{\"name\":\"w_q\",\"kind\":\"weight\",\"form\":\"QDQ\",\"dtype\":\"int8\",\"values\":4,"
             + "\"bytes\":4,\"scale\":{\"count\":2,\"min\":0.03125,\"max\":0.047607422},"
-            + "\"zero_point\":{\"count\":1,\"min\":0,\"max\":0},\"axis\":1}",
+            + "\"zero_point\":{\"count\":2,\"min\":0,\"max\":0},\"axis\":1}",
         weight.toString());
     assertEquals(1, json.path("operators").path("MatMul").path("integer").asInt());
     assertEquals("Erf", json.path("float_nodes").path(0).path("op").asText());
@@ -296,7 +296,7 @@ class InspectCommandTest {
         keys(qparams.path("activations").path("x")));
     assertEquals(List.of("w"), keys(qparams.path("weights")));
     assertEquals(
-        "{\"dtype\":\"int8\",\"values\":4,\"bytes\":12,\"axis\":1,\"scale\":[0.03125,0.047607422],\"zero_point\":[0,0]}",
+        "{\"dtype\":\"int8\",\"values\":4,\"bytes\":14,\"axis\":1,\"scale\":[0.03125,0.047607422],\"zero_point\":[0,0]}",
         qparams.path("weights").path("w").toString());
     assertEquals("[\"x\"]", qparams.path("activations").path("x").path("shared_by").toString());
   }

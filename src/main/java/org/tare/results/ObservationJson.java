@@ -1,4 +1,4 @@
-package org.tare;
+package org.tare.results;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -8,10 +8,10 @@ import org.tare.job.ColumnQParams.Pair;
 import org.tare.job.ObserveOptions;
 
 /** The JSON form of columns' qparams. */
-final class ObservationJson {
+public final class ObservationJson {
   private ObservationJson() {}
 
-  static void add(ObjectNode result, ObserveOptions options, List<ColumnQParams> qparams) {
+  public static void add(ObjectNode result, ObserveOptions options, List<ColumnQParams> qparams) {
     result.put("observer", options.observer().id());
     result.put("dtype", options.spec().dtype().id());
     result.put("scheme", options.scheme().id());

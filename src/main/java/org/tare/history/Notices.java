@@ -1,4 +1,4 @@
-package org.tare;
+package org.tare.history;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -12,38 +12,67 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.UUID;
+import java.util.function.Consumer;
+import org.tare.TareException;
+import org.tare.results.Provenance;
 import org.tare.settings.RecalibrateSettings;
 import org.tare.store.Existing;
+import org.tare.store.HadoopFiles;
 
 /**
  * Tells others how a recalibration ended: a URL, and a file in the form of OpenLineage's run events
  * (spec 2-0-2). What fails here is said, and fails nothing else.
  */
-final class Notices {
+public final class Notices {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final Duration PATIENCE = Duration.ofSeconds(10);
   private static final String SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json";
 
-  private final Tare tare;
+  private final HadoopFiles files;
+  private final Consumer<String> progress;
   private final RecalibrateSettings settings;
   private final String output;
-  private final Instant started;
+  private final String version;
+  private final Instant started = Instant.now();
 
-  Notices(Tare tare, RecalibrateSettings settings, String output, Instant started) {
-    this.tare = tare;
+  /**
+   * Of a run that begins now.
+   *
+   * @param progress is told what failed
+   * @param version of Tare
+   */
+  public Notices(
+      HadoopFiles files,
+      Consumer<String> progress,
+      RecalibrateSettings settings,
+      String output,
+      String version) {
+    this.files = files;
+    this.progress = progress;
     this.settings = settings;
     this.output = output;
-    this.started = started;
+    this.version = version;
   }
 
-  void ended(Recalibration result) {
-    settings.url().ifPresent(url -> post(url, result.toJson()));
+  /**
+   * What came of a run.
+   *
+   * @param json the whole result
+   * @param outcome in a word
+   * @param why in a sentence
+   */
+  public record Outcome(String json, Provenance provenance, String outcome, String why) {}
+
+  /** Tells that the run ended. */
+  public void ended(Outcome result) {
+    settings.url().ifPresent(url -> post(url, result.json()));
     settings.openLineage().ifPresent(file -> write(file, event("COMPLETE", result)));
   }
 
-  void failed(TareException failure) {
+  /** Tells that the run failed. */
+  public void failed(TareException failure) {
     ObjectNode node = JSON.createObjectNode();
-    node.put("schema", 1).put("command", "recalibrate").put("tare", Tare.version());
+    node.put("schema", 1).put("command", "recalibrate").put("tare", version);
     node.put("started", started.toString()).put("ended", Instant.now().toString());
     node.putObject("recalibration")
         .put("outcome", "failed")
@@ -90,19 +119,19 @@ final class Notices {
   }
 
   private void tell(String failure) {
-    tare.progress().accept("Nobody was told: " + failure);
+    progress.accept("Nobody was told: " + failure);
   }
 
   private void write(String file, ObjectNode event) {
     try {
       byte[] content = (event.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8);
-      tare.files().write("run event", file, content, Existing.REPLACE);
+      files.write("run event", file, content, Existing.REPLACE);
     } catch (TareException e) {
       tell("notify.openlineage: " + e.getMessage());
     }
   }
 
-  private ObjectNode event(String type, Recalibration result) {
+  private ObjectNode event(String type, Outcome result) {
     ObjectNode event = event(type);
     ArrayNode inputs = event.putArray("inputs");
     result
@@ -112,7 +141,7 @@ final class Notices {
         .forEach(table -> inputs.addObject().put("namespace", "spark").put("name", table.source()));
     event.putArray("outputs").addObject().put("namespace", "tare").put("name", output);
     facet((ObjectNode) event.path("run"), "tare_recalibration")
-        .put("outcome", result.outcome().id())
+        .put("outcome", result.outcome())
         .put("why", result.why());
     return event;
   }
@@ -131,14 +160,14 @@ final class Notices {
     return event;
   }
 
-  private static ObjectNode facet(ObjectNode run, String name) {
+  private ObjectNode facet(ObjectNode run, String name) {
     return ((ObjectNode) run.path("facets"))
         .putObject(name)
         .put("_producer", producer())
         .put("_schemaURL", SCHEMA + "#/$defs/RunFacet");
   }
 
-  private static String producer() {
-    return "urn:tare:" + Tare.version();
+  private String producer() {
+    return "urn:tare:" + version;
   }
 }

@@ -1,4 +1,4 @@
-package org.tare.onnx;
+package org.tare.onnx.passes;
 
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -6,6 +6,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.Node;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Tensor;
 import org.tare.onnx.proto.Onnx.AttributeProto;
 import org.tare.onnx.proto.Onnx.GraphProto;
 import org.tare.onnx.proto.Onnx.NodeProto;

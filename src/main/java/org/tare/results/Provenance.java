@@ -1,4 +1,4 @@
-package org.tare;
+package org.tare.results;
 
 import java.time.Instant;
 import java.util.Map;

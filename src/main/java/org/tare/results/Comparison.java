@@ -1,4 +1,4 @@
-package org.tare;
+package org.tare.results;
 
 import java.util.Locale;
 import org.tare.spark.tasks.OutputMetrics;

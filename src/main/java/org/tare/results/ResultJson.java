@@ -1,4 +1,4 @@
-package org.tare;
+package org.tare.results;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -18,13 +18,13 @@ import org.tare.spark.tasks.EvaluationJob;
 import org.tare.spark.tasks.OutputMetrics;
 
 /** The JSON forms of results: what {@code result.json} and {@code qparams.json} hold. */
-final class ResultJson {
+public final class ResultJson {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private ResultJson() {}
 
   /** What every result begins with. */
-  static ObjectNode begin(Provenance run) {
+  public static ObjectNode begin(Provenance run) {
     ObjectNode result = JSON.createObjectNode();
     result.put("schema", 1);
     result.put("command", run.command());
@@ -54,7 +54,7 @@ final class ResultJson {
   }
 
   /** What every result ends with. */
-  static ObjectNode end(ObjectNode result, Provenance run, List<String> warnings) {
+  public static ObjectNode end(ObjectNode result, Provenance run, List<String> warnings) {
     ObjectNode seconds = result.putObject("seconds");
     run.seconds().forEach(seconds::put);
     ArrayNode list = result.putArray("warnings");
@@ -63,11 +63,11 @@ final class ResultJson {
   }
 
   /** The text of a file. */
-  static byte[] bytes(ObjectNode node) {
+  public static byte[] bytes(ObjectNode node) {
     return (node.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8);
   }
 
-  static void addCalibration(ObjectNode result, CalibrationJob.Result calibration) {
+  public static void addCalibration(ObjectNode result, CalibrationJob.Result calibration) {
     ObjectNode node = result.putObject("calibration");
     node.put("rows", calibration.state().rows());
     node.put("skipped_rows", calibration.skipped());
@@ -126,7 +126,7 @@ final class ResultJson {
     }
   }
 
-  static void addEvaluation(ObjectNode result, EvaluationJob.Result evaluation) {
+  public static void addEvaluation(ObjectNode result, EvaluationJob.Result evaluation) {
     ObjectNode node = result.putObject("evaluation");
     node.put("rows", evaluation.rows());
     node.put("skipped_rows", evaluation.skipped());
@@ -163,7 +163,7 @@ final class ResultJson {
     }
   }
 
-  static ObjectNode qparams(QuantizedModel quantized) {
+  public static ObjectNode qparams(QuantizedModel quantized) {
     ObjectNode root = JSON.createObjectNode();
     ObjectNode activations = root.putObject("activations");
     quantized

@@ -1,4 +1,4 @@
-package org.tare;
+package org.tare.history;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.tare.TareException;
 import org.tare.inspect.ModelInspection;
 import org.tare.inspect.ModelInspection.Kind;
 import org.tare.inspect.ModelInspection.QuantizedTensor;
@@ -17,7 +18,7 @@ import org.tare.quant.QParams;
 import org.tare.store.HadoopFiles;
 
 /** The qparams of activations in a quantized model, by tensor. */
-final class DeployedQParams {
+public final class DeployedQParams {
   private static final String FILE = "qparams.json";
 
   private DeployedQParams() {}
@@ -28,7 +29,7 @@ final class DeployedQParams {
    * @param name an output folder of Tare's, its {@code qparams.json}, or an ONNX model of any tool
    * @throws TareException if it is none of these, or holds none
    */
-  static SortedMap<String, QParams> read(HadoopFiles files, String name) {
+  public static SortedMap<String, QParams> read(HadoopFiles files, String name) {
     boolean isFolder = files.isFolder(name);
     String file = isFolder ? name.replaceAll("/+$", "") + "/" + FILE : name;
     SortedMap<String, QParams> found =
@@ -41,12 +42,6 @@ final class DeployedQParams {
               + " before the model runs",
           name);
     }
-    return found;
-  }
-
-  static SortedMap<String, QParams> of(Quantized quantized) {
-    SortedMap<String, QParams> found = new TreeMap<>();
-    quantized.qparams().forEach((tensor, chosen) -> found.put(tensor, chosen.qparams()));
     return found;
   }
 

@@ -1,20 +1,22 @@
-package org.tare;
+package org.tare.history;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.stream.Collectors;
+import org.tare.TareException;
 import org.tare.drift.Drift;
 import org.tare.drift.DriftReport;
 import org.tare.drift.DriftThresholds;
 import org.tare.drift.TensorDrift;
 import org.tare.drift.Verdict;
+import org.tare.results.Json;
 import org.tare.stats.CalibrationState;
 import org.tare.store.HadoopFiles;
 import org.tare.store.PublishedFolder;
 
 /** Whether new data are still what a deployed output was calibrated on. */
-record DeployedDrift(DriftReport report) {
+public record DeployedDrift(DriftReport report) {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   /** How many tensors are named in a sentence. */
@@ -26,7 +28,7 @@ record DeployedDrift(DriftReport report) {
    * @throws TareException if the output does not say on what it was calibrated, or it is of another
    *     model
    */
-  static DeployedDrift between(
+  public static DeployedDrift between(
       HadoopFiles files,
       PublishedFolder deployed,
       CalibrationState current,
@@ -54,12 +56,12 @@ record DeployedDrift(DriftReport report) {
   }
 
   /** What moved a little is no reason for a new model. */
-  boolean moved() {
+  public boolean moved() {
     return report.verdict() == Verdict.MOVED;
   }
 
   /** In a sentence. */
-  String text() {
+  public String text() {
     if (report.verdict() == Verdict.STABLE) {
       return "all " + report.tensors().size() + " tensors are stable";
     }
@@ -77,7 +79,7 @@ record DeployedDrift(DriftReport report) {
   }
 
   /** The same for machines, with the tensors that are not stable. */
-  ObjectNode json() {
+  public ObjectNode json() {
     ObjectNode node = JSON.createObjectNode();
     node.put("verdict", report.verdict().id()).put("moved", moved());
     Json.put(node, "effect", report.effect());

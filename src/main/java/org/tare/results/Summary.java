@@ -1,4 +1,4 @@
-package org.tare;
+package org.tare.results;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -8,10 +8,10 @@ import java.util.Locale;
 import org.tare.report.ReportData.Fact;
 
 /** The lines for people, read off the results for machines, so that the two agree. */
-final class Summary {
+public final class Summary {
   private Summary() {}
 
-  static List<Fact> of(ObjectNode result) {
+  public static List<Fact> of(ObjectNode result) {
     List<Fact> facts = new ArrayList<>();
     JsonNode calibration = result.path("calibration");
     if (!calibration.isMissingNode()) {

@@ -1,4 +1,4 @@
-package org.tare;
+package org.tare.results;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -13,10 +13,10 @@ import org.tare.stats.CalibrationState;
 import org.tare.stats.TensorStats;
 
 /** The JSON form of drift. A figure that is not finite is null. */
-final class DriftJson {
+public final class DriftJson {
   private DriftJson() {}
 
-  static void add(
+  public static void add(
       ObjectNode result, CalibrationState reference, CalibrationState current, DriftReport report) {
     ObjectNode node = result.putObject("drift");
     node.put("verdict", report.verdict().id());

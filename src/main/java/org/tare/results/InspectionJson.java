@@ -1,4 +1,4 @@
-package org.tare;
+package org.tare.results;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -18,25 +18,17 @@ import org.tare.stats.CalibrationState;
 import org.tare.stats.Lineage;
 
 /** The JSON form of what a state or a quantized model holds. */
-final class InspectionJson {
+public final class InspectionJson {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private InspectionJson() {}
 
-  static ObjectNode of(Inspection found) {
-    return found
-        .state()
-        .map(InspectionJson::state)
-        .or(() -> found.floatModel().map(InspectionJson::floatModel))
-        .orElseGet(() -> model(found.model().get(), found.saturating()));
-  }
-
   /** A state for machines. */
-  private static ObjectNode state(CalibrationState state) {
+  public static ObjectNode of(CalibrationState state, String version) {
     ObjectNode root = JSON.createObjectNode();
     root.put("schema", 1);
     root.put("command", "inspect");
-    root.put("tare", Tare.version());
+    root.put("tare", version);
     root.put("what", "state");
     root.put("rows", state.rows());
     if (!state.slice().isEmpty()) {
@@ -85,11 +77,12 @@ final class InspectionJson {
     source.run().versions().forEach(versions::put);
   }
 
-  private static ObjectNode floatModel(FloatInspection found) {
+  /** A float model for machines. */
+  public static ObjectNode of(FloatInspection found, String version) {
     ObjectNode root = JSON.createObjectNode();
     root.put("schema", 1);
     root.put("command", "inspect");
-    root.put("tare", Tare.version());
+    root.put("tare", version);
     root.put("what", "float model");
     root.put("opset", found.opset());
     root.put("bytes", found.bytes());
@@ -138,11 +131,13 @@ final class InspectionJson {
     }
   }
 
-  private static ObjectNode model(ModelInspection found, List<Saturation.Layer> saturating) {
+  /** A quantized model for machines. */
+  public static ObjectNode of(
+      ModelInspection found, List<Saturation.Layer> saturating, String version) {
     ObjectNode root = JSON.createObjectNode();
     root.put("schema", 1);
     root.put("command", "inspect");
-    root.put("tare", Tare.version());
+    root.put("tare", version);
     root.put("what", "model");
     ArrayNode layers = root.putArray("saturation");
     for (Saturation.Layer layer : saturating) {

@@ -1,4 +1,4 @@
-package org.tare;
+package org.tare.history;
 
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -21,7 +21,7 @@ import org.tare.stats.CalibrationState;
 import org.tare.stats.Lineage;
 
 /** Writes down in states on what they were made, with which settings, when, by which versions. */
-final class Lineages {
+public final class Lineages {
   private final Lineage.Origin whole;
   private final Lineage.Run run;
 
@@ -31,29 +31,30 @@ final class Lineages {
   }
 
   /** Calibrates; the states know where they come from. */
-  static CalibrationJob.Result calibrate(
-      CalibrationRun how, FloatModel model, DataSource data, Tare tare, Settings settings) {
+  public static CalibrationJob.Result calibrate(
+      CalibrationRun how, FloatModel model, DataSource data, Session session, Settings settings) {
     CalibrationJob.Result observed = how.run(model, data);
-    return of(tare, settings, data, columns(settings, model), digest(settings, how, model))
+    return of(session, settings, data, columns(settings, model), digest(settings, how, model))
         .add(observed);
   }
 
   /** Of an observation of columns that ends now. */
-  static Lineages ofColumns(Tare tare, Settings settings, DataSource data, List<String> columns) {
+  public static Lineages ofColumns(
+      Session session, Settings settings, DataSource data, List<String> columns) {
     return of(
-        tare, settings, data, columns, digest(settings, new TreeMap<>(), List.of("observe.")));
+        session, settings, data, columns, digest(settings, new TreeMap<>(), List.of("observe.")));
   }
 
   private static Lineages of(
-      Tare tare, Settings settings, DataSource data, List<String> columns, String digest) {
+      Session session, Settings settings, DataSource data, List<String> columns, String digest) {
     SortedMap<String, String> versions = new TreeMap<>();
-    versions.put("tare", Tare.version());
-    versions.put("spark", tare.spark().version());
+    versions.put("tare", session.version());
+    versions.put("spark", session.spark().version());
     versions.put("java", Runtime.version().toString());
     versions.put("onnxruntime", ModelSession.runtimeVersion());
     return new Lineages(
         new Lineage.Origin(
-            data.label(), data.snapshot(tare.spark()), "", sample(settings), columns),
+            data.label(), data.snapshot(session.spark()), "", sample(settings), columns),
         new Lineage.Run(digest, Instant.now(), versions));
   }
 
@@ -68,7 +69,7 @@ final class Lineages {
   }
 
   /** The same result, whose states know where they come from. */
-  ColumnObservation.Result add(ColumnObservation.Result observed) {
+  public ColumnObservation.Result add(ColumnObservation.Result observed) {
     return new ColumnObservation.Result(observed.qparams(), withSlices(observed.states()));
   }
 
@@ -103,7 +104,7 @@ final class Lineages {
    * Of what decides the numbers besides model and data: not of where results go, nor of how ranges
    * are chosen from them.
    */
-  static String digest(Settings settings, CalibrationRun how, FloatModel model) {
+  public static String digest(Settings settings, CalibrationRun how, FloatModel model) {
     Map<String, String> observed = new TreeMap<>(Map.of("observes", how.observes(model)));
     return digest(settings, observed, List.of("inputs.", "prepare.", "mask"));
   }

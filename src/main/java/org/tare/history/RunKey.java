@@ -1,4 +1,4 @@
-package org.tare;
+package org.tare.history;
 
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -12,7 +12,7 @@ import org.tare.settings.Settings;
 import org.tare.store.states.Entry;
 
 /** What tells one recalibration from another: all that its result follows from. */
-final class RunKey {
+public final class RunKey {
   private static final List<String> DECIDING =
       List.of(
           "quantize.",
@@ -36,7 +36,7 @@ final class RunKey {
    * @param window a digest of the states of the window
    * @param validation what the validation rows are
    */
-  static String of(
+  public static String of(
       Settings settings, FloatModel model, Entry slice, String window, List<String> validation) {
     Map<String, String> text = new TreeMap<>();
     for (Settings.Effective setting : settings.effective()) {

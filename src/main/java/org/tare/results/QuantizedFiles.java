@@ -1,4 +1,4 @@
-package org.tare;
+package org.tare.results;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;
@@ -17,21 +17,21 @@ import org.tare.rewrite.QuantizedModel;
 import org.tare.stats.CalibrationState;
 
 /** What an output folder holds of a quantized model. */
-record QuantizedFiles(
+public record QuantizedFiles(
     QuantizeOptions options, QuantizationRun.Result made, Optional<CalibrationState> state) {
-  QuantizedModel quantized() {
+  public QuantizedModel quantized() {
     return made.quantized();
   }
 
-  List<ModelFile> model() {
+  public List<ModelFile> model() {
     return quantized().model().files("model.onnx");
   }
 
-  long sizeBytes() {
+  public long sizeBytes() {
     return model().stream().mapToLong(ModelFile::sizeBytes).sum();
   }
 
-  void addTo(ObjectNode result) {
+  public void addTo(ObjectNode result) {
     ResultJson.addQuantized(result, quantized(), sizeBytes());
     ResultJson.addCorrections(result, made.chosen());
   }
@@ -41,7 +41,7 @@ record QuantizedFiles(
    *
    * @param result what result.json holds
    */
-  Map<String, byte[]> content(ObjectNode result, Provenance run, List<String> warnings) {
+  public Map<String, byte[]> content(ObjectNode result, Provenance run, List<String> warnings) {
     Map<String, byte[]> files = new LinkedHashMap<>();
     files.put("qparams.json", ResultJson.bytes(ResultJson.qparams(quantized())));
     files.putAll(options.exports().files(quantized()));

@@ -1,7 +1,8 @@
-package org.tare;
+package org.tare.history;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Locale;
+import org.tare.results.Json;
 import org.tare.settings.RecalibrateSettings.Metric;
 import org.tare.spark.tasks.EvaluationJob;
 import org.tare.spark.tasks.OutputMetrics;
@@ -12,8 +13,8 @@ import org.tare.spark.tasks.OutputMetrics;
  *
  * @param margin by how much the candidate must be better
  */
-record BetterBy(Metric metric, double margin, double candidate, double deployed) {
-  static BetterBy of(
+public record BetterBy(Metric metric, double margin, double candidate, double deployed) {
+  public static BetterBy of(
       Metric metric, double margin, EvaluationJob.Result candidate, EvaluationJob.Result deployed) {
     return new BetterBy(metric, margin, worst(metric, candidate), worst(metric, deployed));
   }
@@ -47,7 +48,7 @@ record BetterBy(Metric metric, double margin, double candidate, double deployed)
   }
 
   /** A candidate without a figure never is; one with a figure is better than none. */
-  boolean isBetter() {
+  public boolean isBetter() {
     if (Double.isNaN(candidate)) {
       return false;
     }
@@ -57,7 +58,7 @@ record BetterBy(Metric metric, double margin, double candidate, double deployed)
     return margin == 0 ? candidate > deployed : candidate - deployed >= margin;
   }
 
-  String text() {
+  public String text() {
     return String.format(
         Locale.ROOT,
         "%s is %.6g with the candidate and %.6g with what was deployed, a margin of %.6g is asked"
@@ -68,7 +69,7 @@ record BetterBy(Metric metric, double margin, double candidate, double deployed)
         margin);
   }
 
-  void addTo(ObjectNode node) {
+  public void addTo(ObjectNode node) {
     node.put("metric", metric.id());
     Json.put(node, "candidate", candidate);
     Json.put(node, "deployed", deployed);

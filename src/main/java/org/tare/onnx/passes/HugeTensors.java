@@ -1,9 +1,13 @@
-package org.tare.onnx;
+package org.tare.onnx.passes;
 
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import org.tare.TareException;
+import org.tare.onnx.Graph;
+import org.tare.onnx.Node;
+import org.tare.onnx.Tensor;
+import org.tare.onnx.TensorValues;
 import org.tare.onnx.proto.Onnx.AttributeProto;
 
 /**

@@ -1,7 +1,8 @@
-package org.tare;
+package org.tare.history;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Optional;
+import org.tare.TareException;
 import org.tare.job.CalibrationRun;
 import org.tare.job.FloatModel;
 import org.tare.settings.Settings;
@@ -13,10 +14,16 @@ import org.tare.store.states.StateKey;
 import org.tare.store.states.StateStore;
 
 /** The slice of a state store that a calibration fills. */
-record StoreTarget(StateStore store, Slice slice, StateKey key, Entry.Data data, boolean replaces) {
+public record StoreTarget(
+    StateStore store,
+    Slice slice,
+    StateKey key,
+    Entry.Data data,
+    StateStore.OnOther onOther,
+    String version) {
   /** That of the settings, if they name a store. */
-  static Optional<StoreTarget> of(
-      Tare tare, Settings settings, CalibrationRun how, FloatModel model, DataSource data) {
+  public static Optional<StoreTarget> of(
+      Session session, Settings settings, CalibrationRun how, FloatModel model, DataSource data) {
     Optional<String> path = settings.find("store.path");
     if (path.isEmpty()) {
       if (settings.find("store.slice").isPresent()) {
@@ -26,11 +33,12 @@ record StoreTarget(StateStore store, Slice slice, StateKey key, Entry.Data data,
     }
     return Optional.of(
         new StoreTarget(
-            StateStore.open(tare.files(), path.get()),
+            StateStore.open(session.files(), path.get()),
             new Slice(settings.require("store.slice")),
             new StateKey(model.prepared().digest(), Lineages.digest(settings, how, model)),
-            new Entry.Data(data.label(), data.snapshot(tare.spark()), Lineages.sample(settings)),
-            settings.flag("store.replace")));
+            new Entry.Data(data.label(), data.snapshot(session.spark()), Lineages.sample(settings)),
+            settings.flag("store.replace") ? StateStore.OnOther.REPLACE : StateStore.OnOther.REFUSE,
+            session.version()));
   }
 
   /**
@@ -38,9 +46,11 @@ record StoreTarget(StateStore store, Slice slice, StateKey key, Entry.Data data,
    *
    * @throws TareException if it surely holds others, and is not to be replaced
    */
-  Optional<StateStore.Added> filled() {
+  public Optional<StateStore.Added> filled() {
     Optional<Entry> there = store.find(key, slice);
-    if (there.isPresent() && there.get().data().isSurelyNot(data) && !replaces) {
+    if (there.isPresent()
+        && there.get().data().isSurelyNot(data)
+        && onOther == StateStore.OnOther.REFUSE) {
       throw TareException.badInput(
           "Cannot add slice %s to state store %s: it holds %d rows of %s%s as they were on %s, these"
               + " are other data; --replace counts them in its place",
@@ -56,16 +66,12 @@ record StoreTarget(StateStore store, Slice slice, StateKey key, Entry.Data data,
         .map(entry -> new StateStore.Added(entry, StateStore.Outcome.SAME));
   }
 
-  StateStore.Added add(CalibrationState state) {
-    return store.add(
-        state,
-        slice,
-        replaces ? StateStore.OnOther.REPLACE : StateStore.OnOther.REFUSE,
-        Tare.version());
+  public StateStore.Added add(CalibrationState state) {
+    return store.add(state, slice, onOther, version);
   }
 
   /** What a result says of it. */
-  static void addTo(ObjectNode result, StateStore.Added added) {
+  public static void addTo(ObjectNode result, StateStore.Added added) {
     result
         .putObject("store")
         .put("slice", added.entry().slice().name())

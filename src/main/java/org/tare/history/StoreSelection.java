@@ -1,11 +1,14 @@
-package org.tare;
+package org.tare.history;
 
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.tare.PrintableText;
+import org.tare.TareException;
 import org.tare.settings.Settings;
 import org.tare.stats.CalibrationState;
+import org.tare.store.HadoopFiles;
 import org.tare.store.states.Entry;
 import org.tare.store.states.Slice;
 import org.tare.store.states.StateKey;
@@ -13,17 +16,16 @@ import org.tare.store.states.StateStore;
 import org.tare.store.states.Window;
 
 /** Which states of a store the settings mean: those of a window, or a slice, of one key. */
-record StoreSelection(StateStore store, Settings settings) {
-  static StoreSelection of(Tare tare, Settings settings) {
-    return new StoreSelection(
-        StateStore.open(tare.files(), settings.require("store.path")), settings);
+public record StoreSelection(StateStore store, Settings settings) {
+  public static StoreSelection of(HadoopFiles files, Settings settings) {
+    return new StoreSelection(StateStore.open(files, settings.require("store.path")), settings);
   }
 
   /** States, and what they are of. */
-  record Selected(StateKey key, CalibrationState state, Optional<Window> window) {}
+  public record Selected(StateKey key, CalibrationState state, Optional<Window> window) {}
 
   /** Those of any model, if the store holds but one, or {@code store.key} says which. */
-  Selected ofAny() {
+  public Selected ofAny() {
     return of(keys(store.entries()), Optional.empty());
   }
 
@@ -32,7 +34,7 @@ record StoreSelection(StateStore store, Settings settings) {
    *
    * @param config which is taken where there are several
    */
-  Selected ofModel(String model, String config) {
+  public Selected ofModel(String model, String config) {
     return of(keys(store.ofModel(model)), Optional.of(new StateKey(model, config)));
   }
 
@@ -84,7 +86,7 @@ record StoreSelection(StateStore store, Settings settings) {
   }
 
   /** The days of the window that the settings describe. */
-  static Window.Days days(Settings settings) {
+  public static Window.Days days(Settings settings) {
     return Window.Days.of(settings.require("store.window"), settings.require("store.as-of"));
   }
 }
