@@ -101,8 +101,8 @@ class InspectCommandTest {
     for (String line :
         List.of(
             "int8 4 4",
-            "scales, zero points 18",
-            "5.500 bytes a value",
+            "scales, zero points 20",
+            "6.000 bytes a value",
             "Erf 0 1",
             "MatMul 1 0",
             "5 nodes convert between the two")) {
