@@ -145,6 +145,7 @@ final class Kills {
     command.addAll(
         List.of(
             "-Xmx512m",
+            "-XX:TieredStopAtLevel=1",
             "-cp",
             System.getProperty("java.class.path"),
             Driver.class.getName(),
