@@ -183,9 +183,10 @@ public final class CheckDrift extends Call<CheckDrift> {
           "Cannot compare: the reference was made with another model (SHA-256 %s, %s has %s)",
           then.modelDigest(), model.name(), model.prepared().digest());
     }
-    JobContext context = context();
-    Preflight.check(
-        context, model, Optional.of(rows), Optional.empty(), Optional.empty(), List.of());
+    JobContext context =
+        Preflight.check(
+                context(), model, Optional.of(rows), Optional.empty(), Optional.empty(), List.of())
+            .context();
     CalibrationRun run =
         new CalibrationRun(context, RunSettings.calibration(settings()), options.corrections());
     CalibrationState state =

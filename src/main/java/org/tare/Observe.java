@@ -50,8 +50,9 @@ public final class Observe extends Call<Observe> {
   public Observation run() {
     RunInfo info = RunInfo.begin("observe", tare(), settings());
     ObserveOptions options = ObserveSettings.of(settings());
-    DataSource data = requireTable("data", "observe");
+    DataSource given = requireTable("data", "observe");
     Optional<Publication> output = Publication.check(this);
+    DataSource data = pinned(given);
     ColumnObservation.Result result =
         ColumnObservation.run(tare().spark(), data, options, tare().progress());
     Observation observation =

@@ -161,7 +161,7 @@ public final class Recalibrate extends Call<Recalibrate> {
     FloatModel model = readModel(options);
     check(model, RecalibrateSettings.of(settings()));
     Publication.check(this);
-    preflight(model);
+    preflight(model, data(), validation());
     return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
   }
 
@@ -196,9 +196,9 @@ public final class Recalibrate extends Call<Recalibrate> {
     return gate;
   }
 
-  private Preflight.Checked preflight(FloatModel model) {
+  private Preflight.Checked preflight(FloatModel model, DataSource data, DataSource validation) {
     return Preflight.check(
-        context(), model, Optional.of(data()), Optional.of(validation()), label(), List.of());
+        context(), model, Optional.of(data), Optional.of(validation), label(), List.of());
   }
 
   private FloatModel readModel(QuantizeOptions options) {
@@ -233,6 +233,11 @@ public final class Recalibrate extends Call<Recalibrate> {
 
     private final List<String> warnings = new ArrayList<>();
 
+    /** The new rows, and those that candidates are judged on, with their files as they are now. */
+    private DataSource rows;
+
+    private DataSource checkedOn;
+
     /** As the preflight found that the model takes rows. */
     private JobContext context;
 
@@ -257,7 +262,9 @@ public final class Recalibrate extends Call<Recalibrate> {
 
     Recalibration run() {
       Publication place = Publication.check(Recalibrate.this).orElseThrow();
-      Preflight.Checked checked = preflight(model);
+      rows = pinned(data());
+      checkedOn = pinned(validation());
+      Preflight.Checked checked = preflight(model, rows, checkedOn);
       context = checked.context();
       warnings.addAll(checked.notes());
       Optional<PublishedFolder> deployed = PublishedFolder.find(tare().files(), output);
@@ -278,8 +285,7 @@ public final class Recalibrate extends Call<Recalibrate> {
 
     /** Calibrates the new rows, unless the store holds the state of these very rows. */
     private StateStore.Added fillSlice(CalibrationRun calibration) {
-      DataSource rows = data();
-      info.table("data", rows).table("validation", validation());
+      info.table("data", rows).table("validation", checkedOn);
       StoreTarget target =
           StoreTarget.of(tare().session(), settings(), calibration, model, rows).orElseThrow();
       Optional<StateStore.Added> filled = target.filled();
@@ -294,13 +300,12 @@ public final class Recalibrate extends Call<Recalibrate> {
 
     private String runKey(StateStore.Added slice) {
       StateStore store = store();
-      DataSource validation = validation();
       return RunKey.of(
           settings(),
           model,
           slice.entry(),
           store.digestOf(slice.entry().key(), StoreSelection.days(settings())),
-          List.of(validation.label(), validation.snapshot(tare().spark())));
+          List.of(checkedOn.label(), checkedOn.snapshot(tare().spark())));
     }
 
     private StateStore store() {
@@ -345,7 +350,7 @@ public final class Recalibrate extends Call<Recalibrate> {
       warnings.addAll(Warnings.ofNonFinite(state));
       QuantizationRun.Result made =
           new QuantizationRun(context, options, RunInfo.metadata())
-              .run(model, Optional.of(state), Optional.of(data()));
+              .run(model, Optional.of(state), Optional.of(rows));
       warnings.addAll(made.warnings());
       made.correctSeconds().ifPresent(taken -> info.seconds("correct", taken));
       info.seconds("quantize", made.seconds());
@@ -379,7 +384,7 @@ public final class Recalibrate extends Call<Recalibrate> {
 
     private EvaluationJob.Result evaluate(OnnxModel quantized) {
       return new EvaluationRun(context)
-          .run(model.name(), model.original(), quantized, model.types(), validation(), label());
+          .run(model.name(), model.original(), quantized, model.types(), checkedOn, label());
     }
 
     private Optional<BetterBy> compare(

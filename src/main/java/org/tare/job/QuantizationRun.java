@@ -71,6 +71,7 @@ public final class QuantizationRun {
     QuantizedModel quantized = quantized(chosen.model(), ranges, options.form());
     NothingToQuantize.check(chosen.model(), quantized);
     finish(chosen.model(), quantized, rows);
+    Warnings.ofListedConstants(model).ifPresent(warnings::add);
     Warnings.ofWiderWeights(chosen.model(), quantized).ifPresent(warnings::add);
     Warnings.ofSize(model, quantized.model()).ifPresent(warnings::add);
     warnings.addAll(Warnings.ofSaturation(quantized.model()));

@@ -26,6 +26,20 @@ public final class Warnings {
 
   private Warnings() {}
 
+  /** Constants that were inputs to the letter are none of the written model. */
+  static Optional<String> ofListedConstants(FloatModel model) {
+    int listed = model.original().graph().listedConstants();
+    return listed == 0
+        ? Optional.empty()
+        : Optional.of(
+            String.format(
+                Locale.ROOT,
+                "All %d constants of %s are listed as inputs too, as old exporters do: they are taken"
+                    + " as constants, and are no inputs of the quantized model",
+                listed,
+                model.name()));
+  }
+
   /** Values that took no part in ranges. */
   public static List<String> ofNonFinite(CalibrationState state) {
     List<String> warnings = new ArrayList<>();

@@ -46,6 +46,8 @@ public final class Graph {
    */
   private final Map<String, Tensor> defaults = new LinkedHashMap<>();
 
+  private int listedConstants;
+
   private final List<ValueInfoProto> inputs = new ArrayList<>();
   private final Set<String> inputSet = new HashSet<>();
   private List<ValueInfoProto> outputs;
@@ -67,7 +69,23 @@ public final class Graph {
    *     Runtime lets no caller replace them
    */
   Graph(GraphProto source, long irVersion) {
-    this(source, null, irVersion >= 4);
+    this(source, null, irVersion >= 4 && !listsConstants(source));
+    if (irVersion < 4) {
+      listedConstants = 0;
+    }
+  }
+
+  /**
+   * Whether all constants, weights among them, are listed as inputs: not for callers to replace
+   * them, but by an exporter that does as versions before 4 demanded.
+   */
+  private static boolean listsConstants(GraphProto source) {
+    Set<String> listed = new HashSet<>();
+    source.getInputList().forEach(input -> listed.add(input.getName()));
+    List<TensorProto> constants = source.getInitializerList();
+    return constants.size() > 1
+        && constants.stream().allMatch(constant -> listed.contains(constant.getName()))
+        && constants.stream().anyMatch(constant -> constant.getDimsCount() > 1);
   }
 
   private Graph(GraphProto source, Graph outer) {
@@ -98,6 +116,8 @@ public final class Graph {
         inputSet.add(input.getName());
       } else if (hasDefaults) {
         defaults.put(input.getName(), initializers.remove(input.getName()));
+      } else {
+        listedConstants++;
       }
     }
     setOutputInfos(source.getOutputList());
@@ -206,6 +226,14 @@ public final class Graph {
   /** The names of the tensors that a caller gives, in order. */
   public List<String> inputNames() {
     return inputs.stream().map(ValueInfoProto::getName).toList();
+  }
+
+  /**
+   * How many inputs that a caller might have replaced were taken as constants, since all constants
+   * were listed as inputs.
+   */
+  public int listedConstants() {
+    return listedConstants;
   }
 
   /** Whether the tensor is an input that has a default, of this graph or of one around it. */

@@ -130,6 +130,25 @@ class DefaultInputsTest {
     assertTrue(Files.size(file) > 4 * 256, "with the float mix");
   }
 
+  /** Exporters that list every weight do so for versions before 4, not for callers. */
+  @Test
+  void whereAllConstantsAreListedTheyAreConstants() {
+    OnnxModel listed = model().input("w", 16, 16).input("v", 16, 16).read();
+    assertEquals(5, listed.graph().listedConstants());
+    assertEquals(List.of("x"), listed.graph().inputNames());
+    QuantizedModel quantized =
+        TestModel.quantize(
+            listed,
+            ROWS,
+            new QConfigMapping(
+                Mode.DYNAMIC,
+                Backend.ONNXRUNTIME_CPU,
+                Backend.ONNXRUNTIME_CPU.standard(Mode.DYNAMIC),
+                List.of()));
+    assertEquals(List.of("w", "mix", "v"), List.copyOf(quantized.weights().keySet()));
+    assertEquals(0, model().read().graph().listedConstants());
+  }
+
   /** Before IR version 4 all constants were listed so; ONNX Runtime lets nobody replace them. */
   @Test
   void constantsOfOldModelsAreConstants() {
