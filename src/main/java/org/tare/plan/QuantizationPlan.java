@@ -168,22 +168,28 @@ public final class QuantizationPlan {
       stayFloat(node, "left float by an override");
     } else {
       Optional<String> obstacle =
-          mapping.backend().quantizesInputsOnly()
-              ? inputsOnly(node, config, rule.get())
-              : switch (rule.get()) {
-                case WEIGHTED -> weighted(node, config);
-                case ELEMENTWISE -> elementwise(node, config, rule.get());
-                case FLOAT_FUNCTION -> floatFunction(node, config);
-                case MEAN ->
-                    Optional.of("a mean is computed in floats: no backend is faster in integers");
-                case ATTENTION -> attention(node, config);
-                case WITHOUT_WEIGHT ->
-                    Optional.of("it has no weight: it multiplies activations, in floats");
-                case ACTIVATION -> activationFunction(node, config);
-                case SAME_VALUES -> sameValues(node, config);
-              };
+          SoftmaxOfMany.obstacle(node, config, rule.get(), producers, types)
+              .or(() -> quantize(node, config, rule.get()));
       obstacle.filter(why -> touchesFloats(node)).ifPresent(why -> stayFloat(node, why));
     }
+  }
+
+  /** Adds the node to what is quantized, or says why it cannot be. */
+  private Optional<String> quantize(Node node, QConfig config, OpRule rule) {
+    return mapping.backend().quantizesInputsOnly()
+        ? inputsOnly(node, config, rule)
+        : switch (rule) {
+          case WEIGHTED -> weighted(node, config);
+          case ELEMENTWISE -> elementwise(node, config, rule);
+          case FLOAT_FUNCTION -> floatFunction(node, config);
+          case MEAN ->
+              Optional.of("a mean is computed in floats: no backend is faster in integers");
+          case ATTENTION -> attention(node, config);
+          case WITHOUT_WEIGHT ->
+              Optional.of("it has no weight: it multiplies activations, in floats");
+          case ACTIVATION -> activationFunction(node, config);
+          case SAME_VALUES -> sameValues(node, config);
+        };
   }
 
   /**

@@ -300,7 +300,7 @@ class AwkwardOperatorsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {4, 64, 576})
+  @ValueSource(ints = {4, 64})
   void softmaxHasTheRangeThatWasObserved(int places) {
     long side = Math.round(Math.sqrt(places));
     Map<String, Values> x =
@@ -309,6 +309,18 @@ class AwkwardOperatorsTest {
       OnnxModel quantized = assertClose(heat(places), x, STATIC, form, 28);
       float scale = quantized.graph().floatConstant("s_s").orElseThrow()[0];
       assertTrue(scale < 1 / 255f, "scale " + scale);
+    }
+  }
+
+  /** A few peaks decide the range; the many small values round to zero, and their sum is lost. */
+  @Test
+  void softmaxOfManyPlacesStaysFloat() {
+    Map<String, Values> x =
+        Map.of("x", new Values(new long[] {4, 3, 24, 24}, random(5, 4, 3, 24, 24)));
+    for (Form form : Form.values()) {
+      OnnxModel quantized = assertClose(heat(576), x, STATIC, form, 25);
+      assertTrue(quantized.graph().floatConstant("s_s").isEmpty(), "the softmax has a scale");
+      assertTrue(operators(quantized).contains("Softmax"), operators(quantized).toString());
     }
   }
 
