@@ -14,6 +14,7 @@ import org.tare.spark.tasks.OutputMetrics;
  * @param margin by how much the candidate must be better
  */
 public record BetterBy(Metric metric, double margin, double candidate, double deployed) {
+  /** Compares two evaluations on the same rows. */
   public static BetterBy of(
       Metric metric, double margin, EvaluationJob.Result candidate, EvaluationJob.Result deployed) {
     return new BetterBy(metric, margin, worst(metric, candidate), worst(metric, deployed));
@@ -58,6 +59,7 @@ public record BetterBy(Metric metric, double margin, double candidate, double de
     return margin == 0 ? candidate > deployed : candidate - deployed >= margin;
   }
 
+  /** The comparison in a few words. */
   public String text() {
     return String.format(
         Locale.ROOT,
@@ -69,6 +71,7 @@ public record BetterBy(Metric metric, double margin, double candidate, double de
         margin);
   }
 
+  /** Adds the figures to a result. */
   public void addTo(ObjectNode node) {
     node.put("metric", metric.id());
     Json.put(node, "candidate", candidate);

@@ -17,6 +17,7 @@ import org.tare.store.states.Window;
 
 /** Which states of a store the settings mean: those of a window, or a slice, of one key. */
 public record StoreSelection(StateStore store, Settings settings) {
+  /** That of the settings, in the store that they name. */
   public static StoreSelection of(HadoopFiles files, Settings settings) {
     return new StoreSelection(StateStore.open(files, settings.require("store.path")), settings);
   }

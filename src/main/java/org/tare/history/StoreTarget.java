@@ -66,6 +66,7 @@ public record StoreTarget(
         .map(entry -> new StateStore.Added(entry, StateStore.Outcome.SAME));
   }
 
+  /** Adds the state, as the slice. */
   public StateStore.Added add(CalibrationState state) {
     return store.add(state, slice, onOther, version);
   }

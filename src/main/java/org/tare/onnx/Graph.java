@@ -152,11 +152,6 @@ public final class Graph {
     }
   }
 
-  /** Whether a node of this graph runs another one: an If, say. */
-  public boolean hasSubgraphs() {
-    return nodes.stream().anyMatch(node -> !node.subgraphs().isEmpty());
-  }
-
   /** Shows each graph that a node of this one runs, as it is. */
   public void readSubgraphs(Consumer<Graph> reader) {
     for (Node node : nodes) {

@@ -150,13 +150,6 @@ public final class Node {
     outputs.remove(index);
   }
 
-  void truncateOutputs(int size) {
-    givenOutputs = null;
-    while (outputs.size() > size) {
-      outputs.remove(outputs.size() - 1);
-    }
-  }
-
   /** Whether the attribute is given. */
   public boolean hasAttribute(String key) {
     return attributes.containsKey(key);

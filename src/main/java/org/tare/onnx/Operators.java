@@ -136,21 +136,7 @@ public enum Operators {
   QUANTIZED_OPERANDS("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Mul", "Concat", "Where"),
   /** Operators around which ONNX Runtime fuses pairs, or which it moves pairs past. */
   FUSES_PAIRS(
-      "MaxPool",
-      "Resize",
-      "Reshape",
-      "Flatten",
-      "Transpose",
-      "Squeeze",
-      "Unsqueeze",
-      "Slice",
-      "Split",
-      "Pad",
-      "Gather",
-      "GatherElements",
-      "Expand",
-      "Tile",
-      "Identity",
+      MOVES_INTEGERS,
       "Conv",
       "ConvTranspose",
       "Gemm",
@@ -177,6 +163,13 @@ public enum Operators {
 
   Operators(String... names) {
     this.names = Set.copyOf(new TreeSet<>(Arrays.asList(names)));
+  }
+
+  /** All of another kind, and more. */
+  Operators(Operators others, String... more) {
+    Set<String> all = new TreeSet<>(others.names);
+    all.addAll(Arrays.asList(more));
+    this.names = Set.copyOf(all);
   }
 
   /** Whether an operator of this name is one of them. */

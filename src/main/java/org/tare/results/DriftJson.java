@@ -16,6 +16,7 @@ import org.tare.stats.TensorStats;
 public final class DriftJson {
   private DriftJson() {}
 
+  /** Adds how far two states are apart: the verdict, and the figures of each tensor. */
   public static void add(
       ObjectNode result, CalibrationState reference, CalibrationState current, DriftReport report) {
     ObjectNode node = result.putObject("drift");

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 public final class Json {
   private Json() {}
 
+  /** The text in UTF-8. */
   public static byte[] bytes(String text) {
     return text.getBytes(StandardCharsets.UTF_8);
   }

@@ -11,6 +11,7 @@ import org.tare.job.ObserveOptions;
 public final class ObservationJson {
   private ObservationJson() {}
 
+  /** Adds how columns were observed, and their qparams. */
   public static void add(ObjectNode result, ObserveOptions options, List<ColumnQParams> qparams) {
     result.put("observer", options.observer().id());
     result.put("dtype", options.spec().dtype().id());

@@ -19,18 +19,22 @@ import org.tare.stats.CalibrationState;
 /** What an output folder holds of a quantized model. */
 public record QuantizedFiles(
     QuantizeOptions options, QuantizationRun.Result made, Optional<CalibrationState> state) {
+  /** The model with how each tensor of it is stored. */
   public QuantizedModel quantized() {
     return made.quantized();
   }
 
+  /** The files of the model. */
   public List<ModelFile> model() {
     return quantized().model().files("model.onnx");
   }
 
+  /** The bytes of the model's files. */
   public long sizeBytes() {
     return model().stream().mapToLong(ModelFile::sizeBytes).sum();
   }
 
+  /** Adds the model's sizes, tensors and corrections to a result. */
   public void addTo(ObjectNode result) {
     ResultJson.addQuantized(result, quantized(), sizeBytes());
     ResultJson.addCorrections(result, made.chosen());

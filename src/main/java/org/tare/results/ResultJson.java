@@ -67,6 +67,7 @@ public final class ResultJson {
     return (node.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8);
   }
 
+  /** Adds what was observed: rows, tensors, slices and their digests. */
   public static void addCalibration(ObjectNode result, CalibrationJob.Result calibration) {
     ObjectNode node = result.putObject("calibration");
     node.put("rows", calibration.state().rows());
@@ -126,6 +127,7 @@ public final class ResultJson {
     }
   }
 
+  /** Adds the figures of each output. */
   public static void addEvaluation(ObjectNode result, EvaluationJob.Result evaluation) {
     ObjectNode node = result.putObject("evaluation");
     node.put("rows", evaluation.rows());
@@ -163,6 +165,7 @@ public final class ResultJson {
     }
   }
 
+  /** What {@code qparams.json} holds. */
   public static ObjectNode qparams(QuantizedModel quantized) {
     ObjectNode root = JSON.createObjectNode();
     ObjectNode activations = root.putObject("activations");

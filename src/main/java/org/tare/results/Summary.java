@@ -11,6 +11,7 @@ import org.tare.report.ReportData.Fact;
 public final class Summary {
   private Summary() {}
 
+  /** The lines that a result is told in, those of what it holds. */
   public static List<Fact> of(ObjectNode result) {
     List<Fact> facts = new ArrayList<>();
     JsonNode calibration = result.path("calibration");
