@@ -42,6 +42,10 @@ public final class Rollback {
    */
   public String run() {
     OutputHistory history = OutputHistory.of(tare.files(), output);
+    boolean wasDeployed = PublishedFolder.find(tare.files(), output).isPresent();
+    if (!wasDeployed && history.versions().isEmpty()) { // Here no lease is written.
+      throw noneBefore(history);
+    }
     try (Lease lease =
         history
             .lease(LEASE)
@@ -72,9 +76,13 @@ public final class Rollback {
             .filter(one -> current.isEmpty() || one.compareTo(current.get()) < 0)
             .toList();
     if (earlier.isEmpty()) {
-      throw TareException.missing(
-          "Cannot roll back %s: %s holds no version before it", output, history);
+      throw noneBefore(history);
     }
     return earlier.get(earlier.size() - 1);
+  }
+
+  private TareException noneBefore(OutputHistory history) {
+    return TareException.missing(
+        "Cannot roll back %s: %s holds no version before it", output, history);
   }
 }

@@ -207,6 +207,15 @@ class RecalibrateTest {
   }
 
   @Test
+  void rollbackOfWhatWasNeverDeployedLeavesNothingBehind() {
+    TareException e =
+        assertThrows(TareException.class, () -> tare().rollback(at("mistyped")).run());
+    assertEquals(Kind.MISSING_INPUT, e.kind());
+    assertTrue(e.getMessage().contains("holds no version before it"), e.getMessage());
+    assertTrue(Files.notExists(folder.resolve("mistyped.history")));
+  }
+
+  @Test
   void whatWasPublishedByAKilledRunIsNotMadeAgain() throws Exception {
     recalibrate(files.day(1), 1).run();
     byte[] before = Files.readAllBytes(folder.resolve("deployed/result.json"));
