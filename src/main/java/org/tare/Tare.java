@@ -111,6 +111,16 @@ public final class Tare {
     return new Run(this).set("model", model);
   }
 
+  /** Measures on rows what quantizing each layer costs, one at a time. */
+  public MeasureSensitivity sensitivity(String model) {
+    return new MeasureSensitivity(this).set("model", model);
+  }
+
+  /** Finds the types of layers that take the fewest bytes and keep a target on rows. */
+  public MixTypes mix(String model) {
+    return new MixTypes(this).set("model", model);
+  }
+
   /**
    * Compares new rows with what a deployed model was calibrated on, and makes it anew if needed.
    */
