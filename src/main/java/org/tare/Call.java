@@ -20,6 +20,7 @@ import org.tare.spark.rows.DataSource;
 public abstract sealed class Call<C extends Call<C>>
     permits Calibrate,
         CheckDrift,
+        Compare,
         Evaluate,
         MeasureSensitivity,
         MixTypes,

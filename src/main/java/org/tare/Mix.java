@@ -76,15 +76,12 @@ public final class Mix implements Result {
     facts.add(
         new Fact(
             "Judged on",
-            String.format(
-                Locale.ROOT, "%,d rows, %d forms", found.rows(), found.evaluations())));
+            String.format(Locale.ROOT, "%,d rows, %d forms", found.rows(), found.evaluations())));
     for (LayerType type : options.types()) {
       long count = found.chosen().assignment().types().stream().filter(type::equals).count();
       facts.add(new Fact("Layers " + type.id(), Long.toString(count)));
     }
-    facts.add(
-        new Fact(
-            "Weights", String.format(Locale.ROOT, "%,d bytes", found.chosen().bytes())));
+    facts.add(new Fact("Weights", String.format(Locale.ROOT, "%,d bytes", found.chosen().bytes())));
     facts.add(
         new Fact(
             options.metric().id(),

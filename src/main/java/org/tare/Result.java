@@ -9,6 +9,7 @@ public sealed interface Result
     permits Calibration,
         DriftCheck,
         Evaluation,
+        LayerComparison,
         Mix,
         Observation,
         Quantized,

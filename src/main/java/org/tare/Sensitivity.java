@@ -62,8 +62,7 @@ public final class Sensitivity implements Result {
     facts.add(
         new Fact(
             "Judged on",
-            String.format(
-                Locale.ROOT, "%,d rows, by %s", found.rows(), options.metric().id())));
+            String.format(Locale.ROOT, "%,d rows, by %s", found.rows(), options.metric().id())));
     for (SensitivityRun.Trial trial : found.whole()) {
       facts.add(new Fact("All layers " + trial.type().id(), figure(trial)));
     }

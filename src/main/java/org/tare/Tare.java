@@ -111,6 +111,13 @@ public final class Tare {
     return new Run(this).set("model", model);
   }
 
+  /**
+   * Compares the tensors inside of a quantized model, of Tare or another tool, with the float ones.
+   */
+  public Compare compare(String model, String quantized) {
+    return new Compare(this).set("model", model).set("quantized", quantized);
+  }
+
   /** Measures on rows what quantizing each layer costs, one at a time. */
   public MeasureSensitivity sensitivity(String model) {
     return new MeasureSensitivity(this).set("model", model);

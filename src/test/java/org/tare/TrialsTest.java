@@ -133,8 +133,7 @@ class TrialsTest {
             .set(SETTINGS)
             .set("quantize.overrides", rules)
             .run();
-    Quantized q =
-        tare.quantize(MODEL).state(c.state()).set(SETTINGS).overrides(rules).run();
+    Quantized q = tare.quantize(MODEL).state(c.state()).set(SETTINGS).overrides(rules).run();
     return tare.evaluate(MODEL, q)
         .data(validation)
         .label("label")
@@ -174,8 +173,7 @@ class TrialsTest {
     assertTrue(mix.evaluations() < 2 * 21 + 60, mix.evaluations() + " evaluations");
 
     Quantized byHand = quantized(mix.overrides());
-    Evaluation measured =
-        tare.evaluate(MODEL, byHand).data(validation).set(SETTINGS).run();
+    Evaluation measured = tare.evaluate(MODEL, byHand).data(validation).set(SETTINGS).run();
     // The emitted model computes in integers, with biases of 32 bits.
     assertEquals(mix.chosen().metric(), measured.outputs().get("logits").sqnr(), 0.5);
 
@@ -201,9 +199,7 @@ class TrialsTest {
 
   @Test
   void wrongWishesAreNamed() {
-    assertMessage(
-        "\"w3a8\" is no type of layers",
-        () -> sensitivity(validation, "w3a8"));
+    assertMessage("\"w3a8\" is no type of layers", () -> sensitivity(validation, "w3a8"));
     assertMessage(
         "Missing the target",
         () -> tare.mix(MODEL).state(state).validation(validation).set(SETTINGS).run());
@@ -218,13 +214,7 @@ class TrialsTest {
                 .run());
     assertMessage(
         "The metric cannot be top1 without labels",
-        () ->
-            tare.mix(MODEL)
-                .state(state)
-                .validation(validation)
-                .set(SETTINGS)
-                .maxDrop(0.1)
-                .run());
+        () -> tare.mix(MODEL).state(state).validation(validation).set(SETTINGS).maxDrop(0.1).run());
     assertMessage(
         "Missing what the ranges are chosen from",
         () -> tare.sensitivity(MODEL).validation(validation).set(SETTINGS).run());

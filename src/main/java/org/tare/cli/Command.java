@@ -33,6 +33,10 @@ enum Command {
       "Compares the float and the quantized model on a table.",
       Positional.NONE,
       of(job(), List.of(QUANTIZED, VALIDATION, LABEL, FORMAT, KEY, BATCH, BAD_ROWS))),
+  COMPARE(
+      "Compares weights and tensors inside of a quantized model with the float model's.",
+      Positional.NONE,
+      of(job(), List.of(QUANTIZED, DATA, TABLE, QUERY, FORMAT, SAMPLE, KEY, BY, BATCH, BAD_ROWS))),
   SENSITIVITY(
       "Measures what quantizing each layer costs, one layer at a time.",
       Positional.NONE,

@@ -24,8 +24,7 @@ public final class TrialsJson {
     ObjectNode node = result.putObject("sensitivity");
     node.put("metric", options.metric().id());
     node.put(
-        "direction",
-        options.direction() == SensitivityRun.Direction.ONLY ? "only" : "all-but");
+        "direction", options.direction() == SensitivityRun.Direction.ONLY ? "only" : "all-but");
     node.put("rows", found.rows());
     ArrayNode whole = node.putArray("all_layers");
     found.whole().forEach(trial -> add(whole.addObject(), trial));

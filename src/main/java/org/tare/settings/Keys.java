@@ -9,11 +9,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.tare.TareException;
-import org.tare.job.trials.Metric;
 import org.tare.drift.Band;
 import org.tare.drift.DriftThresholds;
 import org.tare.export.TensorRtCalibrationCache;
 import org.tare.job.Observer;
+import org.tare.job.trials.Metric;
 import org.tare.qconfig.Backend;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.WeightProducts;
@@ -646,8 +646,7 @@ public final class Keys {
                 ANY,
                 "how much of the metric may be lost at most: 0.01 of top1 is a point")
             .absent("no target"));
-    keys.add(
-        Key.choice(group, "mix.metric", "top1", metrics(), "what `mix.max-drop` is about"));
+    keys.add(Key.choice(group, "mix.metric", "top1", metrics(), "what `mix.max-drop` is about"));
   }
 
   private static List<String> metrics() {

@@ -41,7 +41,9 @@ public record Assignment(List<LayerType> types) {
         given.mode(), given.backend(), given.standard(), rules, given.correctsBias());
   }
 
-  /** The same as entries of {@code quantize.overrides}: for what the settings do not give anyway. */
+  /**
+   * The same as entries of {@code quantize.overrides}: for what the settings do not give anyway.
+   */
   public List<Map<String, Object>> overrides(List<Layer> layers, QConfigMapping given) {
     List<Map<String, Object>> entries = new ArrayList<>();
     for (int i = 0; i < types.size(); i++) {

@@ -86,7 +86,9 @@ public record LayerType(String id, int weightBits, int activationBits, Granulari
       return standard;
     }
     return new TensorQConfig(
-        standard.method(), standard.dtype().isSigned() ? DType.INT16 : DType.UINT16, standard.scheme());
+        standard.method(),
+        standard.dtype().isSigned() ? DType.INT16 : DType.UINT16,
+        standard.scheme());
   }
 
   /** The same as an entry of {@code quantize.overrides} for a layer. */
@@ -111,4 +113,5 @@ public record LayerType(String id, int weightBits, int activationBits, Granulari
   /** Bytes of a weight of so many values, its scales aside. */
   public long bytes(long values) {
     return (values * weightBits + 7) / 8;
-  }}
+  }
+}

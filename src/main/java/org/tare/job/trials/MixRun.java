@@ -18,11 +18,11 @@ import org.tare.stats.CalibrationState;
  * Finds the assignment of types to layers that takes the fewest bytes and keeps a target (mixed
  * precision).
  *
- * <p>Each layer is measured alone in each type. From all layers in the narrowest type, the step that
- * saves most error for each byte is taken again and again, as if errors of layers added: that is a
- * path from the smallest model to the float one. The target's place on it is found by measuring:
- * where the measured error is off the predicted one, the prediction is corrected by their ratio.
- * Then single layers step back to narrower types as long as the target holds.
+ * <p>Each layer is measured alone in each type. From all layers in the narrowest type, the step
+ * that saves most error for each byte is taken again and again, as if errors of layers added: that
+ * is a path from the smallest model to the float one. The target's place on it is found by
+ * measuring: where the measured error is off the predicted one, the prediction is corrected by
+ * their ratio. Then single layers step back to narrower types as long as the target holds.
  */
 public final class MixRun {
   /** After so many guided guesses the middle of what is open is as good a guess. */
@@ -195,12 +195,11 @@ public final class MixRun {
 
   /** The first place on the path that keeps the target, as far as places behind it do too. */
   private int firstThatHolds(List<Assignment> path, double floatMetric) {
-    int fails = -1;
     int holds = path.size() - 1;
     if (isMet(path.get(0), floatMetric)) {
       return 0;
     }
-    fails = 0;
+    int fails = 0;
     double ratio = ratio(path.get(0));
     int guesses = 0;
     while (holds - fails > 1) {
@@ -282,8 +281,7 @@ public final class MixRun {
   }
 
   private boolean isMet(Assignment assignment, double floatMetric) {
-    return isMet(
-        options.metric().of(trials.measure(List.of(assignment)).get(0)), floatMetric);
+    return isMet(options.metric().of(trials.measure(List.of(assignment)).get(0)), floatMetric);
   }
 
   private boolean isMet(double figure, double floatMetric) {
@@ -297,8 +295,7 @@ public final class MixRun {
 
   private Point point(Assignment assignment, double floatMetric) {
     double figure = options.metric().of(trials.measure(List.of(assignment)).get(0));
-    return new Point(
-        assignment, assignment.bytes(layers), figure, isMet(figure, floatMetric));
+    return new Point(assignment, assignment.bytes(layers), figure, isMet(figure, floatMetric));
   }
 
   /** What was measured of the path, of uniform types, and what was chosen. */

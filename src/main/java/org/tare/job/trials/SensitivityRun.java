@@ -18,7 +18,9 @@ public final class SensitivityRun {
 
   /** Which form a layer is judged by. */
   public enum Direction {
-    /** Only the layer has the type, and what comes after it to the next layer; the others are float. */
+    /**
+     * Only the layer has the type, and what comes after it to the next layer; the others are float.
+     */
     ONLY,
     /** The layer alone is float; all others have the type. */
     ALL_BUT
@@ -104,8 +106,7 @@ public final class SensitivityRun {
         : Assignment.all(layers, type).with(layer, LayerType.FLOAT);
   }
 
-  private Trial trial(
-      Optional<Layer> layer, LayerType type, Map<String, OutputMetrics> outputs) {
+  private Trial trial(Optional<Layer> layer, LayerType type, Map<String, OutputMetrics> outputs) {
     return new Trial(layer, type, outputs, options.metric().of(outputs));
   }
 }

@@ -14,13 +14,13 @@ import org.tare.onnx.beside.SharedTensors.Rounding;
 import org.tare.onnx.proto.Onnx.GraphProto;
 
 /**
- * A float model with a shadow of each quantized layer: the same nodes as in the quantized model, but
- * fed with what the float model computes. What a shadow gives differs from the float result by the
- * error of this layer alone (PyTorch's numeric suite calls it a shadow module).
+ * A float model with a shadow of each quantized layer: the same nodes as in the quantized model,
+ * but fed with what the float model computes. What a shadow gives differs from the float result by
+ * the error of this layer alone (PyTorch's numeric suite calls it a shadow module).
  *
  * @param model its outputs are the compared tensors and their shadows
- * @param local the name of the shadow of each compared tensor, as what reads it sees it: rounded, if
- *     the quantized model rounds it
+ * @param local the name of the shadow of each compared tensor, as what reads it sees it: rounded,
+ *     if the quantized model rounds it
  */
 public record ShadowModel(OnnxModel model, Map<String, String> local) {
   /**

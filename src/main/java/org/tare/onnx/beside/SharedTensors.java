@@ -69,7 +69,8 @@ public final class SharedTensors {
     String integers = quantize.output(0);
     while (true) {
       List<Node> readers = consumers.getOrDefault(integers, List.of());
-      Node next = readers.stream().filter(one -> is(one, "DequantizeLinear")).findFirst().orElse(null);
+      Node next =
+          readers.stream().filter(one -> is(one, "DequantizeLinear")).findFirst().orElse(null);
       if (next != null) {
         chain.add(next);
         return chain;

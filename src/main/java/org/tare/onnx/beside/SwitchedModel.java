@@ -26,11 +26,11 @@ import org.tare.onnx.proto.Onnx.ValueInfoProto;
 
 /**
  * Several quantized forms of one float model in one model. Where forms differ in a layer, the layer
- * is there once for each way to compute it, and an input chooses. Layers that are equal in all forms
- * are there once, whatever the forms are called: their constants are compared by content.
+ * is there once for each way to compute it, and an input chooses. Layers that are equal in all
+ * forms are there once, whatever the forms are called: their constants are compared by content.
  *
- * <p>An If runs the chosen way alone, so that a run takes about as long as one form. The float model
- * itself is the choice of {@link #floatChoices}.
+ * <p>An If runs the chosen way alone, so that a run takes about as long as one form. The float
+ * model itself is the choice of {@link #floatChoices}.
  */
 public final class SwitchedModel {
   private static final String INPUT = "tare_choices";
@@ -81,8 +81,7 @@ public final class SwitchedModel {
             "operator sets differ: " + floats.opset() + " and " + one.opset());
       }
       Graph form = one.graph();
-      switched.forms.add(
-          new Form(form, SharedTensors.of(floats.graph(), form), form.producers()));
+      switched.forms.add(new Form(form, SharedTensors.of(floats.graph(), form), form.producers()));
     }
     switched.write();
     switched.model =
@@ -269,8 +268,7 @@ public final class SwitchedModel {
     for (int i = branches.size() - 2; i >= 0; i--) {
       String is = place + "/is" + i;
       addNumber(place + "/n" + i, i);
-      graph.addNode(
-          Node.of("Equal", "", List.of(place, place + "/n" + i), List.of(is)).toProto());
+      graph.addNode(Node.of("Equal", "", List.of(place, place + "/n" + i), List.of(is)).toProto());
       NodeProto.Builder choose =
           NodeProto.newBuilder()
               .setOpType("If")
@@ -339,7 +337,8 @@ public final class SwitchedModel {
       if (name == null || !results.contains(output)) {
         name = prefix + "none/" + output;
         branch.addInitializer(empty(name + "/empty", output));
-        branch.addNode(Node.of("Identity", name, List.of(name + "/empty"), List.of(name)).toProto());
+        branch.addNode(
+            Node.of("Identity", name, List.of(name + "/empty"), List.of(name)).toProto());
       }
       branch.addOutput(ValueInfoProto.newBuilder().setName(name));
     }

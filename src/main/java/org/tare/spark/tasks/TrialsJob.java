@@ -39,8 +39,8 @@ import org.tare.spark.tasks.EvaluationJob.Partial;
 /**
  * Compares a float model with many quantized forms of it, all in one {@link SwitchedModel}: a batch
  * is decoded once, the float model runs on it once, and then each form. The work is cut by rows and
- * by forms, so that few rows keep all cores busy too. Quantization is simulated: the same numbers on
- * every CPU, but for the rounding of floats.
+ * by forms, so that few rows keep all cores busy too. Quantization is simulated: the same numbers
+ * on every CPU, but for the rounding of floats.
  */
 public final class TrialsJob {
   private TrialsJob() {}
@@ -114,8 +114,7 @@ public final class TrialsJob {
     try (ShippedModel floats = ShippedModel.ship(spark, request.floatModel(), request.label());
         ShippedModel forms =
             ShippedModel.ship(spark, switched, "forms of " + request.label(), Pairs.APART);
-        Progress display =
-            new Progress(spark, job, "Trying", table.source().seen(), progress)) {
+        Progress display = new Progress(spark, job, "Trying", table.source().seen(), progress)) {
       Dataset<byte[]> all = null;
       for (int[] some : cut(spark, table, request.forms())) {
         ArrayList<long[]> choices = new ArrayList<>();
@@ -239,8 +238,7 @@ public final class TrialsJob {
         metrics.add(own);
         // Rows without a class are the same for all forms, and count once.
         RowSource.Tally tally = i == 0 ? bad : new RowSource.Tally();
-        comparisons.add(
-            new Comparison(source, tally, floats, switched, outputs, mask, axes, own));
+        comparisons.add(new Comparison(source, tally, floats, switched, outputs, mask, axes, own));
       }
       List<InputTensor> chosen = choices.stream().map(Try::tensor).toList();
       RowSource.Tally tally =
@@ -254,8 +252,7 @@ public final class TrialsJob {
                   given.put(input, chosen.get(i));
                   comparisons
                       .get(i)
-                      .compare(
-                          batch, count, expected, Comparison.values(switched, given, outputs));
+                      .compare(batch, count, expected, Comparison.values(switched, given, outputs));
                 }
               });
       tally.subtract(bad);

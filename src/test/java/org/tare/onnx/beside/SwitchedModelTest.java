@@ -70,8 +70,7 @@ class SwitchedModelTest {
       if (jumps) {
         continue;
       }
-      OpsetUpgrade.raise(
-          prepared, OnnxModel.BLOCKED_OPSET, TensorTypes.of(prepared, "prepared"));
+      OpsetUpgrade.raise(prepared, OnnxModel.BLOCKED_OPSET, TensorTypes.of(prepared, "prepared"));
       Map<String, TensorType> types = TensorTypes.of(prepared, "prepared");
       List<OnnxModel> forms = new ArrayList<>();
       for (QConfigMapping mapping : mappings(prepared)) {
@@ -151,8 +150,7 @@ class SwitchedModelTest {
       }
       state = Optional.of(new CalibrationState(prepared.digest(), 1, stats));
     }
-    return Quantization.quantize(
-            prepared, types, mapping, Quantization.Form.QDQ, state, Map.of())
+    return Quantization.quantize(prepared, types, mapping, Quantization.Form.QDQ, state, Map.of())
         .model();
   }
 
@@ -204,7 +202,9 @@ class SwitchedModelTest {
     }
   }
 
-  /** Whether they are equal but for float32's rounding; a value near the middle of a step may move. */
+  /**
+   * Whether they are equal but for float32's rounding; a value near the middle of a step may move.
+   */
   private static boolean close(
       String what,
       Map<String, Values> expected,
