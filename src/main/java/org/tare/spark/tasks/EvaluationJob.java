@@ -43,6 +43,8 @@ import org.tare.spark.rows.SequenceMask;
 
 /** Runs a float model and its quantized form over a table and compares what they give. */
 public final class EvaluationJob {
+  private static final double SECONDS_PER_ROW = 2e-3;
+
   private EvaluationJob() {}
 
   /**
@@ -121,10 +123,11 @@ public final class EvaluationJob {
             ShippedModel.ship(spark, request.quantizedModel(), "quantized " + request.label());
         Progress display =
             new Progress(spark, job, "Evaluating", table.source().seen(), progress)) {
+      BoundTable dealt = EvenTasks.deal(spark, table, work(table)).table();
       Compare compare =
-          new Compare(table.source(), floatModel, quantized, outputs, request.mask().orElse(""));
+          new Compare(dealt.source(), floatModel, quantized, outputs, request.mask().orElse(""));
       for (byte[] partial :
-          table.rows().mapPartitions(compare, Encoders.BINARY()).collectAsList()) {
+          dealt.rows().mapPartitions(compare, Encoders.BINARY()).collectAsList()) {
         partials.add(Partial.decode(partial));
       }
     } catch (Throwable e) { // Scala throws checked exceptions unchecked
@@ -135,6 +138,14 @@ public final class EvaluationJob {
     }
     partials.sort(Comparator.comparingInt(Partial::partition));
     return merge(request, table.source(), partials, outputs, started);
+  }
+
+  /**
+   * What a row is taken to cost. It is not measured: in the dynamic mode a row's result depends on
+   * which rows stand in its batch, and that must not depend on how fast the machine was.
+   */
+  private static EvenTasks.Work work(BoundTable table) {
+    return new EvenTasks.Work(SECONDS_PER_ROW, table.source().batch().size());
   }
 
   /**
