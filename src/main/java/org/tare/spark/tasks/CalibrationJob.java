@@ -225,7 +225,7 @@ public final class CalibrationJob {
       }
     }
     try (TemporaryModel temporary = TemporaryModel.of(exposed);
-        ModelSession session = ModelSession.open(temporary.file(), request.label(), 1)) {
+        ModelSession session = ModelSession.openBriefly(temporary.file(), request.label())) {
       table.probe(
           batch -> {
             Map<String, float[]> one = valuesOf(session, batch.inputs(1), inputs);
