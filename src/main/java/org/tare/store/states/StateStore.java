@@ -340,6 +340,15 @@ public final class StateStore {
     return Window.of(this, entries(), key, days, missing);
   }
 
+  /**
+   * Checks that a window will be whole once a slice has come.
+   *
+   * @throws TareException if other days are missing and must not
+   */
+  public void checkWindow(StateKey key, Window.Days days, Window.Missing missing, Slice coming) {
+    Window.check(this, entries(), key, days, missing, coming.date());
+  }
+
   /** A digest that is the same as long as the window's slices have the same numbers. */
   public String digestOf(StateKey key, Window.Days days) {
     StringBuilder text = new StringBuilder();
