@@ -98,6 +98,14 @@ class CalibrateStreamTest {
     assertEquals(List.of(StateStore.Outcome.ADDED), outcomes(next));
     assertEquals(3, next.batches().get(0).id());
     assertArrayEquals(ofOneRun().encode(), sumOfStore().encode());
+    // The same rows again, in another file, are other data.
+    try (Stream<Path> all = Files.list(Path.of(files.moved()))) {
+      Files.copy(
+          all.filter(one -> one.toString().endsWith(".parquet")).findFirst().orElseThrow(),
+          folder.resolve("rows/again.parquet"));
+    }
+    assertEquals(List.of(StateStore.Outcome.ADDED), outcomes(stream().run()));
+    assertEquals(7 * 64, sumOfStore().rows());
     String name = next.batches().get(0).added().get(0).entry().slice().name();
     assertTrue(name.matches("clicks/\\d{4}-\\d\\d-\\d\\d/batch-000003"), name);
     assertTrue(next.toJson().contains("\"outcome\" : \"added\""), next.toJson());

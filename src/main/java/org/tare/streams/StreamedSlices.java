@@ -22,6 +22,7 @@ import org.tare.TareException;
 import org.tare.settings.Settings;
 import org.tare.settings.StreamSettings;
 import org.tare.stats.CalibrationState;
+import org.tare.stats.Lineage;
 import org.tare.store.states.Entry;
 import org.tare.store.states.Slice;
 import org.tare.store.states.StateKey;
@@ -87,7 +88,8 @@ final class StreamedSlices {
     List<Entry> there = store.list();
     List<StateStore.Added> added = new ArrayList<>();
     for (Map.Entry<String, CalibrationState> one : states.entrySet()) {
-      added.add(add(store, there, one.getValue(), new Name(how.name(), id, one.getKey()), day));
+      Name name = new Name(how.name(), id, one.getKey());
+      added.add(add(store, there, named(one.getValue(), name), name, day));
     }
     batches.add(new StreamResult.Batch(id, made.state().rows(), made.skippedRows(), added));
     progress.accept(
@@ -101,6 +103,23 @@ final class StreamedSlices {
                 ? ", in the store already"
                 : ""));
     made.warnings().forEach(warning -> progress.accept("warning: " + warning));
+  }
+
+  /** Batches with the same rows are not the same data: each is told by its number. */
+  private static CalibrationState named(CalibrationState state, Name name) {
+    List<Lineage.Source> sources = new ArrayList<>();
+    for (Lineage.Source source : state.lineage().sources()) {
+      Lineage.Origin was = source.origin();
+      Lineage.Origin origin =
+          new Lineage.Origin(
+              "stream " + name.stream() + ", batch " + name.batch(),
+              was.snapshot(),
+              was.slice(),
+              was.sample(),
+              was.columns());
+      sources.add(new Lineage.Source(origin, source.rows(), source.digest(), source.run()));
+    }
+    return state.withLineage(new Lineage(sources));
   }
 
   private StateStore.Added add(
