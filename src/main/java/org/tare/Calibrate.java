@@ -95,10 +95,7 @@ public final class Calibrate extends Call<Calibrate> {
             : Lineages.calibrate(how, model, data, tare().session(), settings());
     warnings.addAll(Warnings.ofNonFinite(observed.state()));
     List<StateStore.Added> added =
-        filled
-            .map(List::of)
-            .or(() -> target.map(one -> one.add(observed)))
-            .orElse(List.of());
+        filled.map(List::of).or(() -> target.map(one -> one.add(observed))).orElse(List.of());
     Calibration calibration =
         new Calibration(
             info.table("data", data)

@@ -129,8 +129,7 @@ class CalibrateStreamTest {
     assertEquals(2, Tare.on(spark).states(at("states")).list().size());
     assertArrayEquals(ofOneRun().encode(), sumOfStore().encode());
     assertEquals(
-        "clicks: 64 rows in 1 batch(es), 1 of which the store had",
-        again.summary().get(0).value());
+        "clicks: 64 rows in 1 batch(es), 1 of which the store had", again.summary().get(0).value());
   }
 
   @Test
@@ -157,8 +156,7 @@ class CalibrateStreamTest {
     stream().run();
     States states = Tare.on(spark).states(at("states"));
     String today = java.time.LocalDate.now(java.time.ZoneOffset.UTC).toString();
-    states.compact(
-        states.key(""), org.tare.store.states.Window.Days.of("2d", today));
+    states.compact(states.key(""), org.tare.store.states.Window.Days.of("2d", today));
     states.expire("2020-01-01");
     assertEquals(1, states.list().size());
     Path commits = folder.resolve("states.checkpoints/clicks/commits");
@@ -178,17 +176,12 @@ class CalibrateStreamTest {
             .parquet(at("rows"))
             .withColumn(
                 "day",
-                functions
-                    .when(functions.col("id").lt(20), "2026-11-24")
-                    .otherwise("2026-11-25"));
+                functions.when(functions.col("id").lt(20), "2026-11-24").otherwise("2026-11-25"));
     StreamResult made = stream().rows(days).by("day").run();
     assertEquals(
         List.of("clicks/batch-000000/day=2026-11-24", "clicks/batch-000000/day=2026-11-25"),
-        made.batches().get(0).added().stream()
-            .map(one -> one.entry().slice().name())
-            .toList());
-    assertEquals(
-        44, Tare.on(spark).states(at("states")).window("1d", "2026-11-25").state().rows());
+        made.batches().get(0).added().stream().map(one -> one.entry().slice().name()).toList());
+    assertEquals(44, Tare.on(spark).states(at("states")).window("1d", "2026-11-25").state().rows());
     assertArrayEquals(ofOneRun().encode(), sumOfStore().encode());
   }
 

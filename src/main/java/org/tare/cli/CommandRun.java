@@ -133,10 +133,7 @@ final class CommandRun implements AutoCloseable {
 
   private void stream() {
     StreamResult result =
-        CalibrateStream.on(spark(), model())
-            .settings(settings)
-            .withProgress(err::println)
-            .run();
+        CalibrateStream.on(spark(), model()).settings(settings).withProgress(err::println).run();
     if (settings.flag("json")) {
       out.println(PrintableText.ofLines(result.toJson()));
     } else {

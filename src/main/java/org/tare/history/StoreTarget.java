@@ -72,8 +72,8 @@ public record StoreTarget(
         && there.get().data().isSurelyNot(data)
         && onOther == StateStore.OnOther.REFUSE) {
       throw TareException.badInput(
-          "Cannot add slice %s to state store %s: it holds %d rows of %s%s as they were on %s, these"
-              + " are other data; --replace counts them in its place",
+          "Cannot add slice %s to state store %s: it holds %d rows of %s%s as they were on %s,"
+              + " these are other data; --replace counts them in its place",
           slice.name(),
           store,
           there.get().rows(),
@@ -113,8 +113,8 @@ public record StoreTarget(
     for (Entry entry : store.entries()) {
       if (entry.key().equals(key) && counted.test(entry)) {
         throw TareException.badInput(
-            "Cannot add %s to state store %s: its rows would count twice, as it holds slice %s; give"
-                + " another --slice, or another store",
+            "Cannot add %s to state store %s: its rows would count twice, as it holds slice %s;"
+                + " give another --slice, or another store",
             by ? "slices by " + name : "slice " + name, store, entry.slice().name());
       }
     }

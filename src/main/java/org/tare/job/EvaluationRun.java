@@ -33,19 +33,19 @@ public final class EvaluationRun {
       Optional<String> label) {
     EvaluationJob.Result found =
         EvaluationJob.run(
-        context.spark().get(),
-        new EvaluationJob.Request(
-            name,
-            floatModel,
-            quantized,
-            types,
-            rows,
-            label,
-            context.rows().mask(floatModel.graph().inputNames()),
-            context.rows().inputs(),
-            context.rows().batch(),
-            context.rows().badRows()),
-        context.progress());
+            context.spark().get(),
+            new EvaluationJob.Request(
+                name,
+                floatModel,
+                quantized,
+                types,
+                rows,
+                label,
+                context.rows().mask(floatModel.graph().inputNames()),
+                context.rows().inputs(),
+                context.rows().batch(),
+                context.rows().badRows()),
+            context.progress());
     JobMetrics.evaluated(
         found.outputs().values().stream()
             .mapToDouble(OutputMetrics::sqnr)

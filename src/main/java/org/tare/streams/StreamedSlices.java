@@ -70,14 +70,12 @@ final class StreamedSlices {
     if (first.isEmpty()) {
       return;
     }
-    LocalDate day = Instant.ofEpochSecond(first.get(0).getLong(0)).atZone(ZoneOffset.UTC).toLocalDate();
+    LocalDate day =
+        Instant.ofEpochSecond(first.get(0).getLong(0)).atZone(ZoneOffset.UTC).toLocalDate();
     // The batch belongs to the session of the query, which is a copy of the caller's.
     Tare tare = Tare.on(batch.sparkSession()).withProgress(progress);
     Calibration made =
-        tare.calibrate(settings.require("model"))
-            .settings(settings)
-            .data(batch.drop(BEGUN))
-            .run();
+        tare.calibrate(settings.require("model")).settings(settings).data(batch.drop(BEGUN)).run();
     States store = tare.states(how.store());
     SortedMap<String, CalibrationState> states = new TreeMap<>();
     if (made.slices().isEmpty()) {
@@ -163,7 +161,8 @@ final class StreamedSlices {
     }
 
     private String rest() {
-      return String.format(Locale.ROOT, "/batch-%06d", batch) + (slice.isEmpty() ? "" : "/" + slice);
+      return String.format(Locale.ROOT, "/batch-%06d", batch)
+          + (slice.isEmpty() ? "" : "/" + slice);
     }
 
     /** Whether that is its name, on any day. */

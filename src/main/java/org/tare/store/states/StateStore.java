@@ -230,8 +230,8 @@ public final class StateStore {
       refuseCovered(key, slice);
       if (look.isUnderWay()) {
         throw TareException.tryAgain(
-            "Cannot add slice %s to state store %s: another run is writing it, or was killed while it"
-                + " did, less than a minute ago",
+            "Cannot add slice %s to state store %s: another run is writing it, or was killed while"
+                + " it did, less than a minute ago",
             slice.name(), folder);
       }
       makeMark();

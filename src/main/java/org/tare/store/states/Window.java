@@ -107,12 +107,7 @@ public record Window(
     NavigableSet<LocalDate> absent = choose(own, days, parts);
     boolean comesInside = coming.filter(days::holds).isPresent();
     coming.ifPresent(absent::remove);
-    refuse(
-        store,
-        own,
-        days,
-        !parts.isEmpty() || comesInside,
-        gaps(own, absent, missing, coming));
+    refuse(store, own, days, !parts.isEmpty() || comesInside, gaps(own, absent, missing, coming));
   }
 
   /** Which of the days without a slice are an error. */
