@@ -35,6 +35,7 @@ from typing import (
 from tare._bridge import Bridge, TareError
 from tare._calls import (
     Calibrate,
+    CalibrateStream,
     Call,
     CheckDrift,
     Evaluate,
@@ -56,6 +57,7 @@ from tare._results import (
     Result,
     RunResult,
     State,
+    StreamResult,
 )
 from tare._settings import SETTINGS
 
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Calibrate",
+    "CalibrateStream",
     "Calibration",
     "Call",
     "CheckDrift",
@@ -84,6 +87,7 @@ __all__ = [
     "RunResult",
     "Setting",
     "State",
+    "StreamResult",
     "Tare",
     "TareError",
     "settings",
@@ -143,6 +147,19 @@ class Tare:
             model: the path of an ONNX model, on any file system that Hadoop reaches.
         """
         return Calibrate(self._bridge, self._call(self._java.calibrate, model))
+
+    def calibrate_stream(self, model: PathLike) -> CalibrateStream:
+        """Observes a float model on rows that keep coming; the states go into a store.
+
+        Args:
+            model: an ONNX model, on any file system that Hadoop reaches.
+        """
+        return CalibrateStream(
+            self._bridge,
+            self._call(
+                self._bridge.jvm.org.tare.streams.CalibrateStream.on, self._bridge.session, model
+            ),
+        )
 
     def quantize(self, model: PathLike) -> Quantize:
         """Writes a float model in integers."""

@@ -101,6 +101,25 @@ class Calibration(Result):
         return self._java.skippedRows()
 
 
+class StreamResult(Result):
+    """What came of the batches of a stream that one run took."""
+
+    @property
+    def rows(self) -> int:
+        """All rows of the batches."""
+        return self._java.rows()
+
+    @property
+    def unmet(self) -> List[str]:
+        """Nothing: a stream publishes nothing."""
+        return []
+
+    @property
+    def warnings(self) -> List[str]:
+        """Nothing: what is worth a warning is told with each batch."""
+        return []
+
+
 class Recalibration(Result):
     """What came of a recalibration, and why."""
 

@@ -215,6 +215,26 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "24",
         "states gc keeps what is younger, since a run may be about to name it",
     ),
+    "calibrate.stream": (
+        "false",
+        "the rows are a stream: the state of each of its batches goes into the store, once",
+    ),
+    "stream.name": (
+        "stream",
+        "the name of the stream, which the names of its slices begin with",
+    ),
+    "stream.checkpoint": (
+        "the store's name with .checkpoints/NAME behind it",
+        "the folder in which Spark writes down how far the stream was read",
+    ),
+    "stream.every": (
+        "take what is there, and end",
+        "go on, with a batch each so often if there are rows, as in 1 minute",
+    ),
+    "stream.schema": (
+        "that of the files that are there at the start",
+        "the columns of the stream's files, as in id BIGINT, image BINARY",
+    ),
     "quantize.mode": (
         "static",
         "when activations become integers",

@@ -24,7 +24,10 @@ enum Command {
   CALIBRATE(
       "Observes the model on the data; writes the state.",
       Positional.NONE,
-      of(job(), calibration(), List.of(STORE, SLICE, REPLACE, MODE, BACKEND))),
+      of(
+          job(),
+          calibration(),
+          List.of(STORE, SLICE, REPLACE, STREAM, NAME, CHECKPOINT, EVERY, MODE, BACKEND))),
   QUANTIZE(
       "Writes the quantized model from a state; needs no data.",
       Positional.NONE,

@@ -25,6 +25,8 @@ import org.tare.report.ReportData.Fact;
 import org.tare.settings.Settings;
 import org.tare.stats.CalibrationState;
 import org.tare.store.Existing;
+import org.tare.streams.CalibrateStream;
+import org.tare.streams.StreamResult;
 
 /**
  * Carries out one command: a call of the library, and the printing of what it gave. Progress goes
@@ -61,7 +63,13 @@ final class CommandRun implements AutoCloseable {
     switch (command) {
       case DEMO -> demo(tare);
       case RUN -> call(tare.run(model()).settings(settings));
-      case CALIBRATE -> call(tare.calibrate(model()).settings(settings));
+      case CALIBRATE -> {
+        if (settings.flag("calibrate.stream") && !settings.flag("dry-run")) {
+          stream();
+        } else {
+          call(tare.calibrate(model()).settings(settings));
+        }
+      }
       case QUANTIZE -> call(tare.quantize(model()).settings(settings));
       case EVALUATE -> call(tare.evaluate(model(), quantized()).settings(settings));
       case COMPARE -> call(tare.compare(model(), quantized()).settings(settings));
@@ -123,6 +131,17 @@ final class CommandRun implements AutoCloseable {
   private void setUnlessGiven(String key, String value) {
     if (settings.find(key).isEmpty()) {
       settings.set(key, value, "demo");
+    }
+  }
+
+  private void stream() {
+    StreamResult result =
+        CalibrateStream.on(spark(), model()).settings(settings).withProgress(err::println).run();
+    if (settings.flag("json")) {
+      out.println(PrintableText.ofLines(result.toJson()));
+    } else {
+      result.summary().forEach(fact -> line(fact.name(), fact.value()));
+      line("Store", settings.require("store.path"));
     }
   }
 

@@ -53,6 +53,7 @@ public record Key(
     PREPARE("Preparation of the float model"),
     CALIBRATE("Calibration"),
     STORE("State store"),
+    STREAM("Streams"),
     QUANTIZE("Quantization"),
     CORRECTIONS("Corrections"),
     OBSERVE("Observing columns"),

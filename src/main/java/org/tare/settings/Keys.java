@@ -56,6 +56,7 @@ public final class Keys {
     prepare(keys);
     calibrate(keys);
     store(keys);
+    stream(keys);
     quantize(keys);
     corrections(keys);
     observe(keys);
@@ -335,6 +336,43 @@ public final class Keys {
             0,
             1_000_000,
             "`states gc` keeps what is younger, since a run may be about to name it"));
+  }
+
+  private static void stream(List<Key> keys) {
+    Group group = Group.STREAM;
+    keys.add(
+        Key.flag(
+            group,
+            "calibrate.stream",
+            false,
+            "the rows are a stream: the state of each of its batches goes into the store, once"));
+    keys.add(
+        Key.text(
+            group,
+            "stream.name",
+            "stream",
+            "the name of the stream, which the names of its slices begin with"));
+    keys.add(
+        Key.text(
+                group,
+                "stream.checkpoint",
+                "",
+                "the folder in which Spark writes down how far the stream was read")
+            .absent("the store's name with `.checkpoints/NAME` behind it"));
+    keys.add(
+        Key.text(
+                group,
+                "stream.every",
+                "",
+                "go on, with a batch each so often if there are rows, as in `1 minute`")
+            .absent("take what is there, and end"));
+    keys.add(
+        Key.text(
+                group,
+                "stream.schema",
+                "",
+                "the columns of the stream's files, as in `id BIGINT, image BINARY`")
+            .absent("that of the files that are there at the start"));
   }
 
   private static void quantize(List<Key> keys) {
