@@ -13,7 +13,8 @@ with the same jar among ``--py-files`` or on ``sys.path``::
     print(e.outputs)
 
 Names are those of the Java library, words apart by underscores. The work is done in Spark's driver
-and on its executors; nothing of a table or a model passes through Python.
+and on its executors; nothing of a table or a model passes through Python. ``tare.torch`` has PyTorch's
+observers and QConfigs for tensors at hand.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ from tare._results import (
     DriftCheck,
     DryRun,
     Evaluation,
+    Histogram,
     Inspection,
     Observation,
     Quantized,
@@ -74,6 +76,7 @@ __all__ = [
     "DryRun",
     "Evaluate",
     "Evaluation",
+    "Histogram",
     "Inspection",
     "Merge",
     "Observation",
