@@ -149,6 +149,7 @@ class ArchitectureTest {
         "org.tare.history..",
         "org.tare.results..",
         "org.tare.settings..",
+        "org.tare.report..",
         "org.tare.rewrite..",
         "org.tare.store..");
     only("scala..", "org.tare", "org.tare.spark..", "org.tare.cli..");
