@@ -132,13 +132,20 @@ const Chart = (() => {
       picture.append(svg("line", { class: "axis", x1: tick.x, x2: tick.x, y1: bottom, y2: bottom + 4 }),
         svg("text", { x: tick.x, y: bottom + 18, "text-anchor": tick.x < 30 ? "start" : tick.x > WIDTH - 30 ? "end" : "middle" }, tick.text));
     }
-    marks.forEach((mark, i) => {
-      for (const end of [mark.low, mark.high]) {
-        const x = chart.x(end), y = 12 + i % 2 * 12;
-        picture.append(svg("line", { class: `mark ${mark.style}`, x1: x, x2: x, y1: y + 2, y2: bottom, "stroke-dasharray": mark.dashes }),
-          svg("text", { class: "label", x: Math.min(right - 4, Math.max(left + 4, x)), y, "text-anchor": "middle" }, mark.letter));
-      }
-    });
+    const places = marks.flatMap(mark => [mark.low, mark.high].map(end => ({ mark, x: chart.x(end) }))).sort((a, b) => a.x - b.x);
+    let group = null;
+    const name = () => {
+      if (group) picture.append(svg("text", { class: "label", x: Math.min(right, Math.max(left, group.x)), y: 16,
+        "text-anchor": group.x < 60 ? "start" : group.x > WIDTH - 60 ? "end" : "middle" }, [...group.letters].sort().join(" ")));
+    };
+    for (const { mark, x } of places) {
+      picture.append(svg("line", { class: `mark ${mark.style}`, x1: x, x2: x, y1: 22, y2: bottom, "stroke-dasharray": mark.dashes }));
+      /* Letters of ranges that end at one place stand beside each other. */
+      if (group && x - group.last < 14) { group.letters.add(mark.letter); group.last = x; continue; }
+      name();
+      group = { x, last: x, letters: new Set([mark.letter]) };
+    }
+    name();
     return picture;
   }
 

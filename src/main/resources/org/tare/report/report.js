@@ -157,17 +157,7 @@
     tensors.forEach(tensor => { tensor.states = states(tensor); });
     let table = null;
     const open = viewer(() => table, fillTensor);
-    const pending = new Map();
-    const draw = cell => { cell.append(Chart.thumbnail(pending.get(cell))); pending.delete(cell); };
-    const watcher = new IntersectionObserver(seen => seen.forEach(one => {
-      if (one.isIntersecting && pending.has(one.target)) { watcher.unobserve(one.target); draw(one.target); }
-    }), { rootMargin: "300px" });
-    const picture = tensor => {
-      const cell = element("div", { class: "picture" });
-      if (tensor.linear) { pending.set(cell, tensor); watcher.observe(cell); } else cell.textContent = `only ${text(tensor.min)}`;
-      return cell;
-    };
-    addEventListener("beforeprint", () => [...pending.keys()].forEach(draw));
+    const picture = tensor => tensor.linear ? Chart.thumbnail(tensor) : `only ${text(tensor.min)}`;
     tensors.forEach((tensor, i) => { tensor.place = i; tensor.width = value(tensor.high) - value(tensor.low); });
     table = makeTable("Activations", [
       { title: "#", help: "place in the graph", style: "n lesser", key: tensor => tensor.place, cell: tensor => String(tensor.place + 1) },

@@ -12,16 +12,34 @@ function element(tag, attributes = {}, ...children) {
 /* columns: title, help, style, key (what sorts; a text or a number), cell (a node or a text; the key's text if there is none). */
 function makeTable(caption, columns, entries) {
   const body = element("tbody");
-  const rows = entries.map(entry => {
-    const row = element("tr");
-    for (const column of columns) {
-      const cell = element("td", column.style ? { class: column.style } : {});
-      cell.append(column.cell ? column.cell(entry) : typeof column.key(entry) === "string" ? column.key(entry) : Chart.text(column.shown(entry)));
-      row.append(cell);
+  const PORTION = 100;
+  const made = new Map();
+  let order = entries, wanted = () => true, shown = [], drawn = 0;
+
+  function row(entry) {
+    if (!made.has(entry)) {
+      const cells = columns.map(column => {
+        const cell = element("td", column.style ? { class: column.style } : {});
+        cell.append(column.cell ? column.cell(entry) : typeof column.key(entry) === "string" ? column.key(entry) : Chart.text(column.shown(entry)));
+        return cell;
+      });
+      made.set(entry, element("tr", {}, ...cells));
     }
-    return { entry, row };
-  });
-  body.append(...rows.map(one => one.row));
+    return made.get(entry);
+  }
+
+  function more(count) {
+    body.append(...shown.slice(drawn, drawn + count).map(row));
+    drawn = Math.min(shown.length, drawn + count);
+  }
+
+  function draw() {
+    shown = order.filter(wanted);
+    drawn = 0;
+    body.replaceChildren();
+    more(PORTION);
+  }
+
   const heads = columns.map((column, i) => {
     const attributes = { scope: "col" };
     if (column.style) attributes.class = column.style;
@@ -33,31 +51,35 @@ function makeTable(caption, columns, entries) {
     const isDown = heads[i].getAttribute("aria-sort") === "ascending";
     heads.forEach(head => head.removeAttribute("aria-sort"));
     heads[i].setAttribute("aria-sort", isDown ? "descending" : "ascending");
-    const order = (a, b) => typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a < b ? -1 : a > b ? 1 : 0;
+    const compare = (a, b) => typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a < b ? -1 : a > b ? 1 : 0;
     const isMissing = at => typeof at === "number" && Number.isNaN(at);
     /* What is missing comes last, whichever way the column is sorted. */
-    rows.sort((one, other) => {
-      const a = columns[i].key(one.entry), b = columns[i].key(other.entry);
+    order = [...order].sort((one, other) => {
+      const a = columns[i].key(one), b = columns[i].key(other);
       if (isMissing(a) || isMissing(b)) return isMissing(a) - isMissing(b);
-      return isDown ? order(b, a) : order(a, b);
+      return isDown ? compare(b, a) : compare(a, b);
     });
-    body.append(...rows.map(one => one.row));
+    draw();
   }
 
+  const end = element("div", { class: "end" });
+  const node = element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": caption },
+    element("table", { "aria-rowcount": entries.length + 1 }, element("thead", {}, element("tr", {}, ...heads)), body), end);
+  /* The rest of a long table is made when its end comes near, or all of it for paper. */
+  new IntersectionObserver(seen => { if (seen.some(one => one.isIntersecting)) more(PORTION); }, { root: node, rootMargin: "0px 0px 800px 0px" }).observe(end);
+  node.addEventListener("scroll", () => { if (node.scrollTop + 2 * node.clientHeight > node.scrollHeight) more(PORTION); });
+  addEventListener("beforeprint", () => more(shown.length));
+  draw();
+
   return {
-    node: element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": caption },
-      element("table", {}, element("thead", {}, element("tr", {}, ...heads)), body)),
+    node,
     sort,
-    /* The entries on the page, in the order of the page. */
-    shown: () => rows.filter(one => !one.row.hidden).map(one => one.entry),
+    /* The entries that the filter leaves, in the order of the table. */
+    shown: () => shown,
     filter(test) {
-      let count = 0;
-      for (const one of rows) {
-        const isShown = test(one.entry);
-        one.row.hidden = !isShown;
-        count += isShown;
-      }
-      return count;
+      wanted = test;
+      draw();
+      return shown.length;
     },
   };
 }
