@@ -96,13 +96,15 @@ const Chart = (() => {
   /* Bars within the chosen range, bars beyond it, and the range behind them. */
   function bars(tensor, chart, kind, top, bottom) {
     const height = heights(kind, Math.max(...chart.bars.map(bar => bar.count), 1e-300), bottom - top);
-    const isKept = bar => { const middle = (bar.low + bar.high) / 2; return middle >= tensor.low && middle <= tensor.high; };
     const low = chart.x(tensor.low), high = chart.x(tensor.high);
-    const shown = chart.bars.filter(bar => bar.count > 0);
+    const { from, to } = tensor.linear;
+    const within = (least, greatest) => chart.bars.filter(bar => bar.count > 0)
+      .map(bar => ({ low: Math.max(bar.low, least), high: Math.min(bar.high, greatest), count: bar.count }))
+      .filter(bar => bar.low < bar.high || (bar.low === bar.high && least < greatest));
     const parts = [
       svg("rect", { class: "kept", x: low, y: top, width: Math.max(1, high - low), height: bottom - top }),
-      svg("path", { class: "bars", d: path(shown.filter(isKept), chart.x, height, bottom) }),
-      svg("path", { class: "beyond", d: path(shown.filter(bar => !isKept(bar)), chart.x, height, bottom) }),
+      svg("path", { class: "bars", d: path(within(Math.max(from, tensor.low), Math.min(to, tensor.high)), chart.x, height, bottom) }),
+      svg("path", { class: "beyond", d: path([...within(from, Math.min(to, tensor.low)), ...within(Math.max(from, tensor.high), to)], chart.x, height, bottom) }),
     ];
     if (tensor.zeros > 0) {
       const tall = Math.min(bottom - top, height(tensor.zeros));
