@@ -179,6 +179,11 @@ public final class Tare {
     return new Merge(this, states);
   }
 
+  /** Draws how the values of a tensor are distributed, and the ranges that hold them. */
+  public Plot plot(CalibrationState state, String tensor) {
+    return new Plot(this, state, tensor);
+  }
+
   /** What a state holds, or what is quantized in an ONNX model. */
   public Inspection inspect(String file) {
     return Inspection.of(files(), file);

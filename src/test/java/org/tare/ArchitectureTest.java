@@ -153,6 +153,7 @@ class ArchitectureTest {
         "org.tare.history..",
         "org.tare.results..",
         "org.tare.settings..",
+        "org.tare.report..",
         "org.tare.rewrite..",
         "org.tare.store..",
         "org.tare.streams..");

@@ -118,7 +118,11 @@ enum Command {
   INSPECT(
       "Prints what a state holds, or what is quantized in an ONNX model.",
       Positional.FILE,
-      List.of(JSON, VERBOSE));
+      List.of(JSON, VERBOSE)),
+  PLOT(
+      "Draws how the values of a tensor of a state are distributed, with the range, as SVG.",
+      Positional.STATE,
+      List.of(TENSOR, OUTPUT, OVERWRITE, VERBOSE));
 
   /** What stands behind the options. */
   enum Positional {
@@ -126,7 +130,8 @@ enum Command {
     TABLE("the files to observe; or --table, or --query"),
     STATES("state files; or --store with --window or --slice"),
     ACTION("ls, show, add, verify, compact, expire or gc; and what it is done to"),
-    FILE("a state, or an ONNX model");
+    FILE("a state, or an ONNX model"),
+    STATE("a state");
 
     private final String help;
 

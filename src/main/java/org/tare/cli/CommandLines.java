@@ -90,13 +90,13 @@ final class CommandLines {
                   .paramLabel("TABLE")
                   .description(help)
                   .build());
-      case FILE ->
+      case FILE, STATE ->
           spec.addPositional(
               PositionalParamSpec.builder()
                   .index("0")
                   .arity("1")
                   .type(String.class)
-                  .paramLabel("FILE")
+                  .paramLabel(command.positional().name())
                   .description(help)
                   .build());
       case STATES, ACTION ->

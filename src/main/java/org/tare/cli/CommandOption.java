@@ -60,6 +60,7 @@ enum CommandOption {
   INPUTS_ONLY("--inputs-only", "", "drift.inputs-only"),
   FAIL_ON_DRIFT("--fail-on-drift", "", "drift.fail-on-drift"),
   DRIFT_DEMO("--drift", "", "demo.drift"),
+  TENSOR("--tensor", "NAME", "plot.tensor"),
   ALLOW_DUPLICATES("--allow-duplicates", "", "merge.duplicates"),
   DRY_RUN("--dry-run", "", "dry-run"),
   JSON("--json", "", "json"),

@@ -14,6 +14,7 @@ import org.tare.DryRun;
 import org.tare.Inspection;
 import org.tare.Merge;
 import org.tare.Observation;
+import org.tare.Plot;
 import org.tare.PrintableText;
 import org.tare.Recalibration;
 import org.tare.Result;
@@ -82,6 +83,7 @@ final class CommandRun implements AutoCloseable {
       case MERGE -> merge(tare);
       case STATES -> status = new StatesRun(tare, settings, positional, out).execute();
       case INSPECT -> inspect(tare);
+      case PLOT -> plot(tare);
     }
     return status;
   }
@@ -283,6 +285,15 @@ final class CommandRun implements AutoCloseable {
         settings.flag("json")
             ? PrintableText.ofLines(found.toJson()) + System.lineSeparator()
             : InspectionTable.of(found));
+  }
+
+  private void plot(org.tare.Tare tare) {
+    String tensor = require("plot.tensor", "--tensor NAME");
+    String output = require("output", "--output FILE");
+    Plot plot = tare.plot(tare.readState(positional.get(0)), tensor);
+    settings.below("plot.").forEach((key, value) -> plot.set("plot." + key, value));
+    plot.write(output, settings.flag("overwrite") ? Existing.REPLACE : Existing.REFUSE);
+    line("Output", output);
   }
 
   /** What Spark's configuration, {@code spark.hadoop.*} and Hadoop's own files say. */

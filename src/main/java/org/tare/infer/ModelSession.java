@@ -56,7 +56,8 @@ public final class ModelSession implements AutoCloseable {
     NONE
   }
 
-  private static final Map<String, String> PAIRS_APART = Map.of("session.disable_quant_qdq", "1");
+  private static final Map<String, String> PAIRS_APART = 
+      Map.of("session.disable_quant_qdq", "1", LEFT_OUT, SLOW_OPTIMIZERS);
 
   private final String name;
   private final OrtSession session;
@@ -84,7 +85,12 @@ public final class ModelSession implements AutoCloseable {
   /** Loads a model whose pairs become what is said. */
   public static ModelSession open(Path model, String name, int threads, Pairs pairs) {
     return open(
-        model, name, threads, OptLevel.ALL_OPT, pairs == Pairs.APART ? PAIRS_APART : Map.of());
+        model,
+        name,
+        threads,
+        OptLevel.ALL_OPT,
+        MemoryPlan.MADE,
+        pairs == Pairs.APART ? PAIRS_APART : RUN);
   }
 
   /**

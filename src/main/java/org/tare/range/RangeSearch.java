@@ -167,6 +167,11 @@ public final class RangeSearch {
     return new Range(Math.min(low, high), Math.max(low, high));
   }
 
+  /** The stats without the values of an attention mask, see {@link Mask}: without one, the same. */
+  public static TensorStats withoutMask(TensorStats stats) {
+    return Mask.of(stats).rest();
+  }
+
   /**
    * The mean of (x - fakeQuantize(x))^2 over the finite values, with those of a bucket taken as
    * uniform in it; 0 for no values.

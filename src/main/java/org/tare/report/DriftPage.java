@@ -1,6 +1,6 @@
 package org.tare.report;
 
-import static org.tare.report.HtmlReport.escape;
+import static org.tare.report.Page.escape;
 
 import java.util.List;
 import java.util.Locale;
@@ -34,10 +34,10 @@ public final class DriftPage {
   public static String render(
       String title, List<Fact> summary, DriftReport report, List<String> warnings) {
     StringBuilder html = new StringBuilder(1 << 16);
-    HtmlReport.begin(html, title, warnings, summary);
+    Page.begin(html, title, warnings, summary, "");
     html.append(HEAD);
     for (TensorDrift tensor : report.tensors()) {
-      HtmlReport.row(
+      Page.row(
           html,
           "<code>" + escape(tensor.name()) + "</code>",
           "<span class=\""

@@ -21,8 +21,7 @@ final class Overlay {
   private final int top;
 
   private Overlay(double largest) {
-    // A half power of two: twice the exponent, and one more in its upper half.
-    top = halfPower(largest);
+    top = HalfPowers.of(largest);
   }
 
   static String svg(TensorStats reference, TensorStats current, Optional<QParams> deployed) {
@@ -113,13 +112,8 @@ final class Overlay {
     if (value == 0) {
       return 0;
     }
-    int step = Math.max(0, Math.min(STEPS, halfPower(Math.abs(value)) - top + STEPS));
+    int step = Math.max(0, Math.min(STEPS, HalfPowers.of(Math.abs(value)) - top + STEPS));
     return value < 0 ? -step - 1 : step + 1;
-  }
-
-  private static int halfPower(double magnitude) {
-    int exponent = Math.getExponent(magnitude);
-    return 2 * exponent + (magnitude >= Math.scalb(Math.sqrt(2), exponent) ? 1 : 0);
   }
 
   private static int x(int position) {

@@ -1,13 +1,10 @@
 package org.tare.results;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.tare.job.FloatModel;
 import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
 import org.tare.onnx.ModelFile;
@@ -49,28 +46,13 @@ public record QuantizedFiles(
     Map<String, byte[]> files = new LinkedHashMap<>();
     files.put("qparams.json", ResultJson.bytes(ResultJson.qparams(quantized())));
     files.putAll(options.exports().files(quantized()));
-    files.put("report.html", report(Summary.of(result), warnings));
+    files.put("report.html", Json.bytes(HtmlReport.render(report(result, run, warnings))));
     files.put("result.json", ResultJson.bytes(result));
     return files;
   }
 
-  private byte[] report(List<ReportData.Fact> summary, List<String> warnings) {
-    FloatModel model = made.chosen().model();
-    List<ReportData.Tensor> tensors = new ArrayList<>();
-    if (state.isPresent()) {
-      for (String tensor : model.observed()) {
-        tensors.add(
-            new ReportData.Tensor(
-                tensor, state.get().tensor(tensor), quantized().activations().get(tensor)));
-      }
-    }
-    List<List<String>> floatNodes =
-        quantized().floatNodes().stream()
-            .map(node -> List.of(node.opType(), node.name(), node.reason()))
-            .toList();
-    return HtmlReport.render(
-            new ReportData(
-                "Quantization of " + model.name(), summary, tensors, floatNodes, warnings))
-        .getBytes(StandardCharsets.UTF_8);
+  private ReportData report(ObjectNode result, Provenance run, List<String> warnings) {
+    return ReportTables.of(made.chosen().model(), quantized(), state, Summary.of(result), warnings)
+        .withOrigin(run.facts(), run.settingFacts());
   }
 }

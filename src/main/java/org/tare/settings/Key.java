@@ -60,6 +60,7 @@ public record Key(
     DRIFT("Drift"),
     RECALIBRATE("Recalibration"),
     TRIALS("Types of layers"),
+    PLOT("Plots"),
     RUN("The run");
 
     private final String title;

@@ -63,6 +63,7 @@ public final class Keys {
     drift(keys);
     recalibrate(keys);
     trials(keys);
+    plot(keys);
     run(keys);
     Map<String, Key> byName = new LinkedHashMap<>();
     keys.forEach(key -> byName.put(key.name(), key));
@@ -597,6 +598,30 @@ public final class Keys {
         Key.number(
             group, "observe.averaging-constant", "0.01", 0, 1, "the constant of moving averages"));
     keys.add(Key.flag(group, "observe.reduce-range", false, "leave one bit unused"));
+  }
+
+  private static void plot(List<Key> keys) {
+    Group group = Group.PLOT;
+    keys.add(Key.text(group, "plot.tensor", "", "the tensor to draw"));
+    keys.add(
+        Key.text(
+            group,
+            "plot.method",
+            "minmax",
+            "how the range is chosen, as in mse or percentile(percentile=99.9)"));
+    keys.add(
+        Key.choice(
+            group,
+            "plot.scheme",
+            "both",
+            List.of("both", "affine", "symmetric"),
+            "with a free zero point, with one in the middle, or each in a panel of its own"));
+    keys.add(
+        Key.text(group, "plot.dtype", "", "the quantized type")
+            .absent("`uint8`; for symmetric `int8`"));
+    keys.add(
+        Key.whole(
+            group, "plot.bins", "100", 1, 10_000, "bars from the least to the greatest value"));
   }
 
   private static void drift(List<Key> keys) {
