@@ -3,6 +3,7 @@ package org.tare.qconfig;
 import java.util.Collection;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * Which {@link QConfig} applies where, as PyTorch's QConfigMapping: a default, then overrides by
@@ -107,6 +108,14 @@ public record QConfigMapping(
             .toList();
     return new QConfigMapping(
         mode, backend, standard.withoutKernelSums(), rules, correctsBias, costly);
+  }
+
+  /** Whether pairs hold a type that they take from operator set 21 on: of 4 or 16 bits. */
+  public boolean usesTypesOf21() {
+    return Stream.concat(Stream.of(standard), overrides.stream().map(Rule::config))
+        .filter(QConfig::quantized)
+        .flatMap(config -> Stream.of(config.weight(), config.activation()))
+        .anyMatch(tensor -> tensor.dtype().bits() != 8);
   }
 
   /** The configuration of a node, which its operator type, its name and its output select. */
