@@ -367,6 +367,10 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "256",
         "corrections that are auto or sequential are measured on so many rows of the calibration data and left out unless they lower the error; 0 goes by the expected error",
     ),
+    "quantize.float-below": (
+        "20",
+        "where the SQNR in dB that is measured on these rows is lower, the layers that cost most stay float32, if that helps; 0 is never; in the mode static",
+    ),
     "observe.column": (
         "",
         "the columns to observe",

@@ -568,6 +568,15 @@ public final class Keys {
             "corrections that are auto or sequential are measured on so many rows of the"
                 + " calibration data and left out unless they lower the error; 0 goes by the"
                 + " expected error"));
+    keys.add(
+        Key.number(
+            group,
+            "quantize.float-below",
+            "20",
+            0,
+            ANY,
+            "where the SQNR in dB that is measured on these rows is lower, the layers that cost"
+                + " most stay float32, if that helps; 0 is never; in the mode static"));
   }
 
   private static void observe(List<Key> keys) {

@@ -73,7 +73,8 @@ public final class QuantizeSettings {
           default -> Switch.OFF;
         },
         bias.equals("sequential"),
-        settings.whole("quantize.measure-rows"));
+        settings.whole("quantize.measure-rows"),
+        settings.number("quantize.float-below"));
   }
 
   private static Switch correction(Settings settings, String key, String on) {
