@@ -18,7 +18,7 @@ import org.tare.spark.rows.DataSource;
  * @param <C> the call itself
  */
 public abstract sealed class Call<C extends Call<C>>
-    permits Calibrate, CheckDrift, Evaluate, Observe, Quantize, Recalibrate, Run {
+    permits Calibrate, CheckDrift, Evaluate, Finetune, Observe, Quantize, Recalibrate, Run {
   private static final String ORIGIN = "set by the caller";
 
   private final Tare tare;

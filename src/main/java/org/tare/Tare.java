@@ -112,6 +112,13 @@ public final class Tare {
   }
 
   /**
+   * Trains a float model for its quantized form, and quantizes it. Needs libtorch on the classpath.
+   */
+  public Finetune finetune(String model) {
+    return new Finetune(this).set("model", model);
+  }
+
+  /**
    * Compares new rows with what a deployed model was calibrated on, and makes it anew if needed.
    */
   public Recalibrate recalibrate(String model) {

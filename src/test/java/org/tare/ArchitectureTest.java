@@ -38,6 +38,7 @@ class ArchitectureTest {
           "spark",
           "store",
           "drift",
+          "train",
           "infer",
           "files",
           "inspect",
@@ -134,6 +135,7 @@ class ArchitectureTest {
         "org.tare.job..",
         "org.tare.spark..");
     only("ai.onnxruntime..", "org.tare.infer..");
+    only("org.bytedeco..", "org.tare.train..");
     only("com.google.protobuf..", "org.tare.onnx..");
     only("org.tare.onnx.proto..", "org.tare.onnx..");
     only(

@@ -61,6 +61,7 @@ final class CommandRun implements AutoCloseable {
     switch (command) {
       case DEMO -> demo(tare);
       case RUN -> call(tare.run(model()).settings(settings));
+      case FINETUNE -> call(tare.finetune(model()).settings(settings));
       case CALIBRATE -> call(tare.calibrate(model()).settings(settings));
       case QUANTIZE -> call(tare.quantize(model()).settings(settings));
       case EVALUATE -> call(tare.evaluate(model(), quantized()).settings(settings));

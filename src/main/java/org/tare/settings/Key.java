@@ -58,6 +58,7 @@ public record Key(
     OBSERVE("Observing columns"),
     DRIFT("Drift"),
     RECALIBRATE("Recalibration"),
+    TRAIN("Training"),
     RUN("The run");
 
     private final String title;
