@@ -480,8 +480,8 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "rows of a step of one worker",
     ),
     "train.workers": (
-        "2",
-        "into how many shards the rows go; it changes the result, the cluster does not",
+        "1",
+        "into how many shards the rows go: so many tasks train at once, with fewer steps each; it changes the result, the cluster does not",
     ),
     "train.round-steps": (
         "25",
@@ -512,7 +512,7 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "the greatest norm of all gradients of a step together; 0 for none",
     ),
     "train.seed": (
-        "1",
+        "0",
         "of the order of the rows",
     ),
     "train.evaluate-every": (

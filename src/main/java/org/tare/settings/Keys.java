@@ -695,10 +695,11 @@ public final class Keys {
         Key.whole(
             group,
             "train.workers",
-            "2",
+            "1",
             1,
             10_000,
-            "into how many shards the rows go; it changes the result, the cluster does not"));
+            "into how many shards the rows go: so many tasks train at once, with fewer steps each;"
+                + " it changes the result, the cluster does not"));
     keys.add(
         Key.whole(
             group,
@@ -713,8 +714,8 @@ public final class Keys {
             "train.loss",
             "mse",
             List.of("mse", "kl"),
-            "what brings the quantized model near the float one: mse the squared error over the mean"
-                + " square, kl the divergence of the softmaxes"));
+            "what brings the quantized model near the float one: mse the squared error over the"
+                + " mean square, kl the divergence of the softmaxes"));
     keys.add(
         Key.text(
             group,
@@ -748,7 +749,7 @@ public final class Keys {
             0,
             1e30,
             "the greatest norm of all gradients of a step together; 0 for none"));
-    keys.add(Key.whole(group, "train.seed", "1", 0, Integer.MAX_VALUE, "of the order of the rows"));
+    keys.add(Key.whole(group, "train.seed", "0", 0, Integer.MAX_VALUE, "of the order of the rows"));
     keys.add(
         Key.whole(
             group,

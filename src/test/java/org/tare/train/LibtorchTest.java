@@ -30,7 +30,8 @@ class LibtorchTest {
 
   private static void assertSays(String begin, Throwable failure) throws Exception {
     assertTrue(failure.getMessage().startsWith(begin), failure.toString());
-    assertTrue(failure.getMessage().contains("deploy/tare finetune fetches it"), failure.toString());
+    assertTrue(
+        failure.getMessage().contains("deploy/tare finetune fetches it"), failure.toString());
     Object kind = failure.getClass().getMethod("kind").invoke(failure);
     assertEquals("MISSING_INPUT", kind.toString());
   }
