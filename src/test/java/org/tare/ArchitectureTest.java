@@ -51,6 +51,7 @@ class ArchitectureTest {
           "torch",
           "range",
           "stats",
+          "onnx.beside",
           "onnx.passes",
           "onnx",
           "quant");

@@ -16,6 +16,7 @@ import org.tare.range.RangeChoice;
 import org.tare.range.RangeMethod;
 import org.tare.range.RangeSearch;
 import org.tare.stats.CalibrationState;
+import org.tare.stats.TensorStats;
 
 /**
  * The ranges that are chosen from one calibration state. Each is searched once, however many plans
@@ -27,6 +28,7 @@ public final class ChosenRanges {
   private final CalibrationState state;
   private final Map<String, ChannelQParams> weights;
   private final Map<Key, RangeChoice> found = new HashMap<>();
+  private final Map<String, String> standIns = new HashMap<>();
 
   public ChosenRanges(CalibrationState state) {
     this(state, Map.of());
@@ -45,6 +47,17 @@ public final class ChosenRanges {
   /** The qparams that a weight has already: those that it was trained with. */
   public Optional<ChannelQParams> weight(String name) {
     return Optional.ofNullable(weights.get(name));
+  }
+
+  /**
+   * The same for plans that quantize less than the one that was calibrated: a tensor that took the
+   * range of another there, since it holds the same values, takes it here too.
+   */
+  public ChosenRanges(CalibrationState state, QuantizationPlan calibrated) {
+    this(state);
+    calibrated
+        .activations()
+        .forEach((tensor, activation) -> standIns.put(tensor, activation.root()));
   }
 
   /** What was observed. */
@@ -86,6 +99,11 @@ public final class ChosenRanges {
     String root = activation.root();
     return found.computeIfAbsent(
         new Key(root, activation.config().method(), activation.spec()),
-        key -> RangeSearch.choose(root, state.tensor(root), key.method(), key.spec()));
+        key -> RangeSearch.choose(root, stats(root), key.method(), key.spec()));
+  }
+
+  private TensorStats stats(String tensor) {
+    boolean isObserved = state.tensors().containsKey(tensor);
+    return state.tensor(isObserved ? tensor : standIns.getOrDefault(tensor, tensor));
   }
 }

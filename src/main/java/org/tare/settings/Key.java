@@ -59,6 +59,7 @@ public record Key(
     DRIFT("Drift"),
     RECALIBRATE("Recalibration"),
     TRAIN("Training"),
+    TRIALS("Types of layers"),
     RUN("The run");
 
     private final String title;

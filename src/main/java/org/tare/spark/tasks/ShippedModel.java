@@ -23,6 +23,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.tare.TareException;
 import org.tare.infer.ModelSession;
+import org.tare.infer.ModelSession.Pairs;
 import org.tare.infer.SessionPool;
 import org.tare.onnx.ModelFile;
 import org.tare.onnx.OnnxModel;
@@ -48,15 +49,17 @@ final class ShippedModel implements Serializable, AutoCloseable {
 
   private final String label;
   private final int threads;
+  private final Pairs pairs;
   private final List<Parcel> parcels;
 
   /** One of the files; the first is the model's, which names its data by digest. */
   private record Parcel(String name, String sha256, long sizeBytes, List<Broadcast<byte[]>> pieces)
       implements Serializable {}
 
-  private ShippedModel(String label, int threads, List<Parcel> parcels) {
+  private ShippedModel(String label, int threads, Pairs pairs, List<Parcel> parcels) {
     this.label = label;
     this.threads = threads;
+    this.pairs = pairs;
     this.parcels = parcels;
   }
 
@@ -66,8 +69,13 @@ final class ShippedModel implements Serializable, AutoCloseable {
    * @param label what to call it in messages
    */
   static ShippedModel ship(SparkSession spark, OnnxModel model, String label) {
+    return ship(spark, model, label, Pairs.FUSED);
+  }
+
+  /** The same, where it is said what becomes of pairs of QuantizeLinear and DequantizeLinear. */
+  static ShippedModel ship(SparkSession spark, OnnxModel model, String label, Pairs pairs) {
     int threads = spark.sparkContext().getConf().getInt("spark.task.cpus", 1);
-    ShippedModel shipped = new ShippedModel(label, threads, new ArrayList<>());
+    ShippedModel shipped = new ShippedModel(label, threads, pairs, new ArrayList<>());
     try {
       List<ModelFile> files = model.files("model.onnx");
       if (files.size() > 1) {
@@ -165,7 +173,7 @@ final class ShippedModel implements Serializable, AutoCloseable {
   ModelSession session(TaskContext task) {
     SessionPool.Lease lease =
         SessionPool.lease(
-            new SessionPool.Model(label, parcels.get(0).sha256(), sizeBytes(), threads),
+            new SessionPool.Model(label, parcels.get(0).sha256(), sizeBytes(), threads, pairs),
             this::open);
     if (task != null) {
       TaskCompletionListener release = context -> lease.close();
