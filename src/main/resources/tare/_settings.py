@@ -303,6 +303,10 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "the backend's",
         "the integers of activations",
     ),
+    "quantize.activation.bits": (
+        "all",
+        "how many bits of the type are used; the model stores the type",
+    ),
     "quantize.activation.scheme": (
         "the backend's",
         "per_tensor_affine or per_tensor_symmetric",
@@ -312,12 +316,16 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "activations keep one bit free",
     ),
     "quantize.weight.method": (
-        "minmax; mse for 4 bits",
+        "minmax; mse for 4 bits and less",
         "how the range of a weight is chosen",
     ),
     "quantize.weight.dtype": (
         "the backend's",
         "int8; in the mode weight-only uint4 and int4 too",
+    ),
+    "quantize.weight.bits": (
+        "all",
+        "how many bits of int8 are used: 4, 3 or 2 show what training can save; the model stores int8, and runs as one of 8 bits does",
     ),
     "quantize.weight.scheme": (
         "the backend's",
@@ -482,6 +490,62 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     "notify.openlineage": (
         "",
         "a file that the run event of a recalibration is written to, in OpenLineage's JSON",
+    ),
+    "train.epochs": (
+        "2",
+        "how often every row is trained on",
+    ),
+    "train.learning-rate": (
+        "0.001",
+        "the greatest; it rises for a tenth of the steps, then falls to 0 as half a cosine",
+    ),
+    "train.batch": (
+        "64",
+        "rows of a step of one worker",
+    ),
+    "train.workers": (
+        "1",
+        "into how many shards the rows go: so many tasks train at once, with fewer steps each; it changes the result, the cluster does not",
+    ),
+    "train.round-steps": (
+        "25",
+        "steps that each worker takes before the mean of their weights is taken",
+    ),
+    "train.loss": (
+        "mse",
+        "what brings the quantized model near the float one: mse the squared error over the mean square, kl the divergence of the softmaxes",
+    ),
+    "train.label": (
+        "",
+        "the column of class numbers in the data, to train on these too",
+    ),
+    "train.label-share": (
+        "0.5",
+        "the weight of the labels' cross entropy beside the float model; 1 for labels alone",
+    ),
+    "train.optimizer": (
+        "adam",
+        "what changes the weights",
+    ),
+    "train.weight-decay": (
+        "0",
+        "what weights shrink by in a step, times the learning rate",
+    ),
+    "train.clip-norm": (
+        "1",
+        "the greatest norm of all gradients of a step together; 0 for none",
+    ),
+    "train.seed": (
+        "0",
+        "of the order of the rows",
+    ),
+    "train.evaluate-every": (
+        "1",
+        "after how many rounds the quantized model is measured",
+    ),
+    "train.measure-rows": (
+        "1024",
+        "rows to measure it on: of the validation data, or else of the data",
     ),
     "sensitivity.types": (
         "w8a8",

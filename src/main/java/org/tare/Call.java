@@ -22,6 +22,7 @@ public abstract sealed class Call<C extends Call<C>>
         CheckDrift,
         Compare,
         Evaluate,
+        Finetune,
         MeasureSensitivity,
         MixTypes,
         Observe,

@@ -128,6 +128,7 @@ public final class Run extends Call<Run> {
               quantized,
               evaluation,
               evaluation.flatMap(found -> GateVerdict.of(gate, found)),
+              Optional.empty(),
               warnings);
       if (result.unmet().isEmpty()) {
         output.ifPresent(result::publish);

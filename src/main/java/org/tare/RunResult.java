@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
+import org.tare.job.TrainingRun;
 import org.tare.report.ReportData.Fact;
 import org.tare.results.Provenance;
 import org.tare.results.QuantizedFiles;
@@ -24,6 +25,7 @@ public final class RunResult implements Result {
   private final Quantized quantized;
   private final QuantizedFiles files;
   private final Optional<GateVerdict> gate;
+  private final Optional<TrainingRun.Result> training;
   private final List<String> warnings;
 
   RunResult(
@@ -34,7 +36,9 @@ public final class RunResult implements Result {
       QuantizationRun.Result made,
       Optional<EvaluationJob.Result> found,
       Optional<GateVerdict> gate,
+      Optional<TrainingRun.Result> training,
       List<String> warnings) {
+    this.training = training;
     this.provenance = provenance;
     this.observed = observed;
     this.found = found;
@@ -64,6 +68,11 @@ public final class RunResult implements Result {
   /** How close it is to the float model; empty where there were no rows to evaluate on. */
   public Optional<Evaluation> evaluation() {
     return found.map(one -> new Evaluation(provenance, one, gate, List.of()));
+  }
+
+  /** How training went; empty where nothing was trained. */
+  public Optional<TrainingRun.Result> training() {
+    return training;
   }
 
   @Override
@@ -102,6 +111,7 @@ public final class RunResult implements Result {
     ObjectNode result = ResultJson.begin(provenance);
     observed.ifPresent(one -> ResultJson.addCalibration(result, one));
     files.addTo(result);
+    training.ifPresent(one -> ResultJson.addTraining(result, one));
     found.ifPresent(one -> ResultJson.addEvaluation(result, one));
     gate.ifPresent(one -> one.addTo(result));
     return ResultJson.end(result, provenance, warnings);

@@ -112,6 +112,13 @@ public final class Tare {
   }
 
   /**
+   * Trains a float model for its quantized form, and quantizes it. Needs libtorch on the classpath.
+   */
+  public Finetune finetune(String model) {
+    return new Finetune(this).set("model", model);
+  }
+
+  /**
    * Compares the tensors inside of a quantized model, of Tare or another tool, with the float ones.
    */
   public Compare compare(String model, String quantized) {

@@ -39,6 +39,7 @@ class ArchitectureTest {
           "spark",
           "store",
           "drift",
+          "train",
           "infer",
           "files",
           "inspect",
@@ -137,6 +138,7 @@ class ArchitectureTest {
         "org.tare.spark..",
         "org.tare.streams..");
     only("ai.onnxruntime..", "org.tare.infer..");
+    only("org.bytedeco..", "org.tare.train..");
     only("com.google.protobuf..", "org.tare.onnx..");
     only("org.tare.onnx.proto..", "org.tare.onnx..");
     only(

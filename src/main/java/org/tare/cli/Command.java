@@ -21,6 +21,13 @@ enum Command {
       "Calibrates, quantizes, evaluates and reports: the whole job.",
       Positional.NONE,
       of(job(), calibration(), List.of(MODE, BACKEND, VALIDATION, LABEL))),
+  FINETUNE(
+      "Trains the model for its quantized form, and quantizes it: calibrates, trains, evaluates.",
+      Positional.NONE,
+      of(
+          job(),
+          List.of(DATA, TABLE, QUERY, FORMAT, SAMPLE, KEY, BATCH, BAD_ROWS),
+          List.of(BACKEND, VALIDATION, LABEL))),
   CALIBRATE(
       "Observes the model on the data; writes the state.",
       Positional.NONE,

@@ -64,6 +64,7 @@ final class CommandRun implements AutoCloseable {
     switch (command) {
       case DEMO -> demo(tare);
       case RUN -> call(tare.run(model()).settings(settings));
+      case FINETUNE -> call(tare.finetune(model()).settings(settings));
       case CALIBRATE -> {
         if (settings.flag("calibrate.stream") && !settings.flag("dry-run")) {
           stream();

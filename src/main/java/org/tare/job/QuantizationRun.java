@@ -10,6 +10,7 @@ import org.tare.infer.FirstRun;
 import org.tare.infer.StoredForms;
 import org.tare.onnx.OnnxModel;
 import org.tare.plan.ChosenRanges;
+import org.tare.quant.ChannelQParams;
 import org.tare.rewrite.FloatNodeNotes;
 import org.tare.rewrite.Quantization;
 import org.tare.rewrite.QuantizedModel;
@@ -24,6 +25,7 @@ public final class QuantizationRun {
   private final JobContext context;
   private final QuantizeOptions options;
   private final Map<String, String> metadata;
+  private final Map<String, ChannelQParams> weights;
 
   /**
    * @param metadata goes into the model besides the digests of float model and state
@@ -33,6 +35,19 @@ public final class QuantizationRun {
     this.context = context;
     this.options = options;
     this.metadata = Map.copyOf(metadata);
+    this.weights = Map.of();
+  }
+
+  private QuantizationRun(QuantizationRun other, Map<String, ChannelQParams> weights) {
+    this.context = other.context;
+    this.options = other.options;
+    this.metadata = other.metadata;
+    this.weights = weights;
+  }
+
+  /** The same for weights that were trained with qparams, which they keep. */
+  QuantizationRun with(Map<String, ChannelQParams> trained) {
+    return new QuantizationRun(this, trained);
   }
 
   /**
@@ -56,7 +71,7 @@ public final class QuantizationRun {
    */
   public Result run(FloatModel model, Optional<CalibrationState> state, Optional<DataSource> rows) {
     List<String> warnings = new ArrayList<>(Warnings.ofOverrides(model));
-    Optional<ChosenRanges> ranges = state.map(ChosenRanges::new);
+    Optional<ChosenRanges> ranges = state.map(observed -> new ChosenRanges(observed, weights));
     long begun = System.nanoTime();
     Corrections.Chosen chosen =
         Corrections.choose(

@@ -4,9 +4,11 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.tare.plan.QuantizationPlan.Activation;
+import org.tare.quant.ChannelQParams;
 import org.tare.quant.QParams;
 import org.tare.quant.QuantSpec;
 import org.tare.range.Range;
@@ -24,11 +26,27 @@ public final class ChosenRanges {
   private record Key(String tensor, RangeMethod method, QuantSpec spec) {}
 
   private final CalibrationState state;
+  private final Map<String, ChannelQParams> weights;
   private final Map<Key, RangeChoice> found = new HashMap<>();
   private final Map<String, String> standIns = new HashMap<>();
 
   public ChosenRanges(CalibrationState state) {
+    this(state, Map.of());
+  }
+
+  /**
+   * The same for weights that have qparams already.
+   *
+   * @param weights by name
+   */
+  public ChosenRanges(CalibrationState state, Map<String, ChannelQParams> weights) {
     this.state = state;
+    this.weights = Map.copyOf(weights);
+  }
+
+  /** The qparams that a weight has already: those that it was trained with. */
+  public Optional<ChannelQParams> weight(String name) {
+    return Optional.ofNullable(weights.get(name));
   }
 
   /**
@@ -36,7 +54,7 @@ public final class ChosenRanges {
    * range of another there, since it holds the same values, takes it here too.
    */
   public ChosenRanges(CalibrationState state, QuantizationPlan calibrated) {
-    this.state = state;
+    this(state);
     calibrated
         .activations()
         .forEach((tensor, activation) -> standIns.put(tensor, activation.root()));

@@ -21,7 +21,6 @@ import org.tare.prepare.FloatPasses;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.qconfig.TensorQConfig;
-import org.tare.quant.QParamsRule;
 import org.tare.quant.QuantSpec;
 import org.tare.range.Range;
 import org.tare.rewrite.QdqRewriter;
@@ -47,8 +46,7 @@ public final class QuantizationPlan {
       String root, TensorQConfig config, boolean reduceRange, Optional<Range> fixedRange) {
     /** What the range is chosen for. */
     public QuantSpec spec() {
-      return QParamsRule.ONNXRUNTIME.spec(
-          config.dtype(), config.scheme().isSymmetric(), reduceRange);
+      return config.spec(reduceRange);
     }
   }
 

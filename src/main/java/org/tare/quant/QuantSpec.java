@@ -33,6 +33,17 @@ public record QuantSpec(
     }
   }
 
+  /**
+   * The same with fewer bits of the type: symmetric ones of signed types leave out the lowest
+   * integer, as in all bits.
+   */
+  public QuantSpec ofBits(int bits) {
+    int half = 1 << (bits - 1);
+    int least = dtype.isSigned() ? -half + (symmetric ? 1 : 0) : 0;
+    int greatest = dtype.isSigned() ? half - 1 : 2 * half - 1;
+    return new QuantSpec(rule, dtype, symmetric, least, greatest, customized, eps);
+  }
+
   /** How many steps lie between the least and the greatest integer. */
   public double steps() {
     return (double) quantMax - quantMin;

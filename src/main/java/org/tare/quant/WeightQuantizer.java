@@ -87,6 +87,23 @@ public final class WeightQuantizer {
     return new ChannelQParams(axis, limit.isNone() ? held : ofLeastError(values, held, inner));
   }
 
+  /**
+   * Qparams that were chosen elsewhere, with greater scales where the integers would not keep to a
+   * limit.
+   */
+  public static ChannelQParams held(
+      ChannelQParams given, float[] values, long[] shape, PairLimit limit) {
+    if (limit.isNone() || values.length == 0) {
+      return given;
+    }
+    int inner = given.isPerChannel() ? inner(shape, given.axis()) : values.length;
+    int[] channelOf = new int[limit.columns().total()];
+    for (int column = 0; column < channelOf.length; column++) {
+      channelOf[column] = limit.columns().index(column, 0) / inner % given.channels().size();
+    }
+    return new ChannelQParams(given.axis(), limit.held(values, given.channels(), channelOf));
+  }
+
   /** The same, with greater scales where these round better: rounding is what the limit costs. */
   private static List<QParams> ofLeastError(float[] values, List<QParams> held, int inner) {
     if (values.length / held.size() > LONGEST) {

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import org.tare.correct.SmoothQuant;
 import org.tare.job.Corrections;
+import org.tare.job.TrainingRun;
 import org.tare.plan.FloatNode;
 import org.tare.quant.ChannelQParams;
 import org.tare.quant.QParams;
@@ -134,6 +135,28 @@ public final class ResultJson {
       cost.floats().forEach(floats::add);
       put(one, "sqnr_db_alone", cost.decibels());
     }
+  }
+
+  /** Adds how training went: what was measured without it, and after which steps. */
+  public static void addTraining(ObjectNode result, TrainingRun.Result training) {
+    ObjectNode node = result.putObject("training");
+    node.put("rows", training.rows());
+    node.put("steps", training.steps());
+    node.put("best_step", training.bestStep());
+    addMeasured(node.putObject("before"), training.before());
+    addMeasured(node.putObject("best"), training.measured());
+    ArrayNode curve = node.putArray("curve");
+    for (TrainingRun.Point point : training.curve()) {
+      ObjectNode one = curve.addObject();
+      one.put("step", point.step());
+      put(one, "loss", point.loss());
+      point.measured().ifPresent(measured -> addMeasured(one, measured));
+    }
+  }
+
+  private static void addMeasured(ObjectNode node, TrainingRun.Measured measured) {
+    put(node, "sqnr_db", measured.sqnr());
+    measured.top1().ifPresent(share -> put(node, "top1", share));
   }
 
   /** Adds the figures of each output. */

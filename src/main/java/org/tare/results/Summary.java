@@ -71,6 +71,10 @@ public final class Summary {
                   quantized.path("float_nodes").size())));
       quantized.path("corrections").forEach(trial -> addTrial(facts, trial));
     }
+    JsonNode training = result.path("training");
+    if (!training.isMissingNode()) {
+      facts.add(new Fact("Trained", training(training)));
+    }
     JsonNode evaluation = result.path("evaluation");
     if (!evaluation.isMissingNode()) {
       facts.add(
@@ -88,6 +92,26 @@ public final class Summary {
         .path("unmet")
         .forEach(reason -> facts.add(new Fact("Not met", reason.asText())));
     return facts;
+  }
+
+  private static String training(JsonNode training) {
+    double before = training.path("before").path("sqnr_db").asDouble();
+    long best = training.path("best_step").asLong();
+    String came =
+        best == 0
+            ? "no better than without, which is kept"
+            : String.format(
+                Locale.ROOT,
+                "best after step %,d: %.2f dB, %.2f dB without",
+                best,
+                training.path("best").path("sqnr_db").asDouble(),
+                before);
+    return String.format(
+        Locale.ROOT,
+        "%,d rows, %,d steps; %s",
+        training.path("rows").asLong(),
+        training.path("steps").asLong(),
+        came);
   }
 
   private static void addTrial(List<Fact> facts, JsonNode trial) {

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
+import java.util.function.Function;
 import org.tare.correct.BiasCorrection;
 import org.tare.correct.ChannelWeight;
 import org.tare.onnx.Graph;
@@ -29,7 +30,6 @@ import org.tare.qconfig.QConfigMapping;
 import org.tare.quant.ChannelQParams;
 import org.tare.quant.DType;
 import org.tare.quant.QParams;
-import org.tare.quant.QParamsRule;
 import org.tare.quant.WeightQuantizer;
 import org.tare.rewrite.QuantizedConstants.Weight;
 import org.tare.stats.CalibrationState;
@@ -52,6 +52,7 @@ public final class QdqRewriter {
   private final QuantizationPlan plan;
   private final Set<String> outputs;
   private final SortedMap<String, ActivationQParams> chosen;
+  private final Function<String, Optional<ChannelQParams>> trained;
 
   private final List<Node> written = new ArrayList<>();
   private final Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
@@ -89,6 +90,7 @@ public final class QdqRewriter {
             copy.graph(),
             plan,
             ranges.of(plan),
+            ranges::weight,
             mapping.backend().quantizesInputsOnly(),
             mapping.correctsBias() ? Optional.of(ranges.state()) : Optional.empty());
     rewriter.rewrite();
@@ -101,6 +103,7 @@ public final class QdqRewriter {
       Graph graph,
       QuantizationPlan plan,
       SortedMap<String, ActivationQParams> chosen,
+      Function<String, Optional<ChannelQParams>> trained,
       boolean inputsOnly,
       Optional<CalibrationState> correction) {
     this.graph = graph;
@@ -110,6 +113,7 @@ public final class QdqRewriter {
     this.plan = plan;
     this.outputs = new HashSet<>(graph.outputNames());
     this.chosen = chosen;
+    this.trained = trained;
   }
 
   private QParams qparams(String tensor) {
@@ -317,11 +321,7 @@ public final class QdqRewriter {
   private String quantizeConstant(String tensor, QConfig config) {
     Weight constant = constants.read(tensor);
     ChannelQParams qparams =
-        new WeightQuantizer(
-                QParamsRule.ONNXRUNTIME.spec(
-                    config.activation().dtype(),
-                    config.activation().scheme().isSymmetric(),
-                    config.reduceRange()))
+        new WeightQuantizer(config.activation().spec(config.reduceRange()))
             .perTensor(constant.values());
     return constants.dequantized(constant, qparams);
   }
@@ -329,7 +329,11 @@ public final class QdqRewriter {
   private void quantizeWeights(Node node, QConfig config) {
     foldGemmFactors(node);
     Weight weight = limited(node, constants.read(node.input(1)), config).roundedFor(node, config);
-    ChannelQParams qparams = weightQParams(node, weight, config);
+    ChannelQParams qparams =
+        trained
+            .apply(weight.name())
+            .map(q -> WeightQuantizer.held(q, weight.values(), weight.shape(), weight.limit()))
+            .orElseGet(() -> weightQParams(node, weight, config));
     correctBias(node, weight, qparams);
     String bias = node.input(2);
     if (!bias.isEmpty() && !inputsOnly) {

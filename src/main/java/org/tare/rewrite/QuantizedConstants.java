@@ -17,7 +17,6 @@ import org.tare.quant.DType;
 import org.tare.quant.KernelSums;
 import org.tare.quant.PairLimit;
 import org.tare.quant.QParams;
-import org.tare.quant.QParamsRule;
 import org.tare.quant.WeightQuantizer;
 import org.tare.range.RangeMethod;
 
@@ -139,8 +138,7 @@ final class QuantizedConstants {
 
   static WeightQuantizer quantizer(QConfig config) {
     return new WeightQuantizer(
-        QParamsRule.ONNXRUNTIME.spec(
-            config.weight().dtype(), config.weight().scheme().isSymmetric(), config.reduceRange()),
+        config.weight().spec(config.reduceRange()),
         config.weight().method() instanceof RangeMethod.Mse);
   }
 

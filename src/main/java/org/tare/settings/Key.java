@@ -59,6 +59,7 @@ public record Key(
     OBSERVE("Observing columns"),
     DRIFT("Drift"),
     RECALIBRATE("Recalibration"),
+    TRAIN("Training"),
     TRIALS("Types of layers"),
     PLOT("Plots"),
     RUN("The run");

@@ -62,6 +62,7 @@ public final class Keys {
     observe(keys);
     drift(keys);
     recalibrate(keys);
+    train(keys);
     trials(keys);
     plot(keys);
     run(keys);
@@ -440,6 +441,15 @@ public final class Keys {
                 "the integers of activations")
             .absent("the backend's"));
     keys.add(
+        Key.whole(
+                group,
+                "quantize.activation.bits",
+                "",
+                2,
+                8,
+                "how many bits of the type are used; the model stores the type")
+            .absent("all"));
+    keys.add(
         Key.text(
                 group,
                 "quantize.activation.scheme",
@@ -461,7 +471,7 @@ public final class Keys {
                 "",
                 List.of("minmax", "mse"),
                 "how the range of a weight is chosen")
-            .absent("`minmax`; `mse` for 4 bits"));
+            .absent("`minmax`; `mse` for 4 bits and less"));
     keys.add(
         Key.text(
                 group,
@@ -469,6 +479,16 @@ public final class Keys {
                 "",
                 "int8; in the mode weight-only uint4 and int4 too")
             .absent("the backend's"));
+    keys.add(
+        Key.whole(
+                group,
+                "quantize.weight.bits",
+                "",
+                2,
+                8,
+                "how many bits of int8 are used: 4, 3 or 2 show what training can save; the model"
+                    + " stores int8, and runs as one of 8 bits does")
+            .absent("all"));
     keys.add(
         Key.text(
                 group,
@@ -780,6 +800,96 @@ public final class Keys {
             "notify.openlineage",
             "",
             "a file that the run event of a recalibration is written to, in OpenLineage's JSON"));
+  }
+
+  private static void train(List<Key> keys) {
+    Group group = Group.TRAIN;
+    keys.add(
+        Key.number(group, "train.epochs", "2", 0, 10_000, "how often every row is trained on"));
+    keys.add(
+        Key.number(
+            group,
+            "train.learning-rate",
+            "0.001",
+            0,
+            1000,
+            "the greatest; it rises for a tenth of the steps, then falls to 0 as half a cosine"));
+    keys.add(Key.whole(group, "train.batch", "64", 1, 1 << 20, "rows of a step of one worker"));
+    keys.add(
+        Key.whole(
+            group,
+            "train.workers",
+            "1",
+            1,
+            10_000,
+            "into how many shards the rows go: so many tasks train at once, with fewer steps each;"
+                + " it changes the result, the cluster does not"));
+    keys.add(
+        Key.whole(
+            group,
+            "train.round-steps",
+            "25",
+            1,
+            1 << 20,
+            "steps that each worker takes before the mean of their weights is taken"));
+    keys.add(
+        Key.choice(
+            group,
+            "train.loss",
+            "mse",
+            List.of("mse", "kl"),
+            "what brings the quantized model near the float one: mse the squared error over the"
+                + " mean square, kl the divergence of the softmaxes"));
+    keys.add(
+        Key.text(
+            group,
+            "train.label",
+            "",
+            "the column of class numbers in the data, to train on these too"));
+    keys.add(
+        Key.number(
+            group,
+            "train.label-share",
+            "0.5",
+            0,
+            1,
+            "the weight of the labels' cross entropy beside the float model; 1 for labels alone"));
+    keys.add(
+        Key.choice(
+            group, "train.optimizer", "adam", List.of("adam", "sgd"), "what changes the weights"));
+    keys.add(
+        Key.number(
+            group,
+            "train.weight-decay",
+            "0",
+            0,
+            1000,
+            "what weights shrink by in a step, times the learning rate"));
+    keys.add(
+        Key.number(
+            group,
+            "train.clip-norm",
+            "1",
+            0,
+            1e30,
+            "the greatest norm of all gradients of a step together; 0 for none"));
+    keys.add(Key.whole(group, "train.seed", "0", 0, Integer.MAX_VALUE, "of the order of the rows"));
+    keys.add(
+        Key.whole(
+            group,
+            "train.evaluate-every",
+            "1",
+            1,
+            1 << 20,
+            "after how many rounds the quantized model is measured"));
+    keys.add(
+        Key.whole(
+            group,
+            "train.measure-rows",
+            "1024",
+            1,
+            1 << 30,
+            "rows to measure it on: of the validation data, or else of the data"));
   }
 
   private static void run(List<Key> keys) {

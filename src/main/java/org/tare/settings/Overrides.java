@@ -25,7 +25,7 @@ final class Overrides {
   private Overrides() {}
 
   private static Set<String> tensorFields() {
-    Set<String> fields = new TreeSet<>(Set.of("method", "dtype", "scheme", "block"));
+    Set<String> fields = new TreeSet<>(Set.of("method", "dtype", "scheme", "block", "bits"));
     fields.addAll(RangeMethod.parameterNames());
     return fields;
   }
@@ -86,7 +86,16 @@ final class Overrides {
         method,
         node.has("dtype") ? DType.of(text(node, "dtype", where)) : standard.dtype(),
         node.has("scheme") ? QScheme.of(text(node, "scheme", where)) : standard.scheme(),
-        node.has("block") ? (int) number(node, "block", where) : standard.block());
+        node.has("block") ? (int) number(node, "block", where) : standard.block(),
+        bits(node, where, standard));
+  }
+
+  /** Of another type all, unless it is said. */
+  private static int bits(JsonNode node, String where, TensorQConfig standard) {
+    if (node.has("bits")) {
+      return (int) number(node, "bits", where);
+    }
+    return node.has("dtype") ? DType.of(text(node, "dtype", where)).bits() : standard.bits();
   }
 
   private static String text(JsonNode node, String field, String where) {

@@ -115,6 +115,9 @@ public final class QuantizeSettings {
     settings.setDefault("quantize.weight.dtype", standard.weight().dtype().id(), origin);
     DType weight = DType.of(settings.require("quantize.weight.dtype"));
     boolean isFourBits = weight.bits() == 4;
+    boolean hasFewBits =
+        settings.find("quantize.weight.bits").isPresent()
+            && settings.whole("quantize.weight.bits") <= 4;
     settings.setDefault(
         "quantize.weight.scheme",
         isFourBits
@@ -123,8 +126,8 @@ public final class QuantizeSettings {
         isFourBits ? "default of 4 bits" : origin);
     settings.setDefault(
         "quantize.weight.method",
-        isFourBits ? "mse" : "minmax",
-        isFourBits ? "default of 4 bits" : origin);
+        isFourBits || hasFewBits ? "mse" : "minmax",
+        isFourBits || hasFewBits ? "default of 4 bits" : origin);
     if (isFourBits && mode != Mode.STATIC) {
       settings.setDefault("quantize.weight.block", "32", "default of 4 bits");
     }
@@ -137,10 +140,14 @@ public final class QuantizeSettings {
         parameters.put(parameter, settings.number(prefix + parameter));
       }
     }
+    DType dtype = DType.of(settings.require(prefix + "dtype"));
     return new TensorQConfig(
         RangeMethod.parse(settings.require(prefix + "method"), parameters),
-        DType.of(settings.require(prefix + "dtype")),
+        dtype,
         QScheme.of(settings.require(prefix + "scheme")),
-        settings.find(prefix + "block").isPresent() ? settings.whole(prefix + "block") : 0);
+        settings.find(prefix + "block").isPresent() ? settings.whole(prefix + "block") : 0,
+        settings.find(prefix + "bits").isPresent()
+            ? settings.whole(prefix + "bits")
+            : dtype.bits());
   }
 }

@@ -21,6 +21,7 @@ public final class Examples {
       examples ocr-det-data KEYS.txt DIR
       examples ocr-det-score FLOAT.onnx OTHER.onnx... --data DIR
       examples fashion-data DIR_OF_IDX DIR
+      examples fashion-training DIR_OF_IDX DIR
       examples fashion-score FLOAT.onnx OTHER.onnx... --data DIR
       examples silero-score FLOAT.onnx OTHER.onnx...
       examples table FILE.jsonl...""";
@@ -75,6 +76,10 @@ public final class Examples {
       case "fashion-data" -> {
         Path idx = path(arguments);
         FashionData.write(idx, path(arguments));
+      }
+      case "fashion-training" -> {
+        Path idx = path(arguments);
+        FashionData.writeForTraining(idx, path(arguments));
       }
       case "fashion-score" -> {
         Path data = data(arguments);

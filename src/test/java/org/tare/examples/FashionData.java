@@ -47,6 +47,14 @@ final class FashionData {
     }
   }
 
+  /** Writes a table of all pictures to train on, and one to evaluate on. */
+  static void writeForTraining(Path idx, Path folder) throws IOException {
+    try (Tables tables = new Tables()) {
+      write(tables, folder, "train", idx, "train", Integer.MAX_VALUE);
+      write(tables, folder, "evaluate", idx, "t10k", Integer.MAX_VALUE);
+    }
+  }
+
   private static void write(
       Tables tables, Path folder, String name, Path idx, String part, int atMost)
       throws IOException {

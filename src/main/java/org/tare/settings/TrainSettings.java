@@ -1,0 +1,34 @@
+package org.tare.settings;
+
+import java.util.Locale;
+import org.tare.job.TrainingSettings;
+import org.tare.train.Optimizer;
+import org.tare.train.TrainingOptions;
+
+/** What the settings below {@code train} mean, as typed values. */
+public final class TrainSettings {
+  private TrainSettings() {}
+
+  /** All of them. */
+  public static TrainingSettings of(Settings settings) {
+    boolean hasLabel = settings.find("train.label").isPresent();
+    TrainingOptions options =
+        new TrainingOptions(
+            TrainingOptions.Loss.valueOf(settings.require("train.loss").toUpperCase(Locale.ROOT)),
+            hasLabel ? settings.number("train.label-share") : 0,
+            Optimizer.Kind.of(settings.require("train.optimizer")),
+            settings.number("train.epochs"),
+            settings.whole("train.workers"),
+            settings.whole("train.batch"),
+            settings.whole("train.round-steps"),
+            settings.number("train.learning-rate"),
+            settings.number("train.weight-decay"),
+            settings.number("train.clip-norm"),
+            settings.whole("train.seed"));
+    return new TrainingSettings(
+        options,
+        settings.find("train.label"),
+        settings.whole("train.evaluate-every"),
+        settings.whole("train.measure-rows"));
+  }
+}

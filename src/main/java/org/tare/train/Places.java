@@ -1,0 +1,23 @@
+package org.tare.train;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+
+/**
+ * Where a model's values are rounded.
+ *
+ * @param parameters the constants that are trained
+ * @param roots of the tensors that are rounded: whose grid they take
+ * @param rounded the tensors of which every reader gets rounded values
+ * @param quantized the places of nodes in the graph that read rounded values
+ * @param roundConstants those of them whose constants are rounded
+ */
+record Places(
+    ArrayList<String> parameters,
+    HashMap<String, String> roots,
+    HashSet<String> rounded,
+    HashSet<Integer> quantized,
+    HashSet<Integer> roundConstants)
+    implements Serializable {}

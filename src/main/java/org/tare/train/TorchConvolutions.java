@@ -1,0 +1,165 @@
+package org.tare.train;
+
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.tare.train.TorchOperators.Call;
+
+/** Convolutions and poolings: ONNX's windows as libtorch has them. */
+final class TorchConvolutions {
+  private TorchConvolutions() {}
+
+  /**
+   * A window over the spatial axes.
+   *
+   * @param pads the begins of all axes, then their ends
+   */
+  private record Window(long[] sides, long[] strides, long[] dilations, long[] pads) {
+    static Window of(Call call, long[] sides) {
+      int rank = sides.length;
+      long[] strides = ofAxes(call, "strides", rank);
+      long[] dilations = ofAxes(call, "dilations", rank);
+      return new Window(sides, strides, dilations, pads(call, sides, strides, dilations));
+    }
+
+    private static long[] ofAxes(Call call, String attribute, int rank) {
+      List<Long> given = call.node().intsAttribute(attribute);
+      long[] values = new long[rank];
+      Arrays.setAll(values, i -> given.isEmpty() ? 1 : given.get(i));
+      return values;
+    }
+
+    private static long[] pads(Call call, long[] sides, long[] strides, long[] dilations) {
+      int rank = sides.length;
+      long[] pads = new long[2 * rank];
+      String automatic = call.node().stringAttribute("auto_pad", "NOTSET");
+      if (automatic.startsWith("SAME")) {
+        for (int i = 0; i < rank; i++) {
+          long in = call.x().size(i + 2);
+          long out = (in + strides[i] - 1) / strides[i];
+          long reach = (sides[i] - 1) * dilations[i] + 1;
+          long missing = Math.max(0, (out - 1) * strides[i] + reach - in);
+          long less = missing / 2;
+          pads[i] = automatic.equals("SAME_LOWER") ? missing - less : less;
+          pads[rank + i] = missing - pads[i];
+        }
+      } else if (automatic.equals("NOTSET")) {
+        List<Long> given = call.node().intsAttribute("pads");
+        Arrays.setAll(pads, i -> given.isEmpty() ? 0 : given.get(i));
+      }
+      return pads;
+    }
+
+    boolean isEven() {
+      int rank = sides.length;
+      return Arrays.equals(Arrays.copyOf(pads, rank), Arrays.copyOfRange(pads, rank, 2 * rank));
+    }
+
+    long[] begins() {
+      return Arrays.copyOf(pads, sides.length);
+    }
+
+    boolean isPadded() {
+      return Arrays.stream(pads).anyMatch(pad -> pad != 0);
+    }
+
+    Tensor padded(Tensor x, float value) {
+      return torch.constant_pad_nd(x, TorchOperators.lastAxisFirst(pads), new Scalar(value));
+    }
+  }
+
+  static Tensor convolution(Call call) {
+    long[] weight = call.in(1).shape();
+    Window window = Window.of(call, Arrays.copyOfRange(weight, 2, weight.length));
+    boolean isEven = window.isEven();
+    long[] none = new long[window.sides().length];
+    return torch.convolution(
+        isEven ? call.x() : window.padded(call.x(), 0f),
+        call.in(1),
+        call.optional(2),
+        window.strides(),
+        isEven ? window.begins() : none,
+        window.dilations(),
+        false,
+        none,
+        call.whole("group", 1));
+  }
+
+  static Tensor transposed(Call call) {
+    long[] weight = call.in(1).shape();
+    Window window = Window.of(call, Arrays.copyOfRange(weight, 2, weight.length));
+    boolean isPlain =
+        call.node().stringAttribute("auto_pad", "NOTSET").equals("NOTSET")
+            && call.node().intsAttribute("output_shape").isEmpty()
+            && window.isEven();
+    if (!isPlain) {
+      throw call.cannot("its padding is not the same on both sides, or is automatic");
+    }
+    List<Long> given = call.node().intsAttribute("output_padding");
+    long[] added = new long[window.sides().length];
+    Arrays.setAll(added, i -> given.isEmpty() ? 0 : given.get(i));
+    return torch.convolution(
+        call.x(),
+        call.in(1),
+        call.optional(2),
+        window.strides(),
+        window.begins(),
+        window.dilations(),
+        true,
+        added,
+        call.whole("group", 1));
+  }
+
+  private static Window pool(Call call) {
+    Window window =
+        Window.of(
+            call,
+            call.node().intsAttribute("kernel_shape").stream()
+                .mapToLong(Long::longValue)
+                .toArray());
+    if (window.sides().length != 2) {
+      throw call.cannot("it pools over other than two axes");
+    }
+    if (call.node().outputs().size() > 1) {
+      throw call.cannot("it gives the places of the greatest values");
+    }
+    return window;
+  }
+
+  static Tensor maxPool(Call call) {
+    Window window = pool(call);
+    // Padding is lower than every value; libtorch itself pads by half a window at most.
+    Tensor x = window.isPadded() ? window.padded(call.x(), Float.NEGATIVE_INFINITY) : call.x();
+    return torch.max_pool2d(
+        x,
+        window.sides(),
+        window.strides(),
+        new long[2],
+        window.dilations(),
+        call.whole("ceil_mode", 0) != 0);
+  }
+
+  static Tensor averagePool(Call call) {
+    Window window = pool(call);
+    boolean counts = call.whole("count_include_pad", 0) != 0;
+    boolean isPlain =
+        Arrays.stream(window.dilations()).allMatch(step -> step == 1)
+            && (counts || window.isEven())
+            && !(call.whole("ceil_mode", 0) != 0 && window.isPadded());
+    if (!isPlain) {
+      throw call.cannot("its padding or its dilations have no training form");
+    }
+    boolean isEven = window.isEven();
+    return torch.avg_pool2d(
+        isEven ? call.x() : window.padded(call.x(), 0f),
+        window.sides(),
+        window.strides(),
+        isEven ? window.begins() : new long[2],
+        call.whole("ceil_mode", 0) != 0,
+        counts,
+        new LongOptional());
+  }
+}

@@ -1,0 +1,149 @@
+package org.tare.train;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.tare.TareException;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.Graph;
+import org.tare.onnx.Node;
+import org.tare.onnx.OnnxModel;
+
+/**
+ * Runs a model on libtorch, with its values rounded or not. Belongs to one thread; tensors that it
+ * gives belong to the caller's scope of pointers.
+ */
+final class TorchGraph implements AutoCloseable {
+  private final Graph graph;
+  private final List<Node> nodes;
+  private final Places places;
+  private final Map<String, Tensor> constants = new HashMap<>();
+
+  TorchGraph(OnnxModel model, Places places) {
+    this.graph = model.graph();
+    this.nodes = graph.nodes();
+    this.places = places;
+    for (Node node : nodes) {
+      for (String input : node.inputs()) {
+        if (graph.isConstant(input) && !constants.containsKey(input)) {
+          constants.put(input, constant(node, graph.constant(input).orElseThrow()));
+        }
+      }
+    }
+  }
+
+  private static Tensor constant(Node node, org.tare.onnx.Tensor tensor) {
+    Tensor made =
+        switch (tensor.type()) {
+          case FLOAT32 -> Libtorch.tensor(tensor.floats(), tensor.shape());
+          case INT64 -> Libtorch.tensor(tensor.longs(), tensor.shape());
+          case INT32 -> Libtorch.tensor(tensor.longs(), tensor.shape()).to(torch.ScalarType.Int);
+          case BOOL -> Libtorch.tensor(tensor.longs(), tensor.shape()).to(torch.ScalarType.Bool);
+          default -> throw unfit(node, tensor.name(), tensor.type());
+        };
+    return made.retainReference();
+  }
+
+  private static TareException unfit(Node node, String tensor, ElementType type) {
+    return TareException.badInput(
+        "Cannot train through node %s: its constant \"%s\" is %s", node, tensor, type);
+  }
+
+  long[] shapeOf(String constant) {
+    return graph.constant(constant).orElseThrow().shape();
+  }
+
+  /** The float model's outputs. */
+  Map<String, Tensor> run(Map<String, Tensor> inputs) {
+    return run(inputs, Map.of(), Optional.empty());
+  }
+
+  /**
+   * The outputs.
+   *
+   * @param given in place of the parameters
+   * @param grids to round with; without, nothing is
+   */
+  Map<String, Tensor> run(
+      Map<String, Tensor> inputs, Map<String, Tensor> given, Optional<Grids> grids) {
+    Map<String, Tensor> values = new HashMap<>(constants);
+    values.putAll(given);
+    values.putAll(inputs);
+    Map<String, Tensor> rounded = new HashMap<>();
+    for (int i = 0; i < nodes.size(); i++) {
+      Node node = nodes.get(i);
+      boolean isQuantized = places.quantized().contains(i);
+      List<Tensor> read = new ArrayList<>();
+      for (String input : node.inputs()) {
+        read.add(input.isEmpty() ? null : read(input, i, isQuantized, values, rounded, grids));
+      }
+      List<Tensor> results = TorchOperators.run(node, read);
+      for (int out = 0; out < node.outputs().size(); out++) {
+        if (out < results.size()) {
+          values.put(node.outputs().get(out), results.get(out));
+        }
+      }
+    }
+    Map<String, Tensor> outputs = new HashMap<>();
+    for (String output : graph.outputNames()) {
+      boolean isRounded = grids.isPresent() && places.rounded().contains(output);
+      outputs.put(
+          output, isRounded ? round(output, values, rounded, grids.get()) : values.get(output));
+    }
+    return outputs;
+  }
+
+  private Tensor read(
+      String input,
+      int node,
+      boolean isQuantized,
+      Map<String, Tensor> values,
+      Map<String, Tensor> rounded,
+      Optional<Grids> grids) {
+    if (grids.isEmpty()) {
+      return values.get(input);
+    }
+    boolean isActivation =
+        places.roots().containsKey(input) && (isQuantized || places.rounded().contains(input));
+    if (isActivation) {
+      return round(input, values, rounded, grids.get());
+    }
+    Grids.Grid grid = grids.get().constants().get(input);
+    boolean isRoundedConstant =
+        grid != null
+            && places.roundConstants().contains(node)
+            && !places.parameters().contains(input);
+    if (isRoundedConstant) {
+      float[] floats = graph.floatConstant(input).orElseThrow();
+      return Libtorch.tensor(
+          grid.round(floats, shapeOf(input), new boolean[floats.length]), shapeOf(input));
+    }
+    return values.get(input);
+  }
+
+  private Tensor round(
+      String tensor, Map<String, Tensor> values, Map<String, Tensor> rounded, Grids grids) {
+    Tensor found = rounded.get(tensor);
+    if (found == null) {
+      Grids.Grid grid = grids.activations().get(places.roots().get(tensor));
+      found =
+          torch.fake_quantize_per_tensor_affine(
+              values.get(tensor),
+              grid.scales()[0],
+              grid.zeroPoints()[0],
+              grid.quantMin(),
+              grid.quantMax());
+      rounded.put(tensor, found);
+    }
+    return found;
+  }
+
+  @Override
+  public void close() {
+    constants.values().forEach(Tensor::close);
+  }
+}

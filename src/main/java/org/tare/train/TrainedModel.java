@@ -1,0 +1,252 @@
+package org.tare.train;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.tare.TareException;
+import org.tare.onnx.Graph;
+import org.tare.onnx.Node;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Tensor;
+import org.tare.onnx.TensorType;
+import org.tare.plan.ActivationQParams;
+import org.tare.plan.OpRule;
+import org.tare.plan.QuantizationPlan;
+import org.tare.qconfig.QConfigMapping;
+import org.tare.quant.ChannelQParams;
+import org.tare.quant.QParams;
+import org.tare.quant.WeightQuantizer;
+import org.tare.rewrite.QuantizedModel;
+import org.tare.rewrite.QuantizedWeight;
+
+/**
+ * A float model that is to be trained on: its weights and biases, and where the plan of its
+ * quantization rounds values.
+ */
+public final class TrainedModel {
+  private final String name;
+  private final OnnxModel model;
+  private final QuantizationPlan plan;
+  private final boolean roundsBiases;
+
+  /** The trainable constants: weights and biases of products and convolutions. */
+  private final List<String> parameters;
+
+  /** The product or convolution that a bias belongs to. */
+  private final Map<String, Node> biases = new LinkedHashMap<>();
+
+  private TrainedModel(
+      String name, OnnxModel model, Map<String, TensorType> types, QConfigMapping mapping) {
+    this.name = name;
+    this.model = model;
+    this.plan = QuantizationPlan.of(model, types, mapping);
+    this.roundsBiases = !mapping.backend().quantizesInputsOnly();
+    this.parameters = List.copyOf(findParameters());
+  }
+
+  /**
+   * A model to train on.
+   *
+   * @param name what to call it in messages
+   * @param prepared the float model; it is not changed
+   * @throws TareException if a node cannot be trained through, or nothing can be trained
+   */
+  public static TrainedModel of(
+      String name, OnnxModel prepared, Map<String, TensorType> types, QConfigMapping mapping) {
+    OnnxModel model = prepared.copy();
+    for (Node node : model.graph().nodes()) {
+      Optional<String> obstacle = TorchOperators.obstacle(node);
+      if (obstacle.isPresent()) {
+        throw TareException.badInput(
+            "Cannot train %s: node %s of operator %s: %s; quantize it without training, by the"
+                + " command run",
+            name, node.label(), node.opType(), obstacle.get());
+      }
+      foldFactors(model.graph(), node);
+    }
+    TrainedModel trained = new TrainedModel(name, model, types, mapping);
+    if (trained.parameters.isEmpty()) {
+      throw TareException.badInput(
+          "Cannot train %s: it has no convolution and no product with a constant weight", name);
+    }
+    return trained;
+  }
+
+  /** Gemm's factors go into its constants, as they do where it is quantized. */
+  private static void foldFactors(Graph graph, Node node) {
+    if (node.isStandard() && node.opType().equals("Gemm")) {
+      foldFactor(graph, node, "alpha", 1);
+      foldFactor(graph, node, "beta", 2);
+    }
+  }
+
+  private static void foldFactor(Graph graph, Node node, String attribute, int input) {
+    float factor = node.floatAttribute(attribute, 1f);
+    Optional<float[]> constant = graph.floatConstant(node.input(input));
+    if (factor == 1f || constant.isEmpty()) {
+      return;
+    }
+    float[] values = constant.get().clone();
+    for (int i = 0; i < values.length; i++) {
+      values[i] *= factor;
+    }
+    String scaled = graph.freshName(node.input(input) + "_" + attribute);
+    long[] shape = graph.constant(node.input(input)).orElseThrow().shape();
+    graph.addConstant(Tensor.ofFloats(scaled, shape, values));
+    node.setInput(input, scaled);
+    node.removeAttribute(attribute);
+  }
+
+  private Set<String> findParameters() {
+    Graph graph = model.graph();
+    Set<String> found = new LinkedHashSet<>();
+    for (Node node : graph.nodes()) {
+      boolean isWeighted =
+          OpRule.of(node).equals(Optional.of(OpRule.WEIGHTED))
+              && isTrainable(node.input(1))
+              && !graph.isConstant(node.input(0));
+      if (isWeighted) {
+        found.add(node.input(1));
+        if (isTrainable(node.input(2))) {
+          found.add(node.input(2));
+          biases.put(node.input(2), node);
+        }
+      }
+    }
+    return found;
+  }
+
+  private boolean isTrainable(String constant) {
+    Graph graph = model.graph();
+    return graph.floatConstant(constant).filter(values -> values.length > 0).isPresent()
+        && !graph.hasDefault(constant);
+  }
+
+  /** What to call it in messages. */
+  public String name() {
+    return name;
+  }
+
+  /** The model with its weights as they were. */
+  public OnnxModel model() {
+    return model;
+  }
+
+  /** The weights and biases as they were. */
+  public TrainingState initialState() {
+    float[][] values = new float[parameters.size()][];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = model.graph().floatConstant(parameters.get(i)).orElseThrow().clone();
+    }
+    return TrainingState.of(values);
+  }
+
+  /** The model with other weights and biases. */
+  public OnnxModel with(TrainingState state) {
+    OnnxModel other = model.copy();
+    for (int i = 0; i < parameters.size(); i++) {
+      long[] shape = other.graph().constant(parameters.get(i)).orElseThrow().shape();
+      other.graph().removeConstant(parameters.get(i));
+      other
+          .graph()
+          .addConstant(Tensor.ofFloats(parameters.get(i), shape, state.values()[i].clone()));
+    }
+    return other;
+  }
+
+  /** The same on its way to those who train. */
+  public SentModel send() {
+    return SentModel.of(name, model, places());
+  }
+
+  /** Where values are rounded, for those who train. */
+  Places places() {
+    HashMap<String, String> roots = new HashMap<>();
+    HashSet<String> rounded = new HashSet<>();
+    plan.activations()
+        .forEach(
+            (tensor, activation) -> {
+              // What only an activation function reads is rounded after that.
+              if (plan.soleFusedFunction(tensor).isEmpty()) {
+                roots.put(tensor, activation.root());
+                if (plan.isRounded(tensor)) {
+                  rounded.add(tensor);
+                }
+              }
+            });
+    HashSet<Integer> quantized = new HashSet<>();
+    HashSet<Integer> withConstants = new HashSet<>();
+    List<Node> nodes = model.graph().nodes();
+    for (int i = 0; i < nodes.size(); i++) {
+      if (plan.config(nodes.get(i)).isPresent()) {
+        quantized.add(i);
+        boolean roundsConstants = OpRule.of(nodes.get(i)).equals(Optional.of(OpRule.ELEMENTWISE));
+        if (roundsConstants) {
+          withConstants.add(i);
+        }
+      }
+    }
+    return new Places(new ArrayList<>(parameters), roots, rounded, quantized, withConstants);
+  }
+
+  /** The scales and zero points that a quantized model of this one has. */
+  public Grids grids(QuantizedModel quantized) {
+    HashMap<String, Grids.Grid> activations = new HashMap<>();
+    for (Map.Entry<String, ActivationQParams> entry : quantized.activations().entrySet()) {
+      activations.put(entry.getKey(), grid(entry.getValue().qparams()));
+    }
+    HashMap<String, ChannelQParams> channels = new HashMap<>();
+    for (Map.Entry<String, QuantizedWeight> entry : quantized.weights().entrySet()) {
+      entry.getValue().channels().ifPresent(q -> channels.put(entry.getKey(), q));
+    }
+    HashMap<String, Grids.Grid> constants = new HashMap<>();
+    channels.forEach((constant, q) -> constants.put(constant, grid(q)));
+    biases.forEach(
+        (bias, node) ->
+            biasGrid(node, activations, channels).ifPresent(grid -> constants.put(bias, grid)));
+    return new Grids(activations, constants);
+  }
+
+  private Optional<Grids.Grid> biasGrid(
+      Node node, Map<String, Grids.Grid> activations, Map<String, ChannelQParams> channels) {
+    Optional<QuantizationPlan.Activation> input = plan.activation(node.input(0));
+    ChannelQParams weight = channels.get(node.input(1));
+    if (!roundsBiases || plan.config(node).isEmpty() || input.isEmpty() || weight == null) {
+      return Optional.empty();
+    }
+    float inputScale = activations.get(input.get().root()).scales()[0];
+    float[] scales = WeightQuantizer.biasScales(inputScale, weight);
+    int length = model.graph().floatConstant(node.input(2)).orElseThrow().length;
+    if (scales.length > 1 && scales.length != length) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        new Grids.Grid(
+            scales.length > 1 ? 0 : -1,
+            scales,
+            new int[scales.length],
+            -Integer.MAX_VALUE,
+            Integer.MAX_VALUE));
+  }
+
+  private static Grids.Grid grid(QParams q) {
+    return new Grids.Grid(
+        -1, new float[] {q.scale()}, new int[] {q.zeroPoint()}, q.quantMin(), q.quantMax());
+  }
+
+  private static Grids.Grid grid(ChannelQParams q) {
+    QParams first = q.channels().get(0);
+    return new Grids.Grid(
+        q.isPerChannel() ? q.axis() : -1,
+        q.scales(),
+        q.channels().stream().mapToInt(QParams::zeroPoint).toArray(),
+        first.quantMin(),
+        first.quantMax());
+  }
+}

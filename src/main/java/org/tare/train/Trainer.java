@@ -1,0 +1,174 @@
+package org.tare.train;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.tare.onnx.OnnxModel;
+
+/** Takes steps of training on one thread: the work of one worker in one round. */
+public final class Trainer implements AutoCloseable {
+  private final String name;
+  private final TorchGraph graph;
+  private final Places places;
+  private final TrainingOptions options;
+
+  /**
+   * A trainer.
+   *
+   * @param model the float model with its weights as they were, which is the teacher
+   */
+  Trainer(String name, OnnxModel model, Places places, TrainingOptions options) {
+    Libtorch.load();
+    this.name = name;
+    this.places = places;
+    this.options = options;
+    this.graph = new TorchGraph(model, places);
+  }
+
+  /** For a model in this process. */
+  public static Trainer of(TrainedModel model, TrainingOptions options) {
+    return new Trainer(model.name(), model.model(), model.places(), options);
+  }
+
+  /** For a model that was sent here. */
+  public static Trainer of(SentModel model, TrainingOptions options) {
+    return new Trainer(model.name(), model.read(), model.places(), options);
+  }
+
+  /** Gives the batches of a worker. */
+  @FunctionalInterface
+  public interface Batches {
+    /**
+     * @param step counted from 0 since the beginning of training
+     */
+    TrainingBatch batch(long step);
+  }
+
+  /**
+   * What a round gives.
+   *
+   * @param losses of each step
+   * @param failure what is no longer finite and at which step, after which nothing was done
+   */
+  public record Round(TrainingState state, double[] losses, Optional<String> failure) {}
+
+  /**
+   * Takes steps.
+   *
+   * @param from is not changed
+   * @param steps how many now
+   * @param all how many there are in all, for the learning rate
+   */
+  public Round run(TrainingState from, Grids grids, Batches batches, int steps, long all) {
+    TrainingState state = from.copy();
+    double[] losses = new double[steps];
+    for (int i = 0; i < steps; i++) {
+      long step = from.step() + i;
+      try (PointerScope scope = new PointerScope()) {
+        float[][] gradients = new float[places.parameters().size()][];
+        losses[i] = step(state, grids, batches.batch(step), gradients);
+        if (!Double.isFinite(losses[i])) {
+          return new Round(
+              from, losses, Optional.of("the loss is " + losses[i] + " at step " + (step + 1)));
+        }
+        Optimizer.step(options, state, gradients, step + 1, options.rate(step, all));
+      }
+    }
+    long last = from.step() + steps;
+    if (!state.isFinite()) {
+      return new Round(from, losses, Optional.of("a weight is not finite after step " + last));
+    }
+    return new Round(
+        new TrainingState(last, state.values(), state.first(), state.second()),
+        losses,
+        Optional.empty());
+  }
+
+  private double step(TrainingState state, Grids grids, TrainingBatch batch, float[][] gradients) {
+    Map<String, Tensor> inputs = batch.tensors(name);
+    Map<String, Tensor> expected;
+    try (NoGradGuard guard = new NoGradGuard()) {
+      expected = graph.run(inputs);
+    }
+    List<Tensor> leaves = new ArrayList<>();
+    List<boolean[]> insides = new ArrayList<>();
+    Map<String, Tensor> given = new HashMap<>();
+    for (int p = 0; p < places.parameters().size(); p++) {
+      String parameter = places.parameters().get(p);
+      float[] values = state.values()[p];
+      long[] shape = graph.shapeOf(parameter);
+      boolean[] inside = null;
+      Grids.Grid grid = grids.constants().get(parameter);
+      if (grid != null) {
+        inside = new boolean[values.length];
+        values = grid.round(values, shape, inside);
+      }
+      Tensor leaf = Libtorch.tensor(values, shape).set_requires_grad(true);
+      leaves.add(leaf);
+      insides.add(inside);
+      given.put(parameter, leaf);
+    }
+    Map<String, Tensor> actual = graph.run(inputs, given, Optional.of(grids));
+    Tensor loss = Losses.of(name, options, expected, actual, batch);
+    loss.backward();
+    for (int p = 0; p < gradients.length; p++) {
+      gradients[p] = gradient(leaves.get(p), state.values()[p].length, insides.get(p));
+    }
+    return loss.item_float();
+  }
+
+  /** Zero where nothing depends on the parameter, and where it lies outside of its grid. */
+  private static float[] gradient(Tensor leaf, int length, boolean[] inside) {
+    Tensor found = leaf.grad();
+    if (!found.defined()) {
+      return new float[length];
+    }
+    float[] gradient = Libtorch.floats(found);
+    if (inside != null) {
+      for (int i = 0; i < length; i++) {
+        gradient[i] = inside[i] ? gradient[i] : 0f;
+      }
+    }
+    return gradient;
+  }
+
+  /** The outputs of the float model, or with grids those of its quantized form. */
+  public Map<String, float[]> outputs(
+      TrainingBatch batch, TrainingState state, Optional<Grids> grids) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Map<String, Tensor> given = new HashMap<>();
+      for (int p = 0; p < places.parameters().size(); p++) {
+        String parameter = places.parameters().get(p);
+        float[] values = state.values()[p];
+        long[] shape = graph.shapeOf(parameter);
+        Grids.Grid grid = grids.map(all -> all.constants().get(parameter)).orElse(null);
+        given.put(
+            parameter,
+            Libtorch.tensor(
+                grid == null ? values : grid.round(values, shape, new boolean[values.length]),
+                shape));
+      }
+      Map<String, float[]> outputs = new HashMap<>();
+      graph
+          .run(batch.tensors(name), given, grids)
+          .forEach(
+              (output, tensor) -> {
+                if (Libtorch.isFloat(tensor)) {
+                  outputs.put(output, Libtorch.floats(tensor));
+                }
+              });
+      return outputs;
+    }
+  }
+
+  @Override
+  public void close() {
+    graph.close();
+  }
+}

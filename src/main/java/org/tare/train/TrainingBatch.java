@@ -1,0 +1,82 @@
+package org.tare.train;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.tare.TareException;
+
+/** Rows that one step is taken on. */
+public record TrainingBatch(List<TrainingRow> rows) {
+  public TrainingBatch {
+    rows = List.copyOf(rows);
+  }
+
+  /** The inputs of the model, rows side by side along the first axis. */
+  Map<String, Tensor> tensors(String model) {
+    TrainingRow first = rows.get(0);
+    Map<String, Tensor> tensors = new HashMap<>();
+    for (int i = 0; i < first.inputs().length; i++) {
+      TrainingRow.Value like = first.inputs()[i];
+      int rowBytes = like.bytes().length;
+      ByteBuffer all = ByteBuffer.allocate(rowBytes * rows.size()).order(ByteOrder.nativeOrder());
+      for (TrainingRow row : rows) {
+        TrainingRow.Value value = row.inputs()[i];
+        if (!Arrays.equals(value.shape(), like.shape())) {
+          throw TareException.badInput(
+              "Cannot train %s: input \"%s\" has rows of the shapes %s and %s; training takes rows of"
+                  + " one shape",
+              model, like.name(), Arrays.toString(like.shape()), Arrays.toString(value.shape()));
+        }
+        all.put(value.bytes());
+      }
+      long[] shape = new long[like.shape().length + 1];
+      shape[0] = rows.size();
+      System.arraycopy(like.shape(), 0, shape, 1, like.shape().length);
+      tensors.put(like.name(), tensor(model, like, all.flip(), shape));
+    }
+    return tensors;
+  }
+
+  private static Tensor tensor(
+      String model, TrainingRow.Value like, ByteBuffer bytes, long[] shape) {
+    switch (like.type()) {
+      case FLOAT32 -> {
+        float[] values = new float[bytes.remaining() / 4];
+        bytes.asFloatBuffer().get(values);
+        return Libtorch.tensor(values, shape);
+      }
+      case INT64 -> {
+        long[] values = new long[bytes.remaining() / 8];
+        bytes.asLongBuffer().get(values);
+        return Libtorch.tensor(values, shape);
+      }
+      case INT32 -> {
+        int[] values = new int[bytes.remaining() / 4];
+        bytes.asIntBuffer().get(values);
+        return Libtorch.tensor(values, shape);
+      }
+      default ->
+          throw TareException.badInput(
+              "Cannot train %s: its input \"%s\" is %s; training takes float32, int64 and int32",
+              model, like.name(), like.type());
+    }
+  }
+
+  /** The class numbers of the rows. */
+  Tensor labels(String model, long classes) {
+    long[] labels = new long[rows.size()];
+    for (int i = 0; i < labels.length; i++) {
+      labels[i] = rows.get(i).label();
+      if (labels[i] < 0 || labels[i] >= classes) {
+        throw TareException.badInput(
+            "Cannot train %s: label %d is none of the classes 0 to %d",
+            model, labels[i], classes - 1);
+      }
+    }
+    return Libtorch.tensor(labels, labels.length);
+  }
+}

@@ -1,0 +1,48 @@
+package org.tare.train;
+
+import java.io.Serializable;
+
+/**
+ * How a model is trained.
+ *
+ * @param epochs how often every row is used
+ * @param workers into how many shards the rows go, whatever the cluster
+ * @param batch rows of a step of one worker
+ * @param roundSteps steps that workers take before their weights are averaged
+ * @param rate the learning rate at its greatest, see {@link #rate(long, long)}
+ * @param weightDecay what weights shrink by with each step, times the learning rate
+ * @param clipNorm the greatest norm of all gradients together; 0 for none
+ * @param seed of the order of rows
+ */
+public record TrainingOptions(
+    Loss loss,
+    double labelShare,
+    Optimizer.Kind optimizer,
+    double epochs,
+    int workers,
+    int batch,
+    int roundSteps,
+    double rate,
+    double weightDecay,
+    double clipNorm,
+    long seed)
+    implements Serializable {
+  private static final double WARM_UP = 0.1;
+
+  /** What is minimized. */
+  public enum Loss {
+    /** Kullback-Leibler divergence between the softmaxes of both models. */
+    KL,
+    /** Squared error over the float model's mean square. */
+    MSE
+  }
+
+  /**
+   * The learning rate of a step: it rises for a tenth of all steps, since the optimizer's moments
+   * say nothing at first, and falls as half a cosine.
+   */
+  double rate(long step, long steps) {
+    double rise = Math.min(1, (step + 1) / (WARM_UP * steps));
+    return rate * rise * 0.5 * (1 + Math.cos(Math.PI * step / steps));
+  }
+}

@@ -1,0 +1,194 @@
+package org.tare;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.tare.TareException.Kind;
+import org.tare.job.TrainingRun;
+import org.tare.onnx.TestModel;
+
+/** Training for quantization, on a net of a few weights. */
+class FinetuneTest {
+  private static final int ROWS = 256;
+  private static final StructType SCHEMA =
+      new StructType()
+          .add("id", DataTypes.LongType)
+          .add("x", new ArrayType(DataTypes.FloatType, false))
+          .add("label", DataTypes.LongType);
+
+  @TempDir Path folder;
+
+  private static float[] random(Random random, int count, double factor) {
+    float[] values = new float[count];
+    for (int i = 0; i < count; i++) {
+      values[i] = (float) (factor * random.nextGaussian());
+    }
+    return values;
+  }
+
+  private String model() {
+    Random random = new Random(3);
+    Path file = folder.resolve("net.onnx");
+    TestModel.opset(17)
+        .input("x", -1, 2, 6, 6)
+        .constant("w1", new long[] {8, 2, 3, 3}, random(random, 144, 0.4))
+        .constant("b1", new long[] {8}, random(random, 8, 0.2))
+        .constant("w2", new long[] {8, 1, 3, 3}, random(random, 72, 0.6))
+        .constant("w3", new long[] {8, 5}, random(random, 40, 0.8))
+        .constant("b3", new long[] {5}, random(random, 5, 0.2))
+        .node("Conv", List.of("x", "w1", "b1"), List.of("c1"), "pads", new long[] {1, 1, 1, 1})
+        .node("Relu", List.of("c1"), List.of("r1"))
+        .node("Conv", List.of("r1", "w2"), List.of("c2"), "group", 8L)
+        .node("Relu", List.of("c2"), List.of("r2"))
+        .node("GlobalAveragePool", List.of("r2"), List.of("p"))
+        .node("Flatten", List.of("p"), List.of("f"))
+        .node("Gemm", List.of("f", "w3", "b3"), List.of("y"))
+        .output("y", -1, 5)
+        .write(file);
+    return file.toString();
+  }
+
+  private static List<Row> rows(long labels) {
+    Random random = new Random(7);
+    List<Row> rows = new ArrayList<>();
+    for (long id = 0; id < ROWS; id++) {
+      List<Float> x = new ArrayList<>();
+      for (int i = 0; i < 72; i++) {
+        x.add((float) random.nextGaussian());
+      }
+      rows.add(RowFactory.create(id, x, id % labels));
+    }
+    return rows;
+  }
+
+  private static SparkSession session(String master) {
+    SparkSession spark =
+        SparkSession.builder()
+            .master(master)
+            .config("spark.ui.enabled", "false")
+            .config("spark.driver.host", "127.0.0.1")
+            .config("spark.driver.bindAddress", "127.0.0.1")
+            .config("spark.sql.shuffle.partitions", "2")
+            .getOrCreate();
+    spark.sparkContext().setLogLevel("OFF");
+    return spark;
+  }
+
+  private static Finetune finetune(SparkSession spark, String model, Dataset<Row> rows) {
+    return Tare.on(spark)
+        .finetune(model)
+        .data(rows)
+        .set("quantize.weight.bits", 3)
+        .set("quantize.measure-rows", 0)
+        .set("train.batch", 16)
+        .set("train.workers", 2)
+        .set("train.epochs", 6)
+        .set("train.round-steps", 12)
+        .set("train.evaluate-every", 2)
+        .set("train.learning-rate", 0.01)
+        .set("train.loss", "mse");
+  }
+
+  @Test
+  void trainsToTheSameBytesOnAnyClusterAndPublishesWhatIsBetter() throws Exception {
+    String model = model();
+    List<Row> rows = rows(5);
+    String out = folder.resolve("out").toString();
+    RunResult two;
+    SparkSession spark = session("local[2]");
+    try {
+      two = finetune(spark, model, spark.createDataFrame(rows, SCHEMA)).output(out).run();
+    } finally {
+      spark.stop();
+    }
+    TrainingRun.Result training = two.training().orElseThrow();
+    assertTrue(training.bestStep() > 0, "training did not help");
+    assertTrue(
+        training.measured().sqnr() > training.before().sqnr() + 2,
+        training.before() + " became " + training.measured());
+    assertEquals(ROWS, training.rows());
+    assertEquals(48, training.steps());
+    assertEquals(
+        List.of(12L, 24L, 36L, 48L), training.curve().stream().map(point -> point.step()).toList());
+    assertEquals(
+        List.of(false, true, false, true),
+        training.curve().stream().map(point -> point.measured().isPresent()).toList());
+    JsonNode result = new ObjectMapper().readTree(Path.of(out, "result.json").toFile());
+    assertEquals("finetune", result.path("command").asText());
+    assertEquals(4, result.path("training").path("curve").size());
+    assertTrue(Files.exists(Path.of(out, "_SUCCESS")));
+
+    List<Row> shuffled = new ArrayList<>(rows);
+    Collections.shuffle(shuffled, new Random(11));
+    spark = session("local[1]");
+    try {
+      Dataset<Row> other = spark.createDataFrame(shuffled, SCHEMA).repartition(3);
+      RunResult one = finetune(spark, model, other).run();
+      assertArrayEquals(
+          Files.readAllBytes(Path.of(out, "model.onnx")), TestModel.bytes(one.quantized().model()));
+      assertStops(finetune(spark, model, other));
+      assertRefuses(spark, model);
+    } finally {
+      spark.stop();
+    }
+  }
+
+  /** A weight that leaves the finite ends training; what is given out is the model without it. */
+  private static void assertStops(Finetune finetune) {
+    RunResult wild =
+        finetune
+            .set("train.learning-rate", 1000)
+            .set("train.weight-decay", 1000)
+            .run();
+    TrainingRun.Result training = wild.training().orElseThrow();
+    assertEquals(0, training.bestStep());
+    assertTrue(
+        wild.warnings().stream()
+            .anyMatch(
+                warning ->
+                    warning.startsWith("Training stopped: ")
+                        && warning.contains("a weight is not finite after step 12; ")
+                        && warning.endsWith("set train.learning-rate lower than 1000.0")),
+        wild.warnings().toString());
+    assertTrue(
+        wild.warnings().stream()
+            .anyMatch(warning -> warning.startsWith("Training made the model no better (")),
+        wild.warnings().toString());
+  }
+
+  private static void assertRefuses(SparkSession spark, String model) {
+    Dataset<Row> wide = spark.createDataFrame(rows(9), SCHEMA);
+    TareException label =
+        assertThrows(
+            TareException.class,
+            () -> finetune(spark, model, wide).set("train.label", "label").run());
+    assertEquals(Kind.BAD_INPUT, label.kind());
+    assertTrue(label.getMessage().contains("is none of the classes 0 to 4"), label.getMessage());
+    TareException mode =
+        assertThrows(
+            TareException.class,
+            () -> finetune(spark, model, wide).set("quantize.mode", "dynamic").run());
+    assertEquals(Kind.USAGE, mode.kind());
+    assertFalse(mode.getMessage().isEmpty());
+  }
+}

@@ -1,0 +1,134 @@
+package org.tare.train;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.tare.infer.ConstantFolding;
+import org.tare.infer.TensorTypes;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TensorType;
+import org.tare.onnx.TestModel;
+import org.tare.onnx.TestModel.Values;
+import org.tare.prepare.FloatPasses;
+import org.tare.qconfig.QConfig;
+import org.tare.qconfig.QConfigMapping;
+import org.tare.qconfig.TensorQConfig;
+import org.tare.quant.DType;
+import org.tare.quant.QScheme;
+import org.tare.range.RangeMethod;
+import org.tare.rewrite.QuantizedModel;
+
+/** What training computes with is what the written model computes with. */
+class SimulationTest {
+  private static final int ROWS = 8;
+
+  @TempDir Path folder;
+
+  static QConfigMapping mapping(int weightBits, int activationBits) {
+    return new QConfigMapping(
+        new QConfig(
+            true,
+            new TensorQConfig(
+                new RangeMethod.MinMax(),
+                DType.UINT8,
+                QScheme.PER_TENSOR_AFFINE,
+                0,
+                activationBits),
+            new TensorQConfig(
+                new RangeMethod.Mse(), DType.INT8, QScheme.PER_CHANNEL_SYMMETRIC, 0, weightBits),
+            false),
+        List.of());
+  }
+
+  private OnnxModel digits() throws Exception {
+    Path file = folder.resolve("digits.onnx");
+    try (var in = getClass().getResourceAsStream("/org/tare/demo/digits-mobilenet.onnx")) {
+      Files.copy(in, file);
+    }
+    return OnnxModel.read(file);
+  }
+
+  private static double sqnr(float[] x, float[] y) {
+    double signal = 0;
+    double noise = 0;
+    for (int i = 0; i < x.length; i++) {
+      signal += (double) x[i] * x[i];
+      noise += (double) (x[i] - y[i]) * (x[i] - y[i]);
+    }
+    return 10 * Math.log10(signal / noise);
+  }
+
+  private static TrainingBatch batch(float[] values, long... shape) {
+    List<TrainingRow> rows = new ArrayList<>();
+    int size = values.length / ROWS;
+    for (int row = 0; row < ROWS; row++) {
+      ByteBuffer bytes = ByteBuffer.allocate(4 * size).order(ByteOrder.nativeOrder());
+      bytes.asFloatBuffer().put(values, row * size, size);
+      rows.add(
+          new TrainingRow(
+              new TrainingRow.Value[] {
+                new TrainingRow.Value("image", ElementType.FLOAT32, shape, bytes.array())
+              },
+              -1));
+    }
+    return new TrainingBatch(rows);
+  }
+
+  /**
+   * Noise of the difference is that of float32 sums in another order, and a value that lies on the
+   * middle between two integers now and then.
+   */
+  private static final double SAME = 60;
+
+  @Test
+  void digitsComputeAsTheWrittenModelDoes() throws Exception {
+    OnnxModel model = digits();
+    QConfigMapping mapping = mapping(4, 8);
+    Random random = new Random(5);
+    float[] pixels = new float[ROWS * 28 * 28];
+    for (int i = 0; i < pixels.length; i++) {
+      pixels[i] = Math.max(0, random.nextFloat() * 2 - 1);
+    }
+    Map<String, Values> inputs = Map.of("image", new Values(new long[] {ROWS, 1, 28, 28}, pixels));
+    QuantizedModel quantized = TestModel.quantize(model, inputs, mapping);
+    OnnxModel prepared =
+        FloatPasses.prepare(
+            ConstantFolding.apply(model, "test"),
+            FloatPasses.Options.none(),
+            older -> TensorTypes.of(older, "test"));
+    Map<String, TensorType> types = TensorTypes.of(prepared, "test");
+    TrainedModel trained = TrainedModel.of("digits", prepared, types, mapping);
+    float[] written = TestModel.run(quantized.model(), inputs).get("logits").floats();
+    float[] plain = TestModel.run(prepared, inputs).get("logits").floats();
+    try (Trainer trainer = new Trainer("digits", trained.model(), trained.places(), null)) {
+      float[] simulated =
+          trainer
+              .outputs(
+                  batch(pixels, 1, 28, 28),
+                  trained.initialState(),
+                  Optional.of(trained.grids(quantized)))
+              .get("logits");
+      String found =
+          "written "
+              + sqnr(plain, written)
+              + " dB, simulated "
+              + sqnr(plain, simulated)
+              + " dB, from each other "
+              + sqnr(written, simulated)
+              + " dB";
+      assertTrue(sqnr(written, simulated) > SAME, found);
+      assertTrue(sqnr(plain, simulated) < 30, found);
+    }
+  }
+}
