@@ -38,6 +38,8 @@ public final class ModelSession implements AutoCloseable {
   private static final Map<String, String> NO_PREPACKING =
       Map.of("session.disable_prepacking", "1");
 
+  private static final Map<String, String> PAIRS_APART = Map.of("session.disable_quant_qdq", "1");
+
   private final String name;
   private final OrtSession session;
   private final Map<String, TensorType> inputs;
@@ -48,6 +50,23 @@ public final class ModelSession implements AutoCloseable {
     this.session = session;
     this.inputs = types(session.getInputInfo());
     this.outputs = types(session.getOutputInfo());
+  }
+
+  /** What becomes of pairs of QuantizeLinear and DequantizeLinear around an operator. */
+  public enum Pairs {
+    /** One kernel on integers takes the place of the pairs and the operator, where there is one. */
+    FUSED,
+    /**
+     * They round, and the operator computes in floats: quantization is simulated, with the same
+     * numbers on every CPU but for the rounding of floats.
+     */
+    APART
+  }
+
+  /** Loads a model whose pairs become what is said. */
+  public static ModelSession open(Path model, String name, int threads, Pairs pairs) {
+    return open(
+        model, name, threads, OptLevel.ALL_OPT, pairs == Pairs.APART ? PAIRS_APART : Map.of());
   }
 
   /**

@@ -25,6 +25,7 @@ import org.tare.TareException;
 import org.tare.files.TemporaryFolder;
 import org.tare.files.TemporaryFolders;
 import org.tare.infer.ModelSession;
+import org.tare.infer.ModelSession.Pairs;
 import org.tare.infer.SessionPool;
 import org.tare.onnx.ModelFile;
 import org.tare.onnx.OnnxModel;
@@ -51,6 +52,7 @@ final class ShippedModel implements Serializable, AutoCloseable {
 
   private final String label;
   private final int threads;
+  private final Pairs pairs;
   private final List<Parcel> parcels;
 
   /** Where the files are in this JVM; null if they travel. */
@@ -62,9 +64,10 @@ final class ShippedModel implements Serializable, AutoCloseable {
   private record Parcel(String name, String sha256, long sizeBytes, List<Broadcast<byte[]>> pieces)
       implements Serializable {}
 
-  private ShippedModel(String label, int threads, TemporaryFolder folder) {
+  private ShippedModel(String label, int threads, Pairs pairs, TemporaryFolder folder) {
     this.label = label;
     this.threads = threads;
+    this.pairs = pairs;
     this.parcels = new ArrayList<>();
     this.folder = folder;
     this.local = folder == null ? null : folder.path().toString();
@@ -76,10 +79,15 @@ final class ShippedModel implements Serializable, AutoCloseable {
    * @param label what to call it in messages
    */
   static ShippedModel ship(SparkSession spark, OnnxModel model, String label) {
+    return ship(spark, model, label, Pairs.FUSED);
+  }
+
+  /** The same, where it is said what becomes of pairs of QuantizeLinear and DequantizeLinear. */
+  static ShippedModel ship(SparkSession spark, OnnxModel model, String label, Pairs pairs) {
     int threads = spark.sparkContext().getConf().getInt("spark.task.cpus", 1);
     TemporaryFolder folder =
         spark.sparkContext().isLocal() ? TemporaryFolders.create("model") : null;
-    ShippedModel shipped = new ShippedModel(label, threads, folder);
+    ShippedModel shipped = new ShippedModel(label, threads, pairs, folder);
     try {
       List<ModelFile> files = model.files("model.onnx");
       if (files.size() > 1) {
@@ -198,7 +206,8 @@ final class ShippedModel implements Serializable, AutoCloseable {
   /** The session of this JVM, until the lease is closed. */
   SessionPool.Lease lease() {
     return SessionPool.lease(
-        new SessionPool.Model(label, parcels.get(0).sha256(), sizeBytes(), threads), this::open);
+        new SessionPool.Model(label, parcels.get(0).sha256(), sizeBytes(), threads, pairs),
+        this::open);
   }
 
   /** Loads the model from files that are there only as long. */
