@@ -34,8 +34,6 @@ import org.tare.store.HadoopFiles;
  * they were. Safe to use from several threads; a call belongs to one.
  */
 public final class Tare {
-  private static final Logger LOG = LoggerFactory.getLogger(Tare.class);
-
   private final Supplier<SparkSession> spark;
   private final Supplier<Configuration> hadoop;
   private final Supplier<Map<String, String>> sparkConf;
@@ -58,7 +56,7 @@ public final class Tare {
         () -> spark,
         () -> spark.sparkContext().hadoopConfiguration(),
         () -> confOf(spark),
-        LOG::info);
+        Tare::log);
   }
 
   /**
@@ -68,7 +66,16 @@ public final class Tare {
    * @param hadoop how files are reached
    */
   public static Tare on(Supplier<SparkSession> spark, Configuration hadoop) {
-    return new Tare(spark, () -> hadoop, Map::of, LOG::info);
+    return new Tare(spark, () -> hadoop, Map::of, Tare::log);
+  }
+
+  /** The logger is made with the first line: to start logging takes longer than to print a help. */
+  private static void log(String line) {
+    Progress.LOG.info(line);
+  }
+
+  private static final class Progress {
+    private static final Logger LOG = LoggerFactory.getLogger(Tare.class);
   }
 
   /** The same, with lines on the progress of long work for someone else than the log. */

@@ -6,7 +6,6 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.TreeMap;
-import org.apache.spark.SparkConf;
 import org.tare.TareException;
 import picocli.CommandLine;
 
@@ -66,10 +65,13 @@ public final class Tare {
     }
   }
 
+  /** What a new SparkConf holds, without Spark's classes: help and usage errors need none. */
   private static Map<String, String> sparkConf() {
     Map<String, String> spark = new TreeMap<>();
-    for (scala.Tuple2<String, String> entry : new SparkConf().getAll()) {
-      spark.put(entry._1(), entry._2());
+    for (String name : System.getProperties().stringPropertyNames()) {
+      if (name.startsWith("spark.")) {
+        spark.put(name, System.getProperty(name));
+      }
     }
     return spark;
   }

@@ -124,7 +124,7 @@ public final class TrainingRun {
         new QuantizeOptions(
             plain,
             options.form(),
-            new CorrectionOptions(off, off, off, false, 0),
+            new CorrectionOptions(off, off, off, false, 0, 0),
             options.declaresShapes(),
             options.storesHalf(),
             options.exports());
@@ -282,7 +282,7 @@ public final class TrainingRun {
             .run(model, Optional.of(state), Optional.empty());
     return new QuantizationRun.Result(
         new Corrections.Chosen(
-            made.chosen().model(), begun.chosen().layers(), List.of(), Optional.empty()),
+            made.chosen().model(), begun.chosen().layers(), List.of(), List.of(), List.of()),
         made.quantized(),
         made.warnings(),
         begun.correctSeconds(),

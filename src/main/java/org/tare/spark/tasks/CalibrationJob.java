@@ -205,20 +205,13 @@ public final class CalibrationJob {
 
   /** Rows move to other tasks only where the state does not depend on which rows stand together. */
   private static EvenTasks.Dealt dealt(
-      SparkSession spark,
-      BoundTable table,
-      Request request,
-      Probed probed,
-      double secondsPerRow) {
+      SparkSession spark, BoundTable table, Request request, Probed probed, double secondsPerRow) {
     boolean isOrdered =
-        !request.parts().averages().isEmpty()
-            || probed.layouts().containsValue(TensorLayout.MIXED);
+        !request.parts().averages().isEmpty() || probed.layouts().containsValue(TensorLayout.MIXED);
     return isOrdered
         ? new EvenTasks.Dealt(table, table.rows().javaRDD().getNumPartitions())
         : EvenTasks.deal(
-            spark,
-            table,
-            new EvenTasks.Work(secondsPerRow, table.source().batch().size()));
+            spark, table, new EvenTasks.Work(secondsPerRow, table.source().batch().size()));
   }
 
   private static Result result(

@@ -105,14 +105,12 @@ final class EvenTasks {
   }
 
   private static BoundTable moved(BoundTable table, long[] counts, int batch, int tasks) {
-    Dataset<Row> placed =
-        table.rows().withColumn(PLACE, functions.monotonically_increasing_id());
+    Dataset<Row> placed = table.rows().withColumn(PLACE, functions.monotonically_increasing_id());
     Task task = new Task(starts(counts), batch, keys(tasks));
     Dataset<Row> moved =
         placed
             .withColumn(
-                TASK,
-                functions.udf(task, DataTypes.IntegerType).apply(functions.col(PLACE)))
+                TASK, functions.udf(task, DataTypes.IntegerType).apply(functions.col(PLACE)))
             .repartition(tasks, functions.col(TASK))
             .drop(TASK);
     return table.placed(moved, PLACE);
@@ -188,7 +186,8 @@ final class EvenTasks {
     PriorityQueue<Double> free = new PriorityQueue<>(Collections.nCopies(slots, 0.0));
     double end = 0;
     for (long count : counts) {
-      double done = free.remove() + START_SECONDS + (count + batch - 1) / batch * batchSeconds;
+      long batches = (count + batch - 1) / batch;
+      double done = free.remove() + START_SECONDS + batches * batchSeconds;
       end = Math.max(end, done);
       free.add(done);
     }

@@ -33,8 +33,8 @@ import org.tare.onnx.OnnxModel;
 /**
  * A model on its way to the executors, for as long as it is open. Where they are threads of this
  * JVM, it is files in a temporary folder; else the files it consists of, in pieces that Spark
- * broadcasts. An executor writes the pieces into files, checks their SHA-256,
- * loads the model once and deletes the files.
+ * broadcasts. An executor writes the pieces into files, checks their SHA-256, loads the model once
+ * and deletes the files.
  *
  * <p>Why pieces: a broadcast is limited to 2 GB and lies in memory at once; pieces of {@value
  * #PIECE_BYTES} bytes go to disk where memory is short. Why not {@code SparkContext.addFile}: what
@@ -206,7 +206,8 @@ final class ShippedModel implements Serializable, AutoCloseable {
   /** The session of this JVM, until the lease is closed. */
   SessionPool.Lease lease() {
     return SessionPool.lease(
-        new SessionPool.Model(label, parcels.get(0).sha256(), sizeBytes(), threads, pairs), this::open);
+        new SessionPool.Model(label, parcels.get(0).sha256(), sizeBytes(), threads, pairs),
+        this::open);
   }
 
   /** Loads the model from files that are there only as long. */

@@ -221,8 +221,7 @@ class EvenTasksTest {
   })
   void tasksFollowTheWork(String counts, double secondsPerRow, int slots, int tasks) {
     long[] rows = Arrays.stream(counts.split(" ")).mapToLong(Long::parseLong).toArray();
-    assertEquals(
-        tasks, EvenTasks.tasks(rows, new EvenTasks.Work(secondsPerRow, 32), slots, 1000));
+    assertEquals(tasks, EvenTasks.tasks(rows, new EvenTasks.Work(secondsPerRow, 32), slots, 1000));
   }
 
   @Test
@@ -237,7 +236,8 @@ class EvenTasksTest {
     int[] keys = EvenTasks.keys(9);
     Dataset<Row> rows =
         spark
-            .createDataset(Arrays.stream(keys).boxed().toList(), org.apache.spark.sql.Encoders.INT())
+            .createDataset(
+                Arrays.stream(keys).boxed().toList(), org.apache.spark.sql.Encoders.INT())
             .toDF("key")
             .repartition(9, functions.col("key"))
             .withColumn("task", functions.spark_partition_id());
