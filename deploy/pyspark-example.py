@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import zipfile
+from array import array
 
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import udf
@@ -17,6 +18,19 @@ sys.path.append(jar)
 
 import tare as module  # noqa: E402
 from tare import Tare, TareError  # noqa: E402
+from tare.torch import (  # noqa: E402
+    FakeQuantize,
+    HistogramObserver,
+    MinMaxObserver,
+    MovingAverageMinMaxObserver,
+    PerChannelMinMaxObserver,
+    QConfig,
+    compute_sqnr,
+    get_default_qat_qconfig,
+    get_default_qconfig,
+    quantize_per_channel,
+    quantize_per_tensor,
+)
 
 
 def quantize_digits(tare, spark, folder):
@@ -123,6 +137,61 @@ def check_other_calls(tare, spark, folder):
     assert same.verdict == "stable" and "deployed" in same.tensors[0], same
 
 
+def check_torch(tare, spark):
+    """PyTorch's names: observers, QConfigs and quantized tensors."""
+    batches = [[[-1.0, 0.5], [0.25, 4.0]], [[-2.0, 0.0], [1.0, 3.0]]]
+    observers = {
+        MinMaxObserver(): ([6.0 / 255], [85]),
+        MinMaxObserver(qscheme="per_tensor_symmetric"): ([4.0 / 127.5], [128]),
+        MovingAverageMinMaxObserver(averaging_constant=0.5): ([5.0 / 255], [76]),
+        HistogramObserver(bins=64): ([5.90625 / 255], [86]),
+        PerChannelMinMaxObserver(ch_axis=0): ([2.5 / 255, 4.0 / 255], [204, 0]),
+    }
+    for observer, (scale, zero_point) in observers.items():
+        for batch in batches:
+            assert observer(batch) is batch
+        qparams = observer.calculate_qparams()
+        near = all(abs(one / other - 1) < 0.01 for one, other in zip(qparams.scale, scale))
+        assert near and qparams.zero_point == zero_point, (observer, qparams)
+
+    x = array("f", [-1.0, 0.0, 0.26, 9.0])
+    q = quantize_per_tensor(x, 0.5, 3, "quint8")
+    assert q.int_repr() == [1, 3, 4, 21] and q.dequantize() == [-1.0, 0.0, 0.5, 9.0], q
+    q = quantize_per_channel(batches[0], [0.5, 0.25], [0, 1], 0, "qint8")
+    assert q.int_repr() == [[-2, 1], [2, 17]] and q.dequantize() == batches[0], q.int_repr()
+    assert abs(compute_sqnr([3.0, 4.0], [3.0, 4.5]) - 20.0) < 1e-9
+
+    qconfig = get_default_qconfig("qnnpack")
+    assert str(qconfig) == (
+        "QConfig(activation=<class 'tare.torch.HistogramObserver'>, weight=MinMaxObserver.with_args("
+        "dtype='qint8', qscheme='per_tensor_symmetric'))"
+    ), qconfig
+    assert tare.quantize("m.onnx").set(qconfig.settings())
+    assert qconfig.settings()["quantize.weight.scheme"] == "per_tensor_symmetric"
+    fake = get_default_qat_qconfig("x86").activation()
+    assert len(fake(batches[0])) == 2 and fake.calculate_qparams().zero_point == [25]
+    assert FakeQuantize().enable_fake_quant(False)(batches[0]) == batches[0]
+
+    constant = tare.observe(spark.range(5).selectExpr("7.0 AS x")).columns("x").run().states[""]
+    histogram = constant.histogram("x", bins=3)
+    assert histogram.counts == [0.0, 5.0, 0.0] and histogram.edges[0] == 6.5, histogram
+    assert constant.range("x") == (7.0, 7.0)
+
+    for kind, part, action in [
+        ("USAGE", "takes no argument", lambda: MinMaxObserver(ch_axis=1)),
+        ("USAGE", "which is no number", lambda: MinMaxObserver()([1.0, "two"])),
+        ("USAGE", "2 values in one row and 1 in", lambda: MinMaxObserver()([[1, 2], [3]])),
+        ("BAD_INPUT", "NaN", lambda: FakeQuantize()([float("nan")])),
+        ("USAGE", "scale cannot be 0.0", lambda: quantize_per_tensor([1.0], 0.0, 0, "qint8")),
+        ("USAGE", "shapes [2] and [1]", lambda: compute_sqnr([1.0, 2.0], [1.0])),
+        ("USAGE", "backend cannot be 'arm'", lambda: get_default_qconfig("arm")),
+        ("USAGE", "one of MinMax", lambda: QConfig(FakeQuantize, MinMaxObserver).settings()),
+        ("USAGE", "no tensor 'y'", lambda: constant.histogram("y")),
+    ]:
+        error = error_of(action)
+        assert error.kind == kind and part in str(error), (kind, part, error.kind, str(error))
+
+
 def error_of(action):
     """The TareError that an action ends in."""
     try:
@@ -187,6 +256,7 @@ def main():
             c, q, e = quantize_digits(tare, spark, folder)
             check_results(tare, spark, folder, c, q, e)
             check_other_calls(tare, spark, folder)
+            check_torch(tare, spark)
             check_errors(tare, spark, folder)
             assert spark.sql("SET").collect() == settings, "the session's settings changed"
             assert spark.catalog.listTables() == [], "a view was left in the session"

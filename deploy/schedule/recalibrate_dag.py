@@ -38,7 +38,6 @@ with DAG(
             "--slice", "{{ ds }}",
             "--window", "7d",
             "--as-of", "{{ ds }}",
-            "--allow-missing",
             "--output", DEPLOYED,
             "--set", "evaluate.max-top1-drop=0.01",
         ],

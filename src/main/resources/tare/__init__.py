@@ -13,7 +13,8 @@ with the same jar among ``--py-files`` or on ``sys.path``::
     print(e.outputs)
 
 Names are those of the Java library, words apart by underscores. The work is done in Spark's driver
-and on its executors; nothing of a table or a model passes through Python.
+and on its executors; nothing of a table or a model passes through Python. ``tare.torch`` has PyTorch's
+observers and QConfigs for tensors at hand.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from typing import (
 from tare._bridge import Bridge, TareError
 from tare._calls import (
     Calibrate,
+    CalibrateStream,
     Call,
     CheckDrift,
     Evaluate,
@@ -49,6 +51,7 @@ from tare._results import (
     DriftCheck,
     DryRun,
     Evaluation,
+    Histogram,
     Inspection,
     Observation,
     Quantized,
@@ -56,6 +59,7 @@ from tare._results import (
     Result,
     RunResult,
     State,
+    StreamResult,
 )
 from tare._settings import SETTINGS
 
@@ -64,6 +68,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Calibrate",
+    "CalibrateStream",
     "Calibration",
     "Call",
     "CheckDrift",
@@ -71,6 +76,7 @@ __all__ = [
     "DryRun",
     "Evaluate",
     "Evaluation",
+    "Histogram",
     "Inspection",
     "Merge",
     "Observation",
@@ -84,6 +90,7 @@ __all__ = [
     "RunResult",
     "Setting",
     "State",
+    "StreamResult",
     "Tare",
     "TareError",
     "settings",
@@ -143,6 +150,19 @@ class Tare:
             model: the path of an ONNX model, on any file system that Hadoop reaches.
         """
         return Calibrate(self._bridge, self._call(self._java.calibrate, model))
+
+    def calibrate_stream(self, model: PathLike) -> CalibrateStream:
+        """Observes a float model on rows that keep coming; the states go into a store.
+
+        Args:
+            model: an ONNX model, on any file system that Hadoop reaches.
+        """
+        return CalibrateStream(
+            self._bridge,
+            self._call(
+                self._bridge.jvm.org.tare.streams.CalibrateStream.on, self._bridge.session, model
+            ),
+        )
 
     def quantize(self, model: PathLike) -> Quantize:
         """Writes a float model in integers."""

@@ -29,7 +29,11 @@ class TareError(Exception):
 
 
 class Bridge:
-    """A session's JVM, and Tare in it."""
+    """A session's JVM, and Tare in it.
+
+    Args:
+        spark: a classic session whose driver has Tare's jar.
+    """
 
     def __init__(self, spark: Any) -> None:
         jvm = getattr(spark, "_jvm", None)
@@ -52,6 +56,24 @@ class Bridge:
         self.jvm = jvm
         self.session = session
         self.tare = self.call(jvm.org.tare.Tare.on, session)
+
+    @classmethod
+    def active(cls) -> Bridge:
+        """That of the session that is active, or else of the one that was started last.
+
+        Raises:
+            TareError: if there is none.
+        """
+        from pyspark.errors import PySparkRuntimeError
+        from pyspark.sql import SparkSession
+
+        try:
+            return cls(SparkSession.active())
+        except PySparkRuntimeError:
+            pass
+        raise TareError(
+            "USAGE", "Cannot compute without a Spark session, whose driver does it: start one first"
+        )
 
     def call(self, method: Callable[..., Any], *arguments: Any) -> Any:
         """Calls a method of Java's; its failure becomes a TareError without Java's stack trace."""

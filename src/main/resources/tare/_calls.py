@@ -18,6 +18,7 @@ from tare._results import (
     Result,
     RunResult,
     State,
+    StreamResult,
 )
 
 if TYPE_CHECKING:
@@ -142,6 +143,49 @@ class Calibrate(Call):
                 nothing to calibrate.
         """
         return Calibration(self._bridge, self._run())
+
+
+class CalibrateStream(Call):
+    """A calibration to be of rows that keep coming: each batch's state goes into a state store.
+
+    A batch counts once, also if Spark gives it again after a crash.
+    """
+
+    def rows(self, rows: Union[DataFrame, PathLike]) -> CalibrateStream:
+        """The rows: a streaming DataFrame, or a folder of files."""
+        return self._rows("rows", rows)
+
+    def store(self, folder: PathLike) -> CalibrateStream:
+        """The folder of the state store, which is made if it is not there."""
+        return self.set("store.path", folder)
+
+    def name(self, name: str) -> CalibrateStream:
+        """The name of the stream, which the names of its slices begin with."""
+        return self.set("stream.name", name)
+
+    def checkpoint(self, folder: PathLike) -> CalibrateStream:
+        """The folder in which Spark writes down how far the stream was read."""
+        return self.set("stream.checkpoint", folder)
+
+    def every(self, interval: str) -> CalibrateStream:
+        """Goes on until it is stopped, with a batch each so often: ``1 minute``."""
+        return self.set("stream.every", interval)
+
+    def by(self, *columns: str) -> CalibrateStream:
+        """Columns; each combination of their values gets a state of its own."""
+        return self.set("calibrate.by", columns)
+
+    def run(self) -> StreamResult:
+        """Calibrates on what is there now, then ends; with ``every`` it goes on.
+
+        Raises:
+            TareError: if a batch failed; those before it are in the store.
+        """
+        return StreamResult(self._bridge, self._run())
+
+    def dry_run(self) -> DryRun:
+        """Not for streams: their rows are not known before they come."""
+        raise TareError("USAGE", "A stream has no dry run: its rows are not known before they come")
 
 
 class Quantize(Call):

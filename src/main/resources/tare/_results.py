@@ -6,9 +6,20 @@ import json
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
-from tare._bridge import Bridge, by_name, optional
+from tare._bridge import Bridge, TareError, by_name, optional
+from tare._tensors import Tensors
 
 PathLike = Union[str, "os.PathLike[str]"]
+
+
+class Histogram(NamedTuple):
+    """How often values of equal bins occurred, as ``numpy.histogram`` has it."""
+
+    counts: List[float]
+    """Of each bin; a bucket of the state that covers several bins is shared out among them."""
+
+    edges: List[float]
+    """Where the bins begin, and where the last one ends."""
 
 
 class State:
@@ -37,6 +48,39 @@ class State:
     def model_digest(self) -> str:
         """SHA-256 of the float model; empty for a state of columns."""
         return self._java.modelDigest()
+
+    def range(self, tensor: str) -> Tuple[float, float]:
+        """The least and the greatest finite value of a tensor, exactly.
+
+        Raises:
+            TareError: if there is no such tensor, or it holds no finite value.
+        """
+        stats = self._stats(tensor)
+        return stats.min(), stats.max()
+
+    def histogram(self, tensor: str, bins: int = 100) -> Histogram:
+        """The finite values of a tensor, counted in equal bins from the least to the greatest.
+
+        Raises:
+            TareError: if there is no such tensor, or it holds no finite value.
+        """
+        if bins < 1:
+            raise TareError("USAGE", f"bins cannot be {bins}: it is a number from 1")
+        stats = self._stats(tensor)
+        low, high = stats.min(), stats.max()
+        if low == high:
+            low, high = low - 0.5, high + 0.5
+        java = self._bridge.jvm.org.tare.range.LinearBins.of(stats, bins, low, high, True)
+        tensors = Tensors(self._bridge)
+        return Histogram(tensors.double_list(java.counts()), tensors.double_list(java.edges()))
+
+    def _stats(self, tensor: str) -> Any:
+        stats = self._java.tensors().get(tensor)
+        if stats is None:
+            raise TareError("USAGE", f"The state has no tensor {tensor!r}: see its tensors")
+        if not stats.min() <= stats.max():
+            raise TareError("BAD_INPUT", f"The tensor {tensor!r} holds no finite value")
+        return stats
 
     def to_bytes(self) -> bytes:
         """The bytes of its file, which ``Tare.read_state`` reads."""
@@ -99,6 +143,25 @@ class Calibration(Result):
     def skipped_rows(self) -> int:
         """Rows that could not be decoded and were skipped."""
         return self._java.skippedRows()
+
+
+class StreamResult(Result):
+    """What came of the batches of a stream that one run took."""
+
+    @property
+    def rows(self) -> int:
+        """All rows of the batches."""
+        return self._java.rows()
+
+    @property
+    def unmet(self) -> List[str]:
+        """Nothing: a stream publishes nothing."""
+        return []
+
+    @property
+    def warnings(self) -> List[str]:
+        """Nothing: what is worth a warning is told with each batch."""
+        return []
 
 
 class Recalibration(Result):

@@ -215,6 +215,26 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "24",
         "states gc keeps what is younger, since a run may be about to name it",
     ),
+    "calibrate.stream": (
+        "false",
+        "the rows are a stream: the state of each of its batches goes into the store, once",
+    ),
+    "stream.name": (
+        "stream",
+        "the name of the stream, which the names of its slices begin with",
+    ),
+    "stream.checkpoint": (
+        "the store's name with .checkpoints/NAME behind it",
+        "the folder in which Spark writes down how far the stream was read",
+    ),
+    "stream.every": (
+        "take what is there, and end",
+        "go on, with a batch each so often if there are rows, as in 1 minute",
+    ),
+    "stream.schema": (
+        "that of the files that are there at the start",
+        "the columns of the stream's files, as in id BIGINT, image BINARY",
+    ),
     "quantize.mode": (
         "static",
         "when activations become integers",
@@ -347,6 +367,10 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "256",
         "corrections that are auto or sequential are measured on so many rows of the calibration data and left out unless they lower the error; 0 goes by the expected error",
     ),
+    "quantize.float-below": (
+        "20",
+        "where the SQNR in dB that is measured on these rows is lower, the layers that cost most stay float32, if that helps; 0 is never; in the mode static",
+    ),
     "observe.column": (
         "",
         "the columns to observe",
@@ -459,24 +483,32 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "",
         "a file that the run event of a recalibration is written to, in OpenLineage's JSON",
     ),
-    "plot.tensor": (
-        "",
-        "the tensor to draw",
+    "sensitivity.types": (
+        "w8a8",
+        "what each layer is tried in: w8a8, w4a8, w8a16, w4a16 (bits of weights and activations), with -tensor behind it for one scale per weight",
     ),
-    "plot.method": (
-        "minmax",
-        "how the range is chosen, as in mse or percentile(percentile=99.9)",
+    "sensitivity.direction": (
+        "only",
+        "only the layer is quantized, or all-but the layer",
     ),
-    "plot.scheme": (
-        "both",
-        "with a free zero point, with one in the middle, or each in a panel of its own",
+    "sensitivity.metric": (
+        "sqnr",
+        "what layers are ordered by; top1 needs a label",
     ),
-    "plot.dtype": (
-        "uint8; for symmetric int8",
-        "the quantized type",
+    "mix.types": (
+        "w4a8, w8a8; float is always there",
+        "what layers may get, from narrow to wide: w8a8, w4a8, w8a16, w4a16 (bits of weights and activations), with -tensor behind it for one scale per weight",
     ),
-    "plot.bins": (
-        "100",
-        "bars from the least to the greatest value",
+    "mix.min-sqnr": (
+        "no target",
+        "the least SQNR in dB, of the mean error over all outputs",
+    ),
+    "mix.max-drop": (
+        "no target",
+        "how much of the metric may be lost at most: 0.01 of top1 is a point",
+    ),
+    "mix.metric": (
+        "top1",
+        "what mix.max-drop is about",
     ),
 }

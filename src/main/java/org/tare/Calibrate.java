@@ -57,6 +57,8 @@ public final class Calibrate extends Call<Calibrate> {
   /**
    * Keeps the state in a store too. The same slice of the same data again computes nothing.
    *
+   * <p>With {@link #by} its slices are kept, as {@code country=DE/2026-11-25}.
+   *
    * @param folder of the store, which is made if it is not there
    * @param slice as {@code 2026-11-25}
    */
@@ -92,8 +94,8 @@ public final class Calibrate extends Call<Calibrate> {
             ? again(target.get().store().readState(filled.get().entry()))
             : Lineages.calibrate(how, model, data, tare().session(), settings());
     warnings.addAll(Warnings.ofNonFinite(observed.state()));
-    Optional<StateStore.Added> added =
-        filled.or(() -> target.map(one -> one.add(observed.state())));
+    List<StateStore.Added> added =
+        filled.map(List::of).or(() -> target.map(one -> one.add(observed))).orElse(List.of());
     Calibration calibration =
         new Calibration(
             info.table("data", data)

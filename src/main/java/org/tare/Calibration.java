@@ -19,17 +19,17 @@ import org.tare.store.states.StateStore;
 public final class Calibration implements Result {
   private final Provenance provenance;
   private final CalibrationJob.Result observed;
-  private final Optional<StateStore.Added> added;
+  private final List<StateStore.Added> added;
   private final List<String> warnings;
 
   Calibration(
       Provenance provenance,
       CalibrationJob.Result observed,
-      Optional<StateStore.Added> added,
+      List<StateStore.Added> added,
       List<String> warnings) {
     this.provenance = provenance;
     this.observed = observed;
-    this.added = added;
+    this.added = List.copyOf(added);
     this.warnings = List.copyOf(warnings);
   }
 
@@ -48,8 +48,13 @@ public final class Calibration implements Result {
     return observed.skipped();
   }
 
-  /** The slice of the state store that holds it, if there is a store. */
+  /** The slice of the state store that holds it, if there is a store; of several, the first. */
   public Optional<StateStore.Added> stored() {
+    return added.stream().findFirst();
+  }
+
+  /** The slices of the state store that hold it; several if slices were asked for. */
+  public List<StateStore.Added> storedSlices() {
     return added;
   }
 
@@ -76,7 +81,11 @@ public final class Calibration implements Result {
   private ObjectNode json() {
     ObjectNode result = ResultJson.begin(provenance);
     ResultJson.addCalibration(result, observed);
-    added.ifPresent(one -> StoreTarget.addTo(result, one));
+    if (observed.slices().isEmpty()) {
+      stored().ifPresent(one -> StoreTarget.addTo(result, one));
+    } else if (!added.isEmpty()) {
+      StoreTarget.addTo(result, added);
+    }
     return ResultJson.end(result, provenance, warnings);
   }
 

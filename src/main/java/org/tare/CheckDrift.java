@@ -7,9 +7,9 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.tare.drift.Drift;
 import org.tare.drift.DriftReport;
 import org.tare.drift.DriftThresholds;
+import org.tare.history.DeployedDrift;
 import org.tare.history.DeployedQParams;
 import org.tare.history.Lineages;
 import org.tare.job.CalibrationRun;
@@ -103,7 +103,8 @@ public final class CheckDrift extends Call<CheckDrift> {
     Map<String, QParams> qparams = readDeployed();
     Optional<Publication> output = Publication.check(this);
     Observed now = observe(then, info);
-    DriftReport report = Drift.between(inputsOf(then, now), now.state(), qparams, thresholds);
+    DriftReport report =
+        DeployedDrift.between(inputsOf(then, now), now.state(), qparams, thresholds);
     DriftCheck check = new DriftCheck(info.end(now.model()), then, now.state(), report, thresholds);
     output.ifPresent(check::publish);
     return check;

@@ -288,6 +288,7 @@ public final class Recalibrate extends Call<Recalibrate> {
       info.table("data", rows).table("validation", checkedOn);
       StoreTarget target =
           StoreTarget.of(tare().session(), settings(), calibration, model, rows).orElseThrow();
+      StoreSelection.of(tare().files(), settings()).checkYoung(target.key());
       Optional<StateStore.Added> filled = target.filled();
       if (filled.isPresent()) {
         return filled.get();
@@ -373,13 +374,10 @@ public final class Recalibrate extends Call<Recalibrate> {
     }
 
     private Window window(StateStore.Added slice) {
-      return store()
-          .window(
-              slice.entry().key(),
-              StoreSelection.days(settings()),
-              settings().flag("store.allow-missing")
-                  ? Window.Missing.ALLOW
-                  : Window.Missing.REFUSE);
+      Window window =
+          StoreSelection.of(tare().files(), settings()).youngWindow(slice.entry().key());
+      StoreSelection.ofMissing(window).ifPresent(warnings::add);
+      return window;
     }
 
     private EvaluationJob.Result evaluate(OnnxModel quantized) {

@@ -8,6 +8,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.history.Lineages;
 import org.tare.job.CalibrationRun;
+import org.tare.job.Corrections;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
@@ -110,7 +111,8 @@ public final class Run extends Call<Run> {
                           model.types(),
                           rows,
                           label()));
-      evaluation.map(Warnings::ofOutputs).ifPresent(warnings::addAll);
+      List<Corrections.Cost> costs = quantized.chosen().costs();
+      evaluation.map(found -> Warnings.ofOutputs(found, costs)).ifPresent(warnings::addAll);
       data.ifPresent(rows -> info.table("data", rows));
       validation.ifPresent(rows -> info.table("validation", rows));
       observed.ifPresent(found -> info.seconds("calibrate", found.seconds()));

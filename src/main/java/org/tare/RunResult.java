@@ -53,7 +53,7 @@ public final class RunResult implements Result {
 
   /** What was observed; empty where the mode needs no data. */
   public Optional<Calibration> calibration() {
-    return observed.map(one -> new Calibration(provenance, one, Optional.empty(), List.of()));
+    return observed.map(one -> new Calibration(provenance, one, List.of(), List.of()));
   }
 
   /** The quantized model. */

@@ -26,6 +26,7 @@ class ArchitectureTest {
   private static final List<String> DOWN =
       List.of(
           "cli",
+          "streams",
           "",
           "history",
           "results",
@@ -50,6 +51,7 @@ class ArchitectureTest {
           "torch",
           "range",
           "stats",
+          "onnx.beside",
           "onnx.passes",
           "onnx",
           "quant");
@@ -132,7 +134,8 @@ class ArchitectureTest {
         "org.tare.cli..",
         "org.tare.history..",
         "org.tare.job..",
-        "org.tare.spark..");
+        "org.tare.spark..",
+        "org.tare.streams..");
     only("ai.onnxruntime..", "org.tare.infer..");
     only("com.google.protobuf..", "org.tare.onnx..");
     only("org.tare.onnx.proto..", "org.tare.onnx..");
@@ -141,7 +144,8 @@ class ArchitectureTest {
         "org.tare",
         "org.tare.cli..",
         "org.tare.store..",
-        "org.tare.spark..");
+        "org.tare.spark..",
+        "org.tare.streams..");
     only("picocli..", "org.tare.cli..");
     only(
         "com.fasterxml.jackson..",
@@ -151,8 +155,9 @@ class ArchitectureTest {
         "org.tare.settings..",
         "org.tare.report..",
         "org.tare.rewrite..",
-        "org.tare.store..");
-    only("scala..", "org.tare", "org.tare.spark..", "org.tare.cli..");
+        "org.tare.store..",
+        "org.tare.streams..");
+    only("scala..", "org.tare", "org.tare.spark..", "org.tare.cli..", "org.tare.streams..");
   }
 
   private static void only(String library, String... houses) {

@@ -157,6 +157,70 @@ class RecalibrateTest {
   }
 
   @Test
+  void slicesOfADayAreInTheStoreInPlaceOfTheirSum() throws Exception {
+    var rows =
+        spark
+            .read()
+            .parquet(files.day(1))
+            .selectExpr("*", "CASE WHEN id < 40 THEN 'DE' ELSE 'FR' END AS country");
+    Calibrate call =
+        tare().calibrate(files.model()).data(rows).by("country").store(at("states"), "2026-11-01");
+    Calibration made = call.run();
+    assertEquals(
+        List.of("country=DE/2026-11-01", "country=FR/2026-11-01"),
+        made.storedSlices().stream().map(one -> one.entry().slice().name()).toList());
+    assertEquals(2, new ObjectMapper().readTree(made.toJson()).at("/store/slices").size());
+    assertArrayEquals(
+        calibrate(files.day(1), "other").state().encode(),
+        tare().states(at("states")).window("1d", "2026-11-01").state().encode());
+    assertTrue(
+        call.run().storedSlices().stream()
+            .allMatch(one -> one.outcome() == StateStore.Outcome.SAME));
+    calibrate(files.day(2), "2026-11-02");
+    TareException twice =
+        assertThrows(
+            TareException.class,
+            () ->
+                tare()
+                    .calibrate(files.model())
+                    .data(rows)
+                    .by("country")
+                    .store(at("states"), "2026-11-02")
+                    .run());
+    assertTrue(
+        twice.getMessage().contains("would count twice, as it holds slice 2026-11-02"),
+        twice.getMessage());
+    // Values that are days need no other name.
+    Calibration days =
+        tare()
+            .calibrate(files.model())
+            .data(rows.selectExpr("*", "'2026-10-07' AS day"))
+            .by("day")
+            .set("store.path", at("states"))
+            .run();
+    assertEquals("day=2026-10-07", days.storedSlices().get(0).entry().slice().name());
+  }
+
+  @Test
+  void storeThatIsYoungerThanTheWindowHasNoGapAndAGapIsRefusedBeforeTheWork() {
+    Recalibration first = recalibrate(files.day(1), 3).set("store.allow-missing", false).run();
+    assertEquals(Outcome.FIRST, first.outcome(), first.why());
+    assertEquals(
+        "The window from 2026-11-02 to 2026-11-03 lacks 1 day(s) that the store has no state of:"
+            + " 2026-11-02",
+        first.warnings().get(0));
+    TareException gap =
+        assertThrows(
+            TareException.class,
+            () -> recalibrate(files.day(2), 5).set("store.allow-missing", false).run());
+    assertEquals(Kind.MISSING_INPUT, gap.kind());
+    assertTrue(
+        gap.getMessage().endsWith("no slice of 2026-11-04; --allow-missing goes without"),
+        gap.getMessage());
+    assertEquals(1, tare().states(at("states")).list().size());
+  }
+
+  @Test
   void nightsOfADeployedModel() throws Exception {
     Recalibration first = recalibrate(files.day(1), 1).run();
     assertEquals(Outcome.FIRST, first.outcome(), first.why());

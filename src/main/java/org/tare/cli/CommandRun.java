@@ -26,6 +26,8 @@ import org.tare.report.ReportData.Fact;
 import org.tare.settings.Settings;
 import org.tare.stats.CalibrationState;
 import org.tare.store.Existing;
+import org.tare.streams.CalibrateStream;
+import org.tare.streams.StreamResult;
 
 /**
  * Carries out one command: a call of the library, and the printing of what it gave. Progress goes
@@ -62,9 +64,18 @@ final class CommandRun implements AutoCloseable {
     switch (command) {
       case DEMO -> demo(tare);
       case RUN -> call(tare.run(model()).settings(settings));
-      case CALIBRATE -> call(tare.calibrate(model()).settings(settings));
+      case CALIBRATE -> {
+        if (settings.flag("calibrate.stream") && !settings.flag("dry-run")) {
+          stream();
+        } else {
+          call(tare.calibrate(model()).settings(settings));
+        }
+      }
       case QUANTIZE -> call(tare.quantize(model()).settings(settings));
       case EVALUATE -> call(tare.evaluate(model(), quantized()).settings(settings));
+      case COMPARE -> call(tare.compare(model(), quantized()).settings(settings));
+      case SENSITIVITY -> call(tare.sensitivity(model()).settings(settings));
+      case MIX -> call(tare.mix(model()).settings(settings));
       case OBSERVE -> call(tare.observe("").settings(settings));
       case DRIFT -> call(tare.drift(reference()).settings(settings));
       case RECALIBRATE -> call(tare.recalibrate(model()).settings(settings));
@@ -125,6 +136,17 @@ final class CommandRun implements AutoCloseable {
     }
   }
 
+  private void stream() {
+    StreamResult result =
+        CalibrateStream.on(spark(), model()).settings(settings).withProgress(err::println).run();
+    if (settings.flag("json")) {
+      out.println(PrintableText.ofLines(result.toJson()));
+    } else {
+      result.summary().forEach(fact -> line(fact.name(), fact.value()));
+      line("Store", settings.require("store.path"));
+    }
+  }
+
   private void call(Call<?> call) {
     if (settings.flag("dry-run")) {
       print(call.dryRun());
@@ -132,6 +154,9 @@ final class CommandRun implements AutoCloseable {
     }
     boolean printsOnly =
         command == Command.EVALUATE
+            || command == Command.COMPARE
+            || command == Command.SENSITIVITY
+            || command == Command.MIX
             || command == Command.OBSERVE
             || command == Command.DRIFT
             || (command == Command.CALIBRATE && settings.find("store.path").isPresent());

@@ -3,6 +3,7 @@ package org.tare.history;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Map;
 import java.util.stream.Collectors;
 import org.tare.TareException;
 import org.tare.drift.Drift;
@@ -10,7 +11,9 @@ import org.tare.drift.DriftReport;
 import org.tare.drift.DriftThresholds;
 import org.tare.drift.TensorDrift;
 import org.tare.drift.Verdict;
+import org.tare.quant.QParams;
 import org.tare.results.Json;
+import org.tare.spark.JobMetrics;
 import org.tare.stats.CalibrationState;
 import org.tare.store.HadoopFiles;
 import org.tare.store.PublishedFolder;
@@ -51,8 +54,18 @@ public record DeployedDrift(DriftReport report) {
           deployed.place(), reference.modelDigest(), current.modelDigest());
     }
     return new DeployedDrift(
-        Drift.between(
-            reference, current, DeployedQParams.read(files, deployed.place()), thresholds));
+        between(reference, current, DeployedQParams.read(files, deployed.place()), thresholds));
+  }
+
+  /** Compares any two states; the metrics of this driver tell of it. */
+  public static DriftReport between(
+      CalibrationState reference,
+      CalibrationState current,
+      Map<String, QParams> deployed,
+      DriftThresholds thresholds) {
+    DriftReport report = Drift.between(reference, current, deployed, thresholds);
+    JobMetrics.compared(report.effect(), report.count(Verdict.MOVED));
+    return report;
   }
 
   /** What moved a little is no reason for a new model. */

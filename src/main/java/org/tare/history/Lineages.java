@@ -15,6 +15,7 @@ import org.tare.job.CalibrationRun;
 import org.tare.job.ColumnObservation;
 import org.tare.job.FloatModel;
 import org.tare.settings.Settings;
+import org.tare.spark.JobMetrics;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.tasks.CalibrationJob;
 import org.tare.stats.CalibrationState;
@@ -34,6 +35,7 @@ public final class Lineages {
   public static CalibrationJob.Result calibrate(
       CalibrationRun how, FloatModel model, DataSource data, Session session, Settings settings) {
     CalibrationJob.Result observed = how.run(model, data);
+    JobMetrics.calibrated(observed.state().rows(), observed.skipped(), observed.seconds());
     return of(session, settings, data, columns(settings, model), digest(settings, how, model))
         .add(observed);
   }

@@ -1,6 +1,8 @@
 package org.tare.history;
 
+import java.time.LocalDate;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -84,6 +86,43 @@ public record StoreSelection(StateStore store, Settings settings) {
         key,
         days(settings),
         settings.flag("store.allow-missing") ? Window.Missing.ALLOW : Window.Missing.REFUSE);
+  }
+
+  /**
+   * The window that a recalibration makes a candidate of. Days before the first slice of the store
+   * are no error: it is younger than the window.
+   */
+  public Window youngWindow(StateKey key) {
+    return store.window(key, days(settings), youngMissing());
+  }
+
+  /**
+   * Checks, before the work, that this window will be whole with the slice of the settings.
+   *
+   * @throws TareException if days are missing and must not
+   */
+  public void checkYoung(StateKey key) {
+    Slice coming = new Slice(settings.require("store.slice"));
+    store.checkWindow(key, days(settings), youngMissing(), coming);
+  }
+
+  private Window.Missing youngMissing() {
+    return settings.flag("store.allow-missing") ? Window.Missing.ALLOW : Window.Missing.REFUSE_GAPS;
+  }
+
+  /** A warning of a window that has not all its days. */
+  public static Optional<String> ofMissing(Window window) {
+    return Optional.of(window.missing())
+        .filter(days -> !days.isEmpty())
+        .map(
+            days ->
+                String.format(
+                    Locale.ROOT,
+                    "The window from %s to %s lacks %d day(s) that the store has no state of: %s",
+                    window.days().first(),
+                    window.days().last(),
+                    days.size(),
+                    days.stream().map(LocalDate::toString).collect(Collectors.joining(", "))));
   }
 
   /** The days of the window that the settings describe. */

@@ -99,7 +99,7 @@ public final class FirstRun {
 
   private ModelSession open(TemporaryModel file) {
     try {
-      return ModelSession.open(file.file(), "quantized " + name, 1);
+      return ModelSession.openBriefly(file.file(), "quantized " + name);
     } catch (TareException e) {
       boolean loads;
       try {
@@ -132,7 +132,7 @@ public final class FirstRun {
   private void compare() {
     Optional<Failure> broken;
     try (TemporaryModel file = TemporaryModel.of(original);
-        ModelSession session = ModelSession.open(file.file(), name, 1)) {
+        ModelSession session = ModelSession.openBriefly(file.file(), name)) {
       broken = failures.stream().filter(one -> run(session, one.row()).isEmpty()).findFirst();
     }
     if (broken.isPresent()) {

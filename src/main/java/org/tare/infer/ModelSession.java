@@ -29,14 +29,35 @@ import org.tare.onnx.TensorType;
 public final class ModelSession implements AutoCloseable {
   private static final OrtEnvironment ENVIRONMENT = RuntimeEnvironment.create();
 
+  private static final String LEFT_OUT = "optimization.disable_specified_optimizers";
+
   /**
    * Keeps equal small constants once. Of ONNX Runtime 1.29 it takes time that grows with the square
    * of the number of constants, and changes no result.
    */
   private static final String SLOW_OPTIMIZERS = "ConstantSharing";
 
-  private static final Map<String, String> NO_PREPACKING =
-      Map.of("session.disable_prepacking", "1");
+  /**
+   * For models that are not going to be run. Weights are not copied into kernels' own order. And
+   * products with a bias stay two nodes, since ONNX Runtime 1.29 takes time for one that grows with
+   * the number of nodes that share its weight; no type depends on it.
+   */
+  private static final Map<String, String> NOT_RUN =
+      Map.of(
+          "session.disable_prepacking", "1", LEFT_OUT, SLOW_OPTIMIZERS + ";MatMulAddFusion");
+
+  private static final Map<String, String> RUN = Map.of(LEFT_OUT, SLOW_OPTIMIZERS);
+
+  /** Whether a session plans where its tensors lie in memory. */
+  private enum MemoryPlan {
+    /** Worth it for many runs. */
+    MADE,
+    /** ONNX Runtime 1.29 takes time for it that grows with the square of the number of constants. */
+    NONE
+  }
+
+  private static final Map<String, String> PAIRS_APART = 
+      Map.of("session.disable_quant_qdq", "1", LEFT_OUT, SLOW_OPTIMIZERS);
 
   private final String name;
   private final OrtSession session;
@@ -50,6 +71,28 @@ public final class ModelSession implements AutoCloseable {
     this.outputs = types(session.getOutputInfo());
   }
 
+  /** What becomes of pairs of QuantizeLinear and DequantizeLinear around an operator. */
+  public enum Pairs {
+    /** One kernel on integers takes the place of the pairs and the operator, where there is one. */
+    FUSED,
+    /**
+     * They round, and the operator computes in floats: quantization is simulated, with the same
+     * numbers on every CPU but for the rounding of floats.
+     */
+    APART
+  }
+
+  /** Loads a model whose pairs become what is said. */
+  public static ModelSession open(Path model, String name, int threads, Pairs pairs) {
+    return open(
+        model,
+        name,
+        threads,
+        OptLevel.ALL_OPT,
+        MemoryPlan.MADE,
+        pairs == Pairs.APART ? PAIRS_APART : RUN);
+  }
+
   /**
    * Loads a model.
    *
@@ -59,30 +102,44 @@ public final class ModelSession implements AutoCloseable {
    * @throws TareException if ONNX Runtime does not accept it
    */
   public static ModelSession open(Path model, String name, int threads) {
-    return open(model, name, threads, OptLevel.ALL_OPT, Map.of());
+    return open(model, name, threads, OptLevel.ALL_OPT, MemoryPlan.MADE, RUN);
   }
 
-  /** Loads a model that is not going to be run: weights are not copied into kernels' own order. */
+  /**
+   * Loads a model that is run a few times, on one thread: it loads sooner.
+   *
+   * @throws TareException if ONNX Runtime does not accept it
+   */
+  public static ModelSession openBriefly(Path model, String name) {
+    return open(model, name, 1, OptLevel.ALL_OPT, MemoryPlan.NONE, RUN);
+  }
+
+  /** Loads a model that is not going to be run. */
   static ModelSession openForTypes(Path model, String name) {
-    return open(model, name, 1, OptLevel.ALL_OPT, NO_PREPACKING);
+    return open(model, name, 1, OptLevel.ALL_OPT, MemoryPlan.NONE, NOT_RUN);
   }
 
   /** The same, with all graph optimisations off. */
   static ModelSession openAsItIs(Path model, String name) {
-    return open(model, name, 1, OptLevel.NO_OPT, NO_PREPACKING);
+    return open(model, name, 1, OptLevel.NO_OPT, MemoryPlan.NONE, NOT_RUN);
   }
 
   private static ModelSession open(
-      Path model, String name, int threads, OptLevel level, Map<String, String> config) {
+      Path model,
+      String name,
+      int threads,
+      OptLevel level,
+      MemoryPlan plan,
+      Map<String, String> config) {
     try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
       options.setIntraOpNumThreads(threads);
       options.setInterOpNumThreads(1);
       options.setExecutionMode(OrtSession.SessionOptions.ExecutionMode.SEQUENTIAL);
       options.setOptimizationLevel(level);
+      options.setMemoryPatternOptimization(plan == MemoryPlan.MADE);
       options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
       options.addConfigEntry("session.intra_op.allow_spinning", "0");
       options.addConfigEntry("session.inter_op.allow_spinning", "0");
-      options.addConfigEntry("optimization.disable_specified_optimizers", SLOW_OPTIMIZERS);
       for (Map.Entry<String, String> entry : config.entrySet()) {
         options.addConfigEntry(entry.getKey(), entry.getValue());
       }

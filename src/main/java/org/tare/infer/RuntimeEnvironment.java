@@ -3,16 +3,20 @@ package org.tare.infer;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtLoggingLevel;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.concurrent.FutureTask;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.tare.TareException;
+import org.tare.files.TemporaryFolder;
 import org.tare.files.TemporaryFolders;
 
 /** Starts ONNX Runtime, once per JVM. */
@@ -28,9 +32,18 @@ final class RuntimeEnvironment {
   private static final Pattern UNPACKED =
       Pattern.compile("(/[^ ].*/onnxruntime-java[0-9]+)/libonnxruntime\\.so$");
 
+  private static final Path TEMPORARY = Path.of(System.getProperty("java.io.tmpdir"));
+
+  /** A little more than the library takes. */
+  private static final int LIBRARY_MEGABYTES = 32;
+
   private RuntimeEnvironment() {}
 
   static OrtEnvironment create() {
+    // It logs a stack trace where it cannot unpack its library; the message here says more.
+    Logger log = Logger.getLogger("ai.onnxruntime.OnnxRuntime");
+    Level level = log.getLevel();
+    log.setLevel(Level.OFF);
     FutureTask<OrtEnvironment> start =
         new FutureTask<>(
             () -> {
@@ -46,7 +59,33 @@ final class RuntimeEnvironment {
       Thread.currentThread().interrupt();
       throw TareException.tryAgain("Cannot start ONNX Runtime: interrupted").causedBy(e);
     } catch (java.util.concurrent.ExecutionException e) {
+      if (e.getCause() instanceof LinkageError) {
+        tryToUnpack();
+      }
       throw TareException.tryAgain("Cannot start ONNX Runtime: %s", e.getCause()).causedBy(e);
+    } finally {
+      log.setLevel(level);
+    }
+  }
+
+  /**
+   * Says why ONNX Runtime could not unpack its library, if that was it: it does not tell itself.
+   *
+   * @throws TareException if the temporary folder does not take a file of that size
+   */
+  private static void tryToUnpack() {
+    try (TemporaryFolder folder = TemporaryFolders.create("library");
+        OutputStream out = Files.newOutputStream(folder.resolve("library"))) {
+      byte[] megabyte = new byte[1 << 20];
+      for (int i = 0; i < LIBRARY_MEGABYTES; i++) {
+        out.write(megabyte);
+      }
+    } catch (IOException e) {
+      throw TareException.cannotWrite(
+              "Cannot start ONNX Runtime: its library of %d MB cannot be unpacked in %s: %s;"
+                  + " -Djava.io.tmpdir names another place",
+              LIBRARY_MEGABYTES, TEMPORARY, e.getMessage())
+          .causedBy(e);
     }
   }
 

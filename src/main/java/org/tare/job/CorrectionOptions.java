@@ -6,13 +6,15 @@ package org.tare.job;
  * @param inSequence whether biases are corrected one layer after the other
  * @param measureRows rows of the calibration data to measure on what is {@link Switch#AUTO}; 0 goes
  *     by expected errors
+ * @param floatBelow the SQNR in dB below which the layers that cost most stay float32; 0 for never
  */
 public record CorrectionOptions(
     Switch smoothQuant,
     Switch kernelSums,
     Switch biasCorrection,
     boolean inSequence,
-    int measureRows) {
+    int measureRows,
+    double floatBelow) {
 
   /** Whether a correction is made. */
   public enum Switch {

@@ -2,10 +2,12 @@ package org.tare.job;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import org.tare.correct.SmoothQuant;
 import org.tare.job.CorrectionOptions.Switch;
+import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.Operators;
 import org.tare.qconfig.Mode;
@@ -34,6 +36,12 @@ public final class Corrections {
    */
   private static final double WORTH_FACTORS = 0.95;
 
+  /** Noise over signal where nothing of an output is left: -60 dB. */
+  private static final double LOST = 1e6;
+
+  /** A warning names so many nodes at most. */
+  private static final int NAMED = 8;
+
   private final JobContext context;
   private final QuantizeOptions options;
   private final CorrectionOptions wanted;
@@ -60,13 +68,28 @@ public final class Corrections {
    * @param model with the factors, biases and configuration of the corrections that stay
    * @param layers the factors of SmoothQuant
    * @param trials what was measured, in order
-   * @param warning what was asked for and could not be done
+   * @param costs of the layers that were measured to cost most, if any were searched for
+   * @param warnings what was asked for and could not be done, or was done unasked
    */
   public record Chosen(
       FloatModel model,
       List<SmoothQuant.Layer> layers,
       List<Trial> trials,
-      Optional<String> warning) {}
+      List<Cost> costs,
+      List<String> warnings) {}
+
+  /**
+   * What a layer costs.
+   *
+   * @param nodes of the layer, each as {@code OpType(name)}
+   * @param floats those of them that stay float32 for it
+   * @param error noise over signal of the model with this layer alone quantized
+   */
+  public record Cost(List<String> nodes, List<String> floats, double error) {
+    public double decibels() {
+      return -10 * Math.log10(error);
+    }
+  }
 
   /**
    * One measurement.
@@ -120,7 +143,9 @@ public final class Corrections {
           all,
           smoothed.layers(),
           List.of(),
-          obstacle.filter(why -> wanted.inSequence()).map(NOT_IN_SEQUENCE::concat));
+          List.of(),
+          obstacle.filter(why -> wanted.inSequence()).map(NOT_IN_SEQUENCE::concat).stream()
+              .toList());
     }
     try (KeptRows rows =
         KeptRows.of(
@@ -151,6 +176,100 @@ public final class Corrections {
   }
 
   private Chosen choose(FloatModel plain, List<SmoothQuant.Layer> smoothed) {
+    FloatModel all = model;
+    List<SmoothQuant.Layer> layers = chooseSwitched(plain, smoothed);
+    List<Cost> costs = List.of();
+    List<String> warnings = new ArrayList<>();
+    if (leavesFloat()) {
+      CostlyLayers.Found found = leaveFloat();
+      costs = costs(found);
+      if (!found.left().isEmpty()) {
+        warnings.add(ofFloatLayers(found, error()));
+        // What was chosen amid that noise is chosen again without it.
+        Trial trial = new Trial("float-layers", true, found.error(), error());
+        trials.clear();
+        trials.add(trial);
+        model = all.with(all.mapping().withCostly(found.model().mapping().costly()));
+        error = OptionalDouble.empty();
+        layers = chooseSwitched(plain.with(model.mapping()), smoothed);
+      }
+    }
+    if (wanted.inSequence()) {
+      FloatModel before = model;
+      double without = error();
+      model = new SequentialCorrection(context).correct(model, rows, quantizer);
+      error = OptionalDouble.empty();
+      keeps("bias-sequential", before, without, 1);
+    }
+    if (!isComparable) {
+      warnings.add(NOT_COMPARABLE);
+    }
+    return new Chosen(model, layers, trials, costs, warnings);
+  }
+
+  /** Whether the error is so great that layers may have to stay float32. */
+  private boolean leavesFloat() {
+    boolean mayBe =
+        wanted.floatBelow() > 0
+            && model.mapping().mode() == Mode.STATIC
+            && model.mapping().standard().quantized();
+    return mayBe && isComparable && error() > enough();
+  }
+
+  private double enough() {
+    return Math.pow(10, wanted.floatBelow() / -10);
+  }
+
+  private CostlyLayers.Found leaveFloat() {
+    context
+        .progress()
+        .accept(
+            String.format(
+                Locale.ROOT,
+                "The SQNR is %.2f dB, below quantize.float-below: searching for the layers that"
+                    + " cost most",
+                -10 * Math.log10(error())));
+    return CostlyLayers.find(model, one -> bounded(measure(one)), bounded(error()), enough());
+  }
+
+  /** Errors can be added and compared then; an output that is lost has an infinite one. */
+  private static double bounded(double error) {
+    return Double.isNaN(error) ? LOST : Math.min(error, LOST);
+  }
+
+  private static List<Cost> costs(CostlyLayers.Found found) {
+    return found.worst().stream()
+        .map(
+            cost ->
+                new Cost(
+                    names(cost.nodes()),
+                    names(cost.nodes().stream().filter(found::isFloat).toList()),
+                    cost.error()))
+        .toList();
+  }
+
+  private static List<String> names(List<Node> nodes) {
+    return nodes.stream().map(node -> node.opType() + "(" + node.label() + ")").toList();
+  }
+
+  private String ofFloatLayers(CostlyLayers.Found found, double before) {
+    List<String> names =
+        found.left().stream().flatMap(cost -> names(cost.nodes()).stream()).toList();
+    return String.format(
+        Locale.ROOT,
+        "%d %s float32, since the SQNR is %.1f dB with them quantized and %.1f dB without: %s%s;"
+            + " quantize.float-below=0 quantizes them",
+        names.size(),
+        names.size() == 1 ? "node stays" : "nodes stay",
+        -10 * Math.log10(before),
+        -10 * Math.log10(found.error()),
+        String.join(", ", names.subList(0, Math.min(NAMED, names.size()))),
+        names.size() > NAMED ? " and " + (names.size() - NAMED) + " more" : "");
+  }
+
+  /** The corrections that were not asked for by name. */
+  private List<SmoothQuant.Layer> chooseSwitched(
+      FloatModel plain, List<SmoothQuant.Layer> smoothed) {
     List<SmoothQuant.Layer> layers = smoothed;
     if (wanted.smoothQuant() == Switch.AUTO && !layers.isEmpty()) {
       boolean isFree = layers.stream().allMatch(SmoothQuant.Layer::folded);
@@ -164,15 +283,7 @@ public final class Corrections {
     if (wanted.biasCorrection() == Switch.AUTO && hasFast) {
       keeps("bias-correction", model.with(model.mapping().withoutBiasCorrection()), 1);
     }
-    if (wanted.inSequence()) {
-      FloatModel before = model;
-      double without = error();
-      model = new SequentialCorrection(context).correct(model, rows, quantizer);
-      error = OptionalDouble.empty();
-      keeps("bias-sequential", before, without, 1);
-    }
-    return new Chosen(
-        model, layers, trials, isComparable ? Optional.empty() : Optional.of(NOT_COMPARABLE));
+    return layers;
   }
 
   /** Whether the model is better with a correction. If not, it goes on without. */

@@ -4,8 +4,10 @@ import java.util.Map;
 import java.util.Optional;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
+import org.tare.spark.JobMetrics;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.OutputMetrics;
 
 /** Compares a float model with a quantized one on a table. */
 public final class EvaluationRun {
@@ -29,19 +31,26 @@ public final class EvaluationRun {
       Map<String, TensorType> types,
       DataSource rows,
       Optional<String> label) {
-    return EvaluationJob.run(
-        context.spark().get(),
-        new EvaluationJob.Request(
-            name,
-            floatModel,
-            quantized,
-            types,
-            rows,
-            label,
-            context.rows().mask(floatModel.graph().inputNames()),
-            context.rows().inputs(),
-            context.rows().batch(),
-            context.rows().badRows()),
-        context.progress());
+    EvaluationJob.Result found =
+        EvaluationJob.run(
+            context.spark().get(),
+            new EvaluationJob.Request(
+                name,
+                floatModel,
+                quantized,
+                types,
+                rows,
+                label,
+                context.rows().mask(floatModel.graph().inputNames()),
+                context.rows().inputs(),
+                context.rows().batch(),
+                context.rows().badRows()),
+            context.progress());
+    JobMetrics.evaluated(
+        found.outputs().values().stream()
+            .mapToDouble(OutputMetrics::sqnr)
+            .min()
+            .orElse(Double.NaN));
+    return found;
   }
 }

@@ -104,7 +104,7 @@ public final class Preflight {
   /** A free batch axis may be declared where the model was traced with one row. */
   private static JobContext probed(JobContext context, FloatModel model, BoundTable table) {
     try (TemporaryModel temporary = TemporaryModel.of(model.prepared());
-        ModelSession session = ModelSession.open(temporary.file(), model.name(), 1)) {
+        ModelSession session = ModelSession.openBriefly(temporary.file(), model.name())) {
       try {
         table.probe(batch -> run(session, batch, 2));
         return context;

@@ -66,7 +66,7 @@ public final class QuantizationRun {
             model,
             smoothed(model, state, warnings),
             rows);
-    chosen.warning().ifPresent(warnings::add);
+    warnings.addAll(chosen.warnings());
     long corrected = System.nanoTime();
     QuantizedModel quantized = quantized(chosen.model(), ranges, options.form());
     NothingToQuantize.check(chosen.model(), quantized);

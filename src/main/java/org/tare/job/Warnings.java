@@ -34,8 +34,8 @@ public final class Warnings {
         : Optional.of(
             String.format(
                 Locale.ROOT,
-                "All %d constants of %s are listed as inputs too, as old exporters do: they are taken"
-                    + " as constants, and are no inputs of the quantized model",
+                "All %d constants of %s are listed as inputs too, as old exporters do: they are"
+                    + " taken as constants, and are no inputs of the quantized model",
                 listed,
                 model.name()));
   }
@@ -79,6 +79,9 @@ public final class Warnings {
 
   /** Weights that took 8 bits where 4 were asked for: 4 bits are for products alone. */
   public static Optional<String> ofWiderWeights(FloatModel model, QuantizedModel quantized) {
+    if (model.mapping().mode() == Mode.STATIC) {
+      return Optional.empty(); // What takes 8 bits there, embeddings and operands, is documented.
+    }
     DType wanted = model.mapping().standard().weight().dtype();
     long wider =
         quantized.weights().values().stream()
@@ -159,6 +162,24 @@ public final class Warnings {
    * Outputs that quantization changed much, or that the comparison leaves out, whole or in part.
    */
   public static List<String> ofOutputs(EvaluationJob.Result result) {
+    return ofOutputs(result, List.of());
+  }
+
+  /**
+   * The same of a model whose costly layers were searched for.
+   *
+   * @param costs the worst layer first
+   */
+  public static List<String> ofOutputs(EvaluationJob.Result result, List<Corrections.Cost> costs) {
+    List<String> worst =
+        costs.stream()
+            .filter(cost -> cost.floats().isEmpty())
+            .limit(3)
+            .map(
+                cost ->
+                    String.format(
+                        Locale.ROOT, "%s (%.1f dB alone)", cost.nodes().get(0), cost.decibels()))
+            .toList();
     List<String> warnings = new ArrayList<>();
     for (String output : result.ofOtherShape()) {
       warnings.add(
@@ -174,11 +195,12 @@ public final class Warnings {
             String.format(
                 Locale.ROOT,
                 "Output \"%s\" is far from float32's: an SQNR of %.1f dB, so that the error is %.0f"
-                    + " %% of the signal; quantize.overrides leaves layers float,"
+                    + " %% of the signal; %squantize.overrides leaves layers float,"
                     + " quantize.mode=weight-only all activations",
                 output.getKey(),
                 sqnr,
-                100 * Math.pow(10, sqnr / -20)));
+                100 * Math.pow(10, sqnr / -20),
+                worst.isEmpty() ? "" : "most comes from " + String.join(", ", worst) + "; "));
       }
       if (output.getValue().nonFinite() > 0) {
         warnings.add(

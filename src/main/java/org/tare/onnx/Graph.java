@@ -97,17 +97,9 @@ public final class Graph {
     this.outer = outer;
     this.names = outer == null ? new HashSet<>() : outer.names;
     this.freshNumbers = outer == null ? new HashMap<>() : outer.freshNumbers;
+    source.getInitializerList().forEach(tensor -> addInitializer(Tensor.of(tensor)));
     for (SparseTensorProto sparse : source.getSparseInitializerList()) {
-      throw TareException.badInput(
-          "Initializer \"%s\" is sparse, which Tare does not read: store all of its values",
-          sparse.getValues().getName());
-    }
-    for (TensorProto tensor : source.getInitializerList()) {
-      if (initializers.put(tensor.getName(), Tensor.of(tensor)) != null) {
-        throw TareException.badInput(
-            "Not a valid model: two initializers are named \"%s\"", tensor.getName());
-      }
-      names.add(tensor.getName());
+      addInitializer(SparseTensors.dense(sparse));
     }
     for (ValueInfoProto input : source.getInputList()) {
       names.add(input.getName());
@@ -139,6 +131,14 @@ public final class Graph {
       node.subgraphs().values().forEach(this::addNames);
     }
     nodes = sorted(all);
+  }
+
+  private void addInitializer(Tensor tensor) {
+    if (initializers.put(tensor.name(), tensor) != null) {
+      throw TareException.badInput(
+          "Not a valid model: two initializers are named \"%s\"", tensor.name());
+    }
+    names.add(tensor.name());
   }
 
   /** Names of inner graphs are taken too: one that hides an outer name would mislead. */
@@ -487,6 +487,7 @@ public final class Graph {
     nodes.forEach(node -> live.addAll(node.outputs()));
     GraphProto.Builder builder =
         source.toBuilder()
+            .clearSparseInitializer()
             .clearNode()
             .clearInitializer()
             .clearInput()

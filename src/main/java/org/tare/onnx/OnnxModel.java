@@ -348,7 +348,8 @@ public final class OnnxModel {
         }
       }
     } catch (IOException e) {
-      throw TareException.cannotWrite("Cannot write model %s: %s", file, e).causedBy(e);
+      throw TareException.cannotWrite("Cannot write model %s: %s", file, e.getMessage())
+          .causedBy(e);
     }
   }
 
@@ -384,7 +385,8 @@ public final class OnnxModel {
       ModelFiles.protoFile(name, typed.model()).writeTo(out);
       zeros.setLength(typed.dataBytes());
     } catch (IOException e) {
-      throw TareException.cannotWrite("Cannot write model %s: %s", file, e).causedBy(e);
+      throw TareException.cannotWrite("Cannot write model %s: %s", file, e.getMessage())
+          .causedBy(e);
     }
   }
 

@@ -93,6 +93,11 @@ public final class QuantizationPlan {
     for (Node node : model.graph().nodes()) {
       plan.visit(node);
     }
+    if (!mapping.costly().isEmpty()) {
+      // Calibration did not know of these: what is left takes the ranges that it observed.
+      QuantizationPlan all = of(model, types, mapping.withCostly(Set.of()));
+      plan.activations.replaceAll(all.activations::getOrDefault);
+    }
     return plan;
   }
 
@@ -155,7 +160,7 @@ public final class QuantizationPlan {
       if (config.quantized()) {
         quantized.put(node, config);
       } else {
-        stayFloat(node, "left float by an override");
+        stayFloat(node, mapping.whyFloat(node.output(0)));
       }
     } else if (rule.isEmpty()) {
       boolean isEntered = !node.subgraphs().isEmpty() && !mapping.backend().quantizesInputsOnly();
@@ -165,7 +170,7 @@ public final class QuantizationPlan {
         stayFloat(node, "Tare has no rule for this operator");
       }
     } else if (!config.quantized()) {
-      stayFloat(node, "left float by an override");
+      stayFloat(node, mapping.whyFloat(node.output(0)));
     } else {
       Optional<String> obstacle =
           SoftmaxOfMany.obstacle(node, config, rule.get(), producers, types)
@@ -231,8 +236,8 @@ public final class QuantizationPlan {
   public static String replaceable(String input) {
     return "\""
         + input
-        + "\" is an input of the model with a default, which callers may replace; it can be quantized"
-        + " once it is taken off the inputs";
+        + "\" is an input of the model with a default, which callers may replace; it can be"
+        + " quantized once it is taken off the inputs";
   }
 
   private void stayFloat(Node node, String why) {

@@ -1,6 +1,9 @@
 package org.tare.qconfig;
 
+import java.util.Collection;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * Which {@link QConfig} applies where, as PyTorch's QConfigMapping: a default, then overrides by
@@ -9,13 +12,26 @@ import java.util.List;
  *
  * @param correctsBias whether what rounding the weights of a convolution adds to the means of its
  *     channels is taken off its bias; needs statistics of channels
+ * @param costly the first outputs of nodes that stay float32, since measuring showed what they cost
  */
 public record QConfigMapping(
-    Mode mode, Backend backend, QConfig standard, List<Rule> overrides, boolean correctsBias) {
+    Mode mode,
+    Backend backend,
+    QConfig standard,
+    List<Rule> overrides,
+    boolean correctsBias,
+    Set<String> costly) {
   public QConfigMapping {
     overrides = List.copyOf(overrides);
+    costly = Set.copyOf(costly);
     backend.check(mode, standard);
     overrides.forEach(rule -> backend.check(mode, rule.config()));
+  }
+
+  /** Without nodes that were measured. */
+  public QConfigMapping(
+      Mode mode, Backend backend, QConfig standard, List<Rule> overrides, boolean correctsBias) {
+    this(mode, backend, standard, overrides, correctsBias, Set.of());
   }
 
   /** Without bias correction. */
@@ -60,7 +76,28 @@ public record QConfigMapping(
 
   /** The same without bias correction. */
   public QConfigMapping withoutBiasCorrection() {
-    return new QConfigMapping(mode, backend, standard, overrides, false);
+    return new QConfigMapping(mode, backend, standard, overrides, false, costly);
+  }
+
+  /**
+   * The same with these nodes in float32, and no other that was measured.
+   *
+   * @param outputs the first output of each
+   */
+  public QConfigMapping withCostly(Collection<String> outputs) {
+    return new QConfigMapping(
+        mode, backend, standard, overrides, correctsBias, Set.copyOf(outputs));
+  }
+
+  /**
+   * Why a node whose configuration is not quantized is not.
+   *
+   * @param output its first
+   */
+  public String whyFloat(String output) {
+    return costly.contains(output)
+        ? "measured: quantized, it costs most of the SQNR"
+        : "left float by an override";
   }
 
   /** The same, with weights rounded each to the nearest. */
@@ -69,11 +106,25 @@ public record QConfigMapping(
         overrides.stream()
             .map(rule -> new Rule(rule.by(), rule.pattern(), rule.config().withoutKernelSums()))
             .toList();
-    return new QConfigMapping(mode, backend, standard.withoutKernelSums(), rules, correctsBias);
+    return new QConfigMapping(
+        mode, backend, standard.withoutKernelSums(), rules, correctsBias, costly);
+  }
+
+  /** Whether pairs hold a type that they take from operator set 21 on: of 4 or 16 bits. */
+  public boolean usesTypesOf21() {
+    return Stream.concat(Stream.of(standard), overrides.stream().map(Rule::config))
+        .filter(QConfig::quantized)
+        .flatMap(config -> Stream.of(config.weight(), config.activation()))
+        .anyMatch(tensor -> tensor.dtype().bits() != 8);
   }
 
   /** The configuration of a node, which its operator type, its name and its output select. */
   public QConfig of(String opType, String nodeName, String outputName) {
+    QConfig config = configured(opType, nodeName, outputName);
+    return costly.contains(outputName) ? config.asFloat() : config;
+  }
+
+  private QConfig configured(String opType, String nodeName, String outputName) {
     By[] kinds = By.values();
     for (int kind = kinds.length - 1; kind >= 0; kind--) {
       for (int i = overrides.size() - 1; i >= 0; i--) {

@@ -84,6 +84,15 @@ public final class LinearBins {
     return (int) Math.max(0, Math.min(counts.length - 1, (x - low) / width));
   }
 
+  /** Where the bins begin, and where the last one ends. */
+  public double[] edges() {
+    double[] edges = new double[counts.length + 1];
+    for (int i = 0; i < edges.length; i++) {
+      edges[i] = low + i * width;
+    }
+    return edges;
+  }
+
   /** The counts of the bins, not a copy. */
   public double[] counts() {
     return counts;

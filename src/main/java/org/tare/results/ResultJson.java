@@ -125,6 +125,15 @@ public final class ResultJson {
       put(one, "sqnr_db", trial.decibels());
       put(one, "sqnr_db_without", trial.decibelsWithout());
     }
+    ArrayNode costs = quantized.putArray("costly_layers");
+    for (Corrections.Cost cost : chosen.costs()) {
+      ObjectNode one = costs.addObject();
+      ArrayNode nodes = one.putArray("nodes");
+      cost.nodes().forEach(nodes::add);
+      ArrayNode floats = one.putArray("float_nodes");
+      cost.floats().forEach(floats::add);
+      put(one, "sqnr_db_alone", cost.decibels());
+    }
   }
 
   /** Adds the figures of each output. */

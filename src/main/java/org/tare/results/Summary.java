@@ -28,7 +28,16 @@ public final class Summary {
                   + skipped(calibration)));
     }
     JsonNode store = result.path("store");
-    if (!store.isMissingNode()) {
+    if (store.has("slices")) {
+      long known =
+          store.path("slices").findValuesAsText("outcome").stream().filter("same"::equals).count();
+      facts.add(
+          new Fact(
+              "Slices",
+              store.path("slices").size()
+                  + " in the store"
+                  + (known == 0 ? "" : ", " + known + " of them already, with the same numbers")));
+    } else if (!store.isMissingNode()) {
       facts.add(
           new Fact(
               "Slice",

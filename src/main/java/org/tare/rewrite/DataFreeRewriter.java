@@ -164,7 +164,7 @@ final class DataFreeRewriter {
       return Optional.of("it has no weight");
     }
     if (!config.quantized()) {
-      return Optional.of("left float by an override");
+      return Optional.of(mapping.whyFloat(node.output(0)));
     }
     if (isEmbedding) {
       return Optional.empty();

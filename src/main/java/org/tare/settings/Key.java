@@ -53,11 +53,13 @@ public record Key(
     PREPARE("Preparation of the float model"),
     CALIBRATE("Calibration"),
     STORE("State store"),
+    STREAM("Streams"),
     QUANTIZE("Quantization"),
     CORRECTIONS("Corrections"),
     OBSERVE("Observing columns"),
     DRIFT("Drift"),
     RECALIBRATE("Recalibration"),
+    TRIALS("Types of layers"),
     PLOT("Plots"),
     RUN("The run");
 

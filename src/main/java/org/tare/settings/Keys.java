@@ -13,6 +13,7 @@ import org.tare.drift.Band;
 import org.tare.drift.DriftThresholds;
 import org.tare.export.TensorRtCalibrationCache;
 import org.tare.job.Observer;
+import org.tare.job.trials.Metric;
 import org.tare.qconfig.Backend;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.WeightProducts;
@@ -55,11 +56,13 @@ public final class Keys {
     prepare(keys);
     calibrate(keys);
     store(keys);
+    stream(keys);
     quantize(keys);
     corrections(keys);
     observe(keys);
     drift(keys);
     recalibrate(keys);
+    trials(keys);
     plot(keys);
     run(keys);
     Map<String, Key> byName = new LinkedHashMap<>();
@@ -336,6 +339,43 @@ public final class Keys {
             "`states gc` keeps what is younger, since a run may be about to name it"));
   }
 
+  private static void stream(List<Key> keys) {
+    Group group = Group.STREAM;
+    keys.add(
+        Key.flag(
+            group,
+            "calibrate.stream",
+            false,
+            "the rows are a stream: the state of each of its batches goes into the store, once"));
+    keys.add(
+        Key.text(
+            group,
+            "stream.name",
+            "stream",
+            "the name of the stream, which the names of its slices begin with"));
+    keys.add(
+        Key.text(
+                group,
+                "stream.checkpoint",
+                "",
+                "the folder in which Spark writes down how far the stream was read")
+            .absent("the store's name with `.checkpoints/NAME` behind it"));
+    keys.add(
+        Key.text(
+                group,
+                "stream.every",
+                "",
+                "go on, with a batch each so often if there are rows, as in `1 minute`")
+            .absent("take what is there, and end"));
+    keys.add(
+        Key.text(
+                group,
+                "stream.schema",
+                "",
+                "the columns of the stream's files, as in `id BIGINT, image BINARY`")
+            .absent("that of the files that are there at the start"));
+  }
+
   private static void quantize(List<Key> keys) {
     Group group = Group.QUANTIZE;
     keys.add(
@@ -528,6 +568,15 @@ public final class Keys {
             "corrections that are auto or sequential are measured on so many rows of the"
                 + " calibration data and left out unless they lower the error; 0 goes by the"
                 + " expected error"));
+    keys.add(
+        Key.number(
+            group,
+            "quantize.float-below",
+            "20",
+            0,
+            ANY,
+            "where the SQNR in dB that is measured on these rows is lower, the layers that cost"
+                + " most stay float32, if that helps; 0 is never; in the mode static"));
   }
 
   private static void observe(List<Key> keys) {
@@ -624,6 +673,56 @@ public final class Keys {
   private static Key limit(String name, double standard, String help) {
     String plain = BigDecimal.valueOf(standard).stripTrailingZeros().toPlainString();
     return Key.number(Group.DRIFT, name, plain, 0, ANY, help);
+  }
+
+  private static void trials(List<Key> keys) {
+    Group group = Group.TRIALS;
+    String types =
+        "`w8a8`, `w4a8`, `w8a16`, `w4a16` (bits of weights and activations), with `-tensor` behind"
+            + " it for one scale per weight";
+    keys.add(
+        Key.texts(group, "sensitivity.types", "what each layer is tried in: " + types)
+            .absent("`w8a8`"));
+    keys.add(
+        Key.choice(
+            group,
+            "sensitivity.direction",
+            "only",
+            List.of("only", "all-but"),
+            "`only` the layer is quantized, or `all-but` the layer"));
+    keys.add(
+        Key.choice(
+            group,
+            "sensitivity.metric",
+            "sqnr",
+            metrics(),
+            "what layers are ordered by; top1 needs a label"));
+    keys.add(
+        Key.texts(group, "mix.types", "what layers may get, from narrow to wide: " + types)
+            .absent("`w4a8, w8a8`; float is always there"));
+    keys.add(
+        Key.number(
+                group,
+                "mix.min-sqnr",
+                "",
+                -ANY,
+                ANY,
+                "the least SQNR in dB, of the mean error over all outputs")
+            .absent("no target"));
+    keys.add(
+        Key.number(
+                group,
+                "mix.max-drop",
+                "",
+                0,
+                ANY,
+                "how much of the metric may be lost at most: 0.01 of top1 is a point")
+            .absent("no target"));
+    keys.add(Key.choice(group, "mix.metric", "top1", metrics(), "what `mix.max-drop` is about"));
+  }
+
+  private static List<String> metrics() {
+    return Arrays.stream(Metric.values()).map(Metric::id).toList();
   }
 
   private static void recalibrate(List<Key> keys) {

@@ -73,7 +73,8 @@ public final class QuantizeSettings {
           default -> Switch.OFF;
         },
         bias.equals("sequential"),
-        settings.whole("quantize.measure-rows"));
+        settings.whole("quantize.measure-rows"),
+        settings.number("quantize.float-below"));
   }
 
   private static Switch correction(Settings settings, String key, String on) {
@@ -124,7 +125,7 @@ public final class QuantizeSettings {
         "quantize.weight.method",
         isFourBits ? "mse" : "minmax",
         isFourBits ? "default of 4 bits" : origin);
-    if (isFourBits) {
+    if (isFourBits && mode != Mode.STATIC) {
       settings.setDefault("quantize.weight.block", "32", "default of 4 bits");
     }
   }

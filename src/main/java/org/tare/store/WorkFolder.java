@@ -20,6 +20,7 @@ import java.util.TreeMap;
 import java.util.UUID;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.apache.hadoop.fs.FSError;
 import org.apache.hadoop.fs.Path;
 import org.tare.files.Owner;
 
@@ -71,8 +72,18 @@ final class WorkFolder {
     Path folder = Paths.child(place.getParent(), prefix(place) + id);
     WorkFolder work = new WorkFolder(store, folder, id);
     store.makeFolder(folder);
-    write(store, Paths.child(folder, Owner.FILE), owner.encode());
-    return work;
+    try {
+      write(store, Paths.child(folder, Owner.FILE), owner.encode());
+      return work;
+    } catch (IOException | FSError e) {
+      // Without an owner nobody could tell that it is abandoned, until it is old.
+      try {
+        work.delete();
+      } catch (IOException | FSError again) {
+        e.addSuppressed(again);
+      }
+      throw e;
+    }
   }
 
   /** Those of all runs for this place. */

@@ -1,7 +1,9 @@
 package org.tare.torch;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import org.tare.TareException;
 import org.tare.quant.DynamicQParams;
 import org.tare.quant.FakeQuantize;
 import org.tare.quant.LearnableFakeQuantize;
@@ -20,7 +22,15 @@ public final class FakeQuantizeModule {
   private boolean observes = true;
   private boolean quantizes = true;
 
+  /**
+   * @throws TareException if PyTorch would refuse the arguments
+   */
   public FakeQuantizeModule(FakeQuantizeConfig config) {
+    ObserverConfig observed = config.observer();
+    if (observed.kind().isPerChannel() && observed.axis() < 0) {
+      throw TareException.usage(
+          "ch_axis %d cannot be used: fake quantization counts axes from 0", observed.axis());
+    }
     this.config = config;
     this.spec = config.observer().spec();
     this.observer = new TorchObserver(config.observer());
@@ -46,7 +56,11 @@ public final class FakeQuantizeModule {
     return qparams;
   }
 
-  /** What a forward pass gives; with quantizing off, the input, and every gradient passes. */
+  /**
+   * What a forward pass gives; with quantizing off, the input, and every gradient passes.
+   *
+   * @throws TareException if the tensor holds a NaN, or does not have the channels of those before
+   */
   public FakeQuantize.Result forward(float[] x, long... shape) {
     if (observes) {
       observer.observe(x, shape);
@@ -54,10 +68,20 @@ public final class FakeQuantizeModule {
     }
     if (!quantizes) {
       boolean[] mask = new boolean[x.length];
-      java.util.Arrays.fill(mask, true);
+      Arrays.fill(mask, true);
       return new FakeQuantize.Result(x.clone(), mask);
     }
+    checkChannels(shape);
     return fakeQuantize().forward(x, shape);
+  }
+
+  private void checkChannels(long... shape) {
+    boolean fits = axis() < 0 || (axis() < shape.length && shape[axis()] == qparams.size());
+    if (!fits) {
+      throw TareException.badInput(
+          "Cannot fake-quantize a tensor of shape %s: there are qparams of %d channels along axis %d",
+          Arrays.toString(shape), qparams.size(), axis());
+    }
   }
 
   private FakeQuantize fakeQuantize() {

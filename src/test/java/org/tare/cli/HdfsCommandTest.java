@@ -12,7 +12,9 @@ import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.hdfs.DistributedFileSystem;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
+import org.apache.hadoop.hdfs.protocol.HdfsConstants;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -107,6 +109,28 @@ class HdfsCommandTest {
     assertEquals(66, missing.status());
     assertEquals(
         "tare: Cannot read file /in/none.tare: there is no such file", missing.err().strip());
+  }
+
+  /** A folder whose quota is used up is a full disk. */
+  @Test
+  void aFullFolderLeavesNothing() throws Exception {
+    Path full = new Path("/full");
+    hdfs.mkdirs(full);
+    ((DistributedFileSystem) hdfs).setQuota(full, HdfsConstants.QUOTA_DONT_SET, 1 << 10);
+    Outcome outcome =
+        tare(
+            "quantize",
+            "--model",
+            "/in/digits-mobilenet.onnx",
+            "--mode",
+            "weight-only",
+            "--output",
+            "/full/q");
+    assertEquals(73, outcome.status(), outcome.err());
+    assertTrue(outcome.err().contains("Cannot write output /full/q: "), outcome.err());
+    assertTrue(outcome.err().contains("quota"), outcome.err());
+    assertEquals(1, outcome.err().lines().filter(line -> line.startsWith("tare:")).count());
+    assertEquals(List.of(), List.of(hdfs.listStatus(full)), outcome.err());
   }
 
   /** States of days, what is deployed, and a DataNode that comes and goes. */

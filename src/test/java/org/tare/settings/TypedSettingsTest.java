@@ -143,6 +143,7 @@ class TypedSettingsTest {
                 "quantize.weight.rounding=sums",
                 "quantize.bias-correction=sequential",
                 "quantize.measure-rows=17",
+                "quantize.float-below=12.5",
                 "quantize.declare-shapes=false",
                 "quantize.float16=true",
                 "quantize.export=tensorrt"));
@@ -154,6 +155,7 @@ class TypedSettingsTest {
     assertEquals(Switch.ON, options.corrections().kernelSums());
     assertTrue(options.corrections().inSequence());
     assertEquals(17, options.corrections().measureRows());
+    assertEquals(12.5, options.corrections().floatBelow());
     assertTrue(!options.declaresShapes() && options.storesHalf());
     assertEquals(List.of("tensorrt"), options.exports().formats());
   }
@@ -201,12 +203,14 @@ class TypedSettingsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "[{op: X, float: \"yes\"}] | quantize.overrides: float cannot be \"yes\": it is true or false",
+        "[{op: X, float: \"yes\"}] | quantize.overrides: float cannot be \"yes\": it is true or"
+            + " false",
         "[{name: h, activation: minmax}] | quantize.overrides.activation cannot hold \"minmax\"",
         "[{name: h, activation: {methode: mse}}] | Unknown key \"methode\"",
         "[{name: h, activation: {percentile: high}}] | quantize.overrides.activation: percentile",
         "[{name: h, op: X}] | quantize.overrides: each takes either op or name",
-        "[{op: X, floats: true}] | Unknown key \"floats\" (quantize.overrides): did you mean \"float\"",
+        "[{op: X, floats: true}] | Unknown key \"floats\" (quantize.overrides): did you mean"
+            + " \"float\"",
         "[text] | quantize.overrides cannot hold \"text\"",
         "text | quantize.overrides (--set quantize.overrides=text) cannot be \"text\""
       })

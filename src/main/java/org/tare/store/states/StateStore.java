@@ -230,8 +230,8 @@ public final class StateStore {
       refuseCovered(key, slice);
       if (look.isUnderWay()) {
         throw TareException.tryAgain(
-            "Cannot add slice %s to state store %s: another run is writing it, or was killed while it"
-                + " did, less than a minute ago",
+            "Cannot add slice %s to state store %s: another run is writing it, or was killed while"
+                + " it did, less than a minute ago",
             slice.name(), folder);
       }
       makeMark();
@@ -338,6 +338,15 @@ public final class StateStore {
    */
   public Window window(StateKey key, Window.Days days, Window.Missing missing) {
     return Window.of(this, entries(), key, days, missing);
+  }
+
+  /**
+   * Checks that a window will be whole once a slice has come.
+   *
+   * @throws TareException if other days are missing and must not
+   */
+  public void checkWindow(StateKey key, Window.Days days, Window.Missing missing, Slice coming) {
+    Window.check(this, entries(), key, days, missing, coming.date());
   }
 
   /** A digest that is the same as long as the window's slices have the same numbers. */

@@ -3,16 +3,19 @@ package org.tare.store.states;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableSet;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.tare.TareException;
 import org.tare.stats.CalibrationState;
 
@@ -69,6 +72,8 @@ public record Window(
   /** What days without a slice are. */
   public enum Missing {
     REFUSE,
+    /** Those before the first slice of all are none yet; one between slices, or behind, is. */
+    REFUSE_GAPS,
     ALLOW
   }
 
@@ -80,6 +85,57 @@ public record Window(
   static Window of(StateStore store, List<Entry> all, StateKey key, Days days, Missing missing) {
     List<Entry> own = all.stream().filter(entry -> entry.key().equals(key)).toList();
     List<Entry> parts = new ArrayList<>();
+    NavigableSet<LocalDate> absent = choose(own, days, parts);
+    refuse(store, own, days, !parts.isEmpty(), gaps(own, absent, missing, Optional.empty()));
+    return new Window(days, List.copyOf(parts), absent, sum(store, parts));
+  }
+
+  /**
+   * Checks that the window of one key will be whole once a slice of a day has come.
+   *
+   * @throws TareException if other days are missing and must not
+   */
+  static void check(
+      StateStore store,
+      List<Entry> all,
+      StateKey key,
+      Days days,
+      Missing missing,
+      Optional<LocalDate> coming) {
+    List<Entry> own = all.stream().filter(entry -> entry.key().equals(key)).toList();
+    List<Entry> parts = new ArrayList<>();
+    NavigableSet<LocalDate> absent = choose(own, days, parts);
+    boolean comesInside = coming.filter(days::holds).isPresent();
+    coming.ifPresent(absent::remove);
+    refuse(store, own, days, !parts.isEmpty() || comesInside, gaps(own, absent, missing, coming));
+  }
+
+  /** Which of the days without a slice are an error. */
+  private static NavigableSet<LocalDate> gaps(
+      List<Entry> own,
+      NavigableSet<LocalDate> absent,
+      Missing missing,
+      Optional<LocalDate> coming) {
+    return switch (missing) {
+      case REFUSE -> absent;
+      case ALLOW -> new TreeSet<>();
+      case REFUSE_GAPS -> {
+        Stream<LocalDate> days =
+            own.stream()
+                .flatMap(
+                    entry ->
+                        entry.isCompacted()
+                            ? entry.covers().stream().flatMap(one -> one.slice().date().stream())
+                            : entry.date().stream());
+        Optional<LocalDate> first =
+            Stream.concat(days, coming.stream()).min(Comparator.naturalOrder());
+        yield first.map(day -> absent.tailSet(day, true)).orElse(absent);
+      }
+    };
+  }
+
+  /** Adds the entries of the days to the parts; returns the days that have none. */
+  private static NavigableSet<LocalDate> choose(List<Entry> own, Days days, List<Entry> parts) {
     Set<Slice> taken = new HashSet<>();
     NavigableSet<LocalDate> absent = new TreeSet<>();
     days.first().datesUntil(days.last().plusDays(1)).forEach(absent::add);
@@ -109,18 +165,16 @@ public record Window(
         absent.remove(entry.date().get());
       }
     }
-    refuse(store, own, days, missing, parts, absent);
-    return new Window(days, List.copyOf(parts), absent, sum(store, parts));
+    return absent;
   }
 
   private static void refuse(
       StateStore store,
       List<Entry> own,
       Days days,
-      Missing missing,
-      List<Entry> parts,
+      boolean hasAny,
       NavigableSet<LocalDate> absent) {
-    if (!absent.isEmpty() && (missing == Missing.REFUSE || parts.isEmpty())) {
+    if (!absent.isEmpty() || !hasAny) {
       String compacted =
           own.stream()
               .filter(entry -> entry.isCompacted() && !isInside(entry, days))
@@ -136,11 +190,11 @@ public record Window(
           days.first(),
           days.last(),
           store,
-          parts.isEmpty()
+          !hasAny
               ? "any day"
               : absent.stream().map(LocalDate::toString).collect(Collectors.joining(", ")),
           compacted,
-          parts.isEmpty() ? "" : "; --allow-missing goes without");
+          hasAny ? "; --allow-missing goes without" : "");
     }
   }
 

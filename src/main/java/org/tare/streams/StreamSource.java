@@ -1,0 +1,54 @@
+package org.tare.streams;
+
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.streaming.DataStreamReader;
+import org.tare.TareException;
+import org.tare.settings.StreamSettings;
+import org.tare.spark.SparkFailures;
+import org.tare.store.HadoopFiles;
+
+/** The rows of a stream as the settings describe it: files, a table, or a source such as Kafka. */
+final class StreamSource {
+  /** What a query calls the stream. */
+  private static final String VIEW = "stream";
+
+  private StreamSource() {}
+
+  static Dataset<Row> open(SparkSession spark, StreamSettings how) {
+    String label = "the stream " + how.name();
+    try {
+      Dataset<Row> rows = read(spark, how);
+      if (how.query().isEmpty()) {
+        return rows;
+      }
+      rows.createOrReplaceTempView(VIEW);
+      return spark.sql(how.query().get());
+    } catch (TareException e) {
+      throw e;
+    } catch (Exception e) { // AnalysisException is a checked exception that Scala throws unchecked
+      throw SparkFailures.translate("Cannot read " + label, e);
+    }
+  }
+
+  private static Dataset<Row> read(SparkSession spark, StreamSettings how) {
+    if (how.table().isPresent()) {
+      return spark.readStream().options(how.options()).table(how.table().get());
+    }
+    DataStreamReader reader = spark.readStream().format(how.format()).options(how.options());
+    if (how.path().isEmpty()) {
+      how.schema().ifPresent(reader::schema);
+      return reader.load();
+    }
+    String path =
+        new HadoopFiles(spark.sparkContext().hadoopConfiguration()).forSpark(how.path().get());
+    if (how.schema().isPresent()) {
+      return reader.schema(how.schema().get()).load(path);
+    }
+    // Spark's streams of files have no schema of their own: it is that of the files there now.
+    return reader
+        .schema(spark.read().format(how.format()).options(how.options()).load(path).schema())
+        .load(path);
+  }
+}
