@@ -575,4 +575,24 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "top1",
         "what mix.max-drop is about",
     ),
+    "plot.tensor": (
+        "",
+        "the tensor to draw",
+    ),
+    "plot.method": (
+        "minmax",
+        "how the range is chosen, as in mse or percentile(percentile=99.9)",
+    ),
+    "plot.scheme": (
+        "both",
+        "with a free zero point, with one in the middle, or each in a panel of its own",
+    ),
+    "plot.dtype": (
+        "uint8; for symmetric int8",
+        "the quantized type",
+    ),
+    "plot.bins": (
+        "100",
+        "bars from the least to the greatest value",
+    ),
 }

@@ -56,8 +56,7 @@ public final class Plot {
     if (names.isEmpty()) {
       return "none";
     }
-    String shown =
-        String.join(", ", names.subList(0, Math.min(NAMES_SHOWN, names.size())));
+    String shown = String.join(", ", names.subList(0, Math.min(NAMES_SHOWN, names.size())));
     int more = names.size() - NAMES_SHOWN;
     return more > 0 ? shown + " and " + more + " more, which inspect lists" : shown;
   }
@@ -73,8 +72,6 @@ public final class Plot {
       throw TareException.usage(
           "Cannot draw into %s: pictures are SVG; give a name that ends in .svg", file);
     }
-    tare.files()
-        .write(
-            "picture", file, svg().getBytes(StandardCharsets.UTF_8), existing);
+    tare.files().write("picture", file, svg().getBytes(StandardCharsets.UTF_8), existing);
   }
 }

@@ -32,7 +32,8 @@ public final class HtmlReport {
       Page.facts(html, data.origin());
     }
     if (!data.settings().isEmpty()) {
-      html.append("<h2 id=\"settings\">Settings</h2>\n<p>Those that are not at their default.</p>\n");
+      html.append(
+          "<h2 id=\"settings\">Settings</h2>\n<p>Those that are not at their default.</p>\n");
       Page.facts(html, data.settings());
     }
     return html.append("<script type=\"application/json\" id=\"data\">")

@@ -41,15 +41,7 @@ public record ReportData(
   public static ReportData of(
       String title, List<Fact> summary, List<String> warnings, Analysis analysis) {
     return new ReportData(
-        title,
-        summary,
-        warnings,
-        List.of(),
-        List.of(),
-        List.of(),
-        List.of(),
-        List.of(),
-        analysis);
+        title, summary, warnings, List.of(), List.of(), List.of(), List.of(), List.of(), analysis);
   }
 
   /** The same data with versions, dates and sources, and with settings. */

@@ -24,7 +24,9 @@ import org.tare.stats.TensorStats;
  * {@code inf} and {@code -inf}, or null for NaN.
  */
 final class ReportJson {
-  /** More channels are told by their neighbours' common range: a bar a channel could not be seen. */
+  /**
+   * More channels are told by their neighbours' common range: a bar a channel could not be seen.
+   */
   private static final int MOST_CHANNELS = 128;
 
   /** Figures to read. */

@@ -151,8 +151,7 @@ public final class TensorPicture {
           (int) axis.x(0) + 5,
           TOP + 10,
           "start",
-          String.format(
-              Locale.ROOT, "zeros %.3g %%", 100.0 * drawn.zeros() / drawn.finiteCount()),
+          String.format(Locale.ROOT, "zeros %.3g %%", 100.0 * drawn.zeros() / drawn.finiteCount()),
           11);
     }
   }

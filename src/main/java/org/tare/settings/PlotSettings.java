@@ -32,10 +32,7 @@ public record PlotSettings(RangeMethod method, List<QuantSpec> specs, int bins) 
 
   private static QuantSpec spec(Settings settings, boolean isSymmetric) {
     DType dtype =
-        settings
-            .find("plot.dtype")
-            .map(DType::of)
-            .orElse(isSymmetric ? DType.INT8 : DType.UINT8);
+        settings.find("plot.dtype").map(DType::of).orElse(isSymmetric ? DType.INT8 : DType.UINT8);
     return QParamsRule.ONNXRUNTIME.spec(dtype, isSymmetric);
   }
 }

@@ -49,8 +49,7 @@ class PlotCommandTest {
     stats.put("wide", TensorStats.of(-Float.MAX_VALUE, 1, Float.MAX_VALUE));
     stats.put("odd", TensorStats.of(Float.NaN, Float.POSITIVE_INFINITY, 1, 2));
     stats.put("nothing", TensorStats.of(Float.NaN));
-    Files.write(
-        folder.resolve("state.tare"), new CalibrationState("0", 3, stats).encodeFile());
+    Files.write(folder.resolve("state.tare"), new CalibrationState("0", 3, stats).encodeFile());
   }
 
   private static Outcome plot(String tensor, String file, String... more) {

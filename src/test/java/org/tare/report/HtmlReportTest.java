@@ -96,8 +96,7 @@ class HtmlReportTest {
     assertFalse(json.contains("<") || json.contains(">") || json.contains("&"), json);
     JsonNode tensors = new ObjectMapper().readTree(json).path("tensors");
     assertEquals(12, tensors.size());
-    assertEquals(
-        PrintableText.of(MadeReports.HOSTILE), tensors.get(1).path("name").asText());
+    assertEquals(PrintableText.of(MadeReports.HOSTILE), tensors.get(1).path("name").asText());
   }
 
   /** The browser runs and styles with nothing but what the policy knows by its digest. */
@@ -174,8 +173,7 @@ class HtmlReportTest {
                 new Sensitivity(
                     "top1",
                     "Only it.",
-                    List.of(
-                        new LayerSensitivity("c", "int4", Double.POSITIVE_INFINITY, 0.5))))
+                    List.of(new LayerSensitivity("c", "int4", Double.POSITIVE_INFINITY, 0.5))))
             .with(
                 new ParetoFront(
                     "kl", OptionalDouble.of(0.25), List.of(new ParetoPoint(7, -1.5, true, "a"))))

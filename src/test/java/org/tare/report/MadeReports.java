@@ -46,8 +46,7 @@ final class MadeReports {
         weights.add(weight("layer." + i + ".weight", i % 5 == 0 ? "Gemm" : "Conv", 4 + i % 700));
       }
       double local = 45 - 10 * random.nextDouble();
-      layers.add(
-          new LayerError(name, op, 42 - 12.0 * i / tensors - random.nextDouble(), local));
+      layers.add(new LayerError(name, op, 42 - 12.0 * i / tensors - random.nextDouble(), local));
       if (i % 7 == 0) {
         sensitive.add(new LayerSensitivity(name, "int4", 20 + 15 * random.nextDouble(), 0.9));
         sensitive.add(new LayerSensitivity(name, "int8", 40 + 5 * random.nextDouble(), 0.99));
