@@ -156,10 +156,7 @@ class FinetuneTest {
   /** A weight that leaves the finite ends training; what is given out is the model without it. */
   private static void assertStops(Finetune finetune) {
     RunResult wild =
-        finetune
-            .set("train.learning-rate", 1000)
-            .set("train.weight-decay", 1000)
-            .run();
+        finetune.set("train.learning-rate", 1000).set("train.weight-decay", 1000).run();
     TrainingRun.Result training = wild.training().orElseThrow();
     assertEquals(0, training.bestStep());
     assertTrue(

@@ -43,8 +43,7 @@ public final class ModelSession implements AutoCloseable {
    * the number of nodes that share its weight; no type depends on it.
    */
   private static final Map<String, String> NOT_RUN =
-      Map.of(
-          "session.disable_prepacking", "1", LEFT_OUT, SLOW_OPTIMIZERS + ";MatMulAddFusion");
+      Map.of("session.disable_prepacking", "1", LEFT_OUT, SLOW_OPTIMIZERS + ";MatMulAddFusion");
 
   private static final Map<String, String> RUN = Map.of(LEFT_OUT, SLOW_OPTIMIZERS);
 
@@ -52,11 +51,13 @@ public final class ModelSession implements AutoCloseable {
   private enum MemoryPlan {
     /** Worth it for many runs. */
     MADE,
-    /** ONNX Runtime 1.29 takes time for it that grows with the square of the number of constants. */
+    /**
+     * ONNX Runtime 1.29 takes time for it that grows with the square of the number of constants.
+     */
     NONE
   }
 
-  private static final Map<String, String> PAIRS_APART = 
+  private static final Map<String, String> PAIRS_APART =
       Map.of("session.disable_quant_qdq", "1", LEFT_OUT, SLOW_OPTIMIZERS);
 
   private final String name;

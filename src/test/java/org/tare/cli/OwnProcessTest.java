@@ -128,12 +128,20 @@ class OwnProcessTest {
     assertEquals(before, names(folder));
   }
 
-  /** Names that the locale cannot express are refused by name; all else works, and leaves nothing. */
+  /**
+   * Names that the locale cannot express are refused by name; all else works, and leaves nothing.
+   */
   @Test
   void theLocaleDecidesWhichNamesThereAre() throws Exception {
     writeModel();
     String[] quantize = {
-      "quantize", "--model", at("m.onnx"), "--mode", "weight-only", "--output", at("gr\u00f6\u00dfe")
+      "quantize",
+      "--model",
+      at("m.onnx"),
+      "--mode",
+      "weight-only",
+      "--output",
+      at("gr\u00f6\u00dfe")
     };
     assertRefused(64, "start with a locale of UTF-8", command(NO_LIMIT, quantize));
     quantize[quantize.length - 1] = at("out");
