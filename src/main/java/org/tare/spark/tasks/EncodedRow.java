@@ -49,7 +49,7 @@ final class EncodedRow {
   private static void put(ByteBuffer out, String name, InputTensor tensor, int row) {
     byte[] text = name.getBytes(StandardCharsets.UTF_8);
     long[] shape = tensor.shape();
-    out.putShort((short) text.length).put(text).putInt(tensor.elementType().ordinal());
+    out.putShort((short) text.length).put(text).putInt(tensor.elementType().code());
     out.putInt(shape.length - 1);
     for (int i = 1; i < shape.length; i++) {
       out.putLong(shape[i]);
@@ -73,7 +73,7 @@ final class EncodedRow {
     for (int i = 0; i < inputs.length; i++) {
       byte[] name = new byte[in.getShort()];
       in.get(name);
-      ElementType type = ElementType.values()[in.getInt()];
+      ElementType type = typeOf(in.getInt());
       long[] shape = new long[in.getInt()];
       for (int axis = 0; axis < shape.length; axis++) {
         shape[axis] = in.getLong();
@@ -84,6 +84,15 @@ final class EncodedRow {
           new TrainingRow.Value(new String(name, StandardCharsets.UTF_8), type, shape, values);
     }
     return new TrainingRow(inputs, label);
+  }
+
+  private static ElementType typeOf(int code) {
+    for (ElementType type : ElementType.values()) {
+      if (type.code() == code) {
+        return type;
+      }
+    }
+    throw new IllegalStateException("no type has the number " + code);
   }
 
   private static MessageDigest sha256() {
