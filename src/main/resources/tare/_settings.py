@@ -459,4 +459,32 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "",
         "a file that the run event of a recalibration is written to, in OpenLineage's JSON",
     ),
+    "sensitivity.types": (
+        "w8a8",
+        "what each layer is tried in: w8a8, w4a8, w8a16, w4a16 (bits of weights and activations), with -tensor behind it for one scale per weight",
+    ),
+    "sensitivity.direction": (
+        "only",
+        "only the layer is quantized, or all-but the layer",
+    ),
+    "sensitivity.metric": (
+        "sqnr",
+        "what layers are ordered by; top1 needs a label",
+    ),
+    "mix.types": (
+        "w4a8, w8a8; float is always there",
+        "what layers may get, from narrow to wide: w8a8, w4a8, w8a16, w4a16 (bits of weights and activations), with -tensor behind it for one scale per weight",
+    ),
+    "mix.min-sqnr": (
+        "no target",
+        "the least SQNR in dB, of the mean error over all outputs",
+    ),
+    "mix.max-drop": (
+        "no target",
+        "how much of the metric may be lost at most: 0.01 of top1 is a point",
+    ),
+    "mix.metric": (
+        "top1",
+        "what mix.max-drop is about",
+    ),
 }

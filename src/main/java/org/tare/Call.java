@@ -18,7 +18,16 @@ import org.tare.spark.rows.DataSource;
  * @param <C> the call itself
  */
 public abstract sealed class Call<C extends Call<C>>
-    permits Calibrate, CheckDrift, Evaluate, Observe, Quantize, Recalibrate, Run {
+    permits Calibrate,
+        CheckDrift,
+        Compare,
+        Evaluate,
+        MeasureSensitivity,
+        MixTypes,
+        Observe,
+        Quantize,
+        Recalibrate,
+        Run {
   private static final String ORIGIN = "set by the caller";
 
   private final Tare tare;

@@ -6,7 +6,16 @@ import org.tare.results.Provenance;
 
 /** What a call gave: a value, with what it was made of and a form for machines. */
 public sealed interface Result
-    permits Calibration, DriftCheck, Evaluation, Observation, Quantized, Recalibration, RunResult {
+    permits Calibration,
+        DriftCheck,
+        Evaluation,
+        LayerComparison,
+        Mix,
+        Observation,
+        Quantized,
+        Recalibration,
+        RunResult,
+        Sensitivity {
   /** On what it was made, with which settings, when, by which versions. */
   Provenance provenance();
 

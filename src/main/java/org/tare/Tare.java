@@ -112,6 +112,23 @@ public final class Tare {
   }
 
   /**
+   * Compares the tensors inside of a quantized model, of Tare or another tool, with the float ones.
+   */
+  public Compare compare(String model, String quantized) {
+    return new Compare(this).set("model", model).set("quantized", quantized);
+  }
+
+  /** Measures on rows what quantizing each layer costs, one at a time. */
+  public MeasureSensitivity sensitivity(String model) {
+    return new MeasureSensitivity(this).set("model", model);
+  }
+
+  /** Finds the types of layers that take the fewest bytes and keep a target on rows. */
+  public MixTypes mix(String model) {
+    return new MixTypes(this).set("model", model);
+  }
+
+  /**
    * Compares new rows with what a deployed model was calibrated on, and makes it anew if needed.
    */
   public Recalibrate recalibrate(String model) {

@@ -50,6 +50,7 @@ class ArchitectureTest {
           "torch",
           "range",
           "stats",
+          "onnx.beside",
           "onnx.passes",
           "onnx",
           "quant");

@@ -33,6 +33,18 @@ enum Command {
       "Compares the float and the quantized model on a table.",
       Positional.NONE,
       of(job(), List.of(QUANTIZED, VALIDATION, LABEL, FORMAT, KEY, BATCH, BAD_ROWS))),
+  COMPARE(
+      "Compares weights and tensors inside of a quantized model with the float model's.",
+      Positional.NONE,
+      of(job(), List.of(QUANTIZED, DATA, TABLE, QUERY, FORMAT, SAMPLE, KEY, BY, BATCH, BAD_ROWS))),
+  SENSITIVITY(
+      "Measures what quantizing each layer costs, one layer at a time.",
+      Positional.NONE,
+      of(job(), trials(), List.of(TYPES, DIRECTION, ORDER))),
+  MIX(
+      "Finds the types of layers that take the fewest bytes and keep a target.",
+      Positional.NONE,
+      of(job(), trials(), List.of(MIX_TYPES, MIN_SQNR, MAX_DROP, DROP_OF))),
   OBSERVE(
       "Prints qparams of the columns of a table: the observers without a model.",
       Positional.TABLE,
@@ -142,6 +154,11 @@ enum Command {
 
   private static List<CommandOption> calibration() {
     return List.of(DATA, TABLE, QUERY, FORMAT, SAMPLE, KEY, BY, CHANNELS, BATCH, BAD_ROWS);
+  }
+
+  private static List<CommandOption> trials() {
+    return List.of(
+        STATE, DATA, TABLE, QUERY, FORMAT, SAMPLE, KEY, VALIDATION, LABEL, BATCH, BAD_ROWS);
   }
 
   @SafeVarargs

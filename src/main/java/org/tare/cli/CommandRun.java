@@ -64,6 +64,9 @@ final class CommandRun implements AutoCloseable {
       case CALIBRATE -> call(tare.calibrate(model()).settings(settings));
       case QUANTIZE -> call(tare.quantize(model()).settings(settings));
       case EVALUATE -> call(tare.evaluate(model(), quantized()).settings(settings));
+      case COMPARE -> call(tare.compare(model(), quantized()).settings(settings));
+      case SENSITIVITY -> call(tare.sensitivity(model()).settings(settings));
+      case MIX -> call(tare.mix(model()).settings(settings));
       case OBSERVE -> call(tare.observe("").settings(settings));
       case DRIFT -> call(tare.drift(reference()).settings(settings));
       case RECALIBRATE -> call(tare.recalibrate(model()).settings(settings));
@@ -130,6 +133,9 @@ final class CommandRun implements AutoCloseable {
     }
     boolean printsOnly =
         command == Command.EVALUATE
+            || command == Command.COMPARE
+            || command == Command.SENSITIVITY
+            || command == Command.MIX
             || command == Command.OBSERVE
             || command == Command.DRIFT
             || (command == Command.CALIBRATE && settings.find("store.path").isPresent());

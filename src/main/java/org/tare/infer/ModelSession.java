@@ -48,6 +48,9 @@ public final class ModelSession implements AutoCloseable {
 
   private static final Map<String, String> RUN = Map.of(LEFT_OUT, SLOW_OPTIMIZERS);
 
+  private static final Map<String, String> PAIRS_APART =
+      Map.of("session.disable_quant_qdq", "1", LEFT_OUT, SLOW_OPTIMIZERS);
+
   /** Whether a session plans where its tensors lie in memory. */
   private enum MemoryPlan {
     /** Worth it for many runs. */
@@ -66,6 +69,23 @@ public final class ModelSession implements AutoCloseable {
     this.session = session;
     this.inputs = types(session.getInputInfo());
     this.outputs = types(session.getOutputInfo());
+  }
+
+  /** What becomes of pairs of QuantizeLinear and DequantizeLinear around an operator. */
+  public enum Pairs {
+    /** One kernel on integers takes the place of the pairs and the operator, where there is one. */
+    FUSED,
+    /**
+     * They round, and the operator computes in floats: quantization is simulated, with the same
+     * numbers on every CPU but for the rounding of floats.
+     */
+    APART
+  }
+
+  /** Loads a model whose pairs become what is said. */
+  public static ModelSession open(Path model, String name, int threads, Pairs pairs) {
+    Map<String, String> config = pairs == Pairs.APART ? PAIRS_APART : RUN;
+    return open(model, name, threads, OptLevel.ALL_OPT, MemoryPlan.MADE, config);
   }
 
   /**

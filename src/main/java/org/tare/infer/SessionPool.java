@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.tare.infer.ModelSession.Pairs;
 
 /**
  * The sessions of this JVM: one per model and number of threads, shared by the tasks that lease it.
@@ -29,10 +30,16 @@ public final class SessionPool {
    * @param digest what identifies its content
    * @param sizeBytes of its files
    * @param threads for the parallel parts of one operator
+   * @param pairs what becomes of pairs of QuantizeLinear and DequantizeLinear
    */
-  public record Model(String name, String digest, long sizeBytes, int threads) {
+  public record Model(String name, String digest, long sizeBytes, int threads, Pairs pairs) {
+    /** One that runs as its users run it. */
+    public Model(String name, String digest, long sizeBytes, int threads) {
+      this(name, digest, sizeBytes, threads, Pairs.FUSED);
+    }
+
     private Key key() {
-      return new Key(digest, threads);
+      return new Key(digest, threads, pairs);
     }
   }
 
@@ -49,7 +56,7 @@ public final class SessionPool {
     ModelSession open(Path file);
   }
 
-  private record Key(String digest, int threads) {}
+  private record Key(String digest, int threads, Pairs pairs) {}
 
   /** Its lock is held while the model is loaded: whoever wants it too waits. */
   private static final class Entry {
@@ -63,7 +70,9 @@ public final class SessionPool {
 
     synchronized ModelSession session(Model model, Files files) {
       if (session == null) {
-        session = files.open(file -> ModelSession.open(file, model.name(), model.threads()));
+        session =
+            files.open(
+                file -> ModelSession.open(file, model.name(), model.threads(), model.pairs()));
       }
       return session;
     }

@@ -79,6 +79,9 @@ public final class Warnings {
 
   /** Weights that took 8 bits where 4 were asked for: 4 bits are for products alone. */
   public static Optional<String> ofWiderWeights(FloatModel model, QuantizedModel quantized) {
+    if (model.mapping().mode() == Mode.STATIC) {
+      return Optional.empty(); // What takes 8 bits there, embeddings and operands, is documented.
+    }
     DType wanted = model.mapping().standard().weight().dtype();
     long wider =
         quantized.weights().values().stream()

@@ -14,6 +14,7 @@ import org.tare.range.RangeChoice;
 import org.tare.range.RangeMethod;
 import org.tare.range.RangeSearch;
 import org.tare.stats.CalibrationState;
+import org.tare.stats.TensorStats;
 
 /**
  * The ranges that are chosen from one calibration state. Each is searched once, however many plans
@@ -24,9 +25,21 @@ public final class ChosenRanges {
 
   private final CalibrationState state;
   private final Map<Key, RangeChoice> found = new HashMap<>();
+  private final Map<String, String> standIns = new HashMap<>();
 
   public ChosenRanges(CalibrationState state) {
     this.state = state;
+  }
+
+  /**
+   * The same for plans that quantize less than the one that was calibrated: a tensor that took the
+   * range of another there, since it holds the same values, takes it here too.
+   */
+  public ChosenRanges(CalibrationState state, QuantizationPlan calibrated) {
+    this.state = state;
+    calibrated
+        .activations()
+        .forEach((tensor, activation) -> standIns.put(tensor, activation.root()));
   }
 
   /** What was observed. */
@@ -68,6 +81,11 @@ public final class ChosenRanges {
     String root = activation.root();
     return found.computeIfAbsent(
         new Key(root, activation.config().method(), activation.spec()),
-        key -> RangeSearch.choose(root, state.tensor(root), key.method(), key.spec()));
+        key -> RangeSearch.choose(root, stats(root), key.method(), key.spec()));
+  }
+
+  private TensorStats stats(String tensor) {
+    boolean isObserved = state.tensors().containsKey(tensor);
+    return state.tensor(isObserved ? tensor : standIns.getOrDefault(tensor, tensor));
   }
 }

@@ -44,6 +44,9 @@ public enum Backend {
 
   private static final Set<DType> EIGHT_BITS = Set.of(DType.UINT8, DType.INT8);
 
+  /** ONNX Runtime rounds to these, and computes in floats between. */
+  private static final Set<DType> SIXTEEN_BITS = Set.of(DType.UINT16, DType.INT16);
+
   private final DType activationType;
   private final QScheme activationScheme;
   private final QScheme weightScheme;
@@ -137,10 +140,12 @@ public enum Backend {
           "quantize.activation.scheme cannot be %s: activations are quantized per tensor",
           activation.scheme().id());
     }
-    if (!EIGHT_BITS.contains(activation.dtype())) {
+    boolean isSixteenBits = SIXTEEN_BITS.contains(activation.dtype());
+    if (!EIGHT_BITS.contains(activation.dtype()) && !(isSixteenBits && this == ONNXRUNTIME_CPU)) {
       throw TareException.usage(
-          "quantize.activation.dtype cannot be %s: static quantization takes uint8 or int8",
-          activation.dtype().id());
+          "quantize.activation.dtype cannot be %s: static quantization takes uint8 or int8%s",
+          activation.dtype().id(),
+          isSixteenBits ? "; 16 bits need the backend onnxruntime-cpu" : "");
     }
     boolean fits =
         switch (this) {
@@ -165,7 +170,16 @@ public enum Backend {
 
   private void checkWeight(Mode mode, TensorQConfig weight) {
     boolean isFourBits = weight.dtype() == DType.INT4 || weight.dtype() == DType.UINT4;
-    if (isFourBits && mode == Mode.WEIGHT_ONLY && this == ONNXRUNTIME_CPU) {
+    if (weight.dtype() == DType.INT4 && mode == Mode.STATIC && this == ONNXRUNTIME_CPU) {
+      if (!weight.scheme().isSymmetric() || weight.block() != 0) {
+        throw TareException.usage(
+            "quantize.weight cannot be %s %s%s: static quantization takes int4 symmetric, without"
+                + " blocks",
+            weight.dtype().id(),
+            weight.scheme().id(),
+            weight.block() == 0 ? "" : " in blocks of " + weight.block());
+      }
+    } else if (isFourBits && mode == Mode.WEIGHT_ONLY && this == ONNXRUNTIME_CPU) {
       if (weight.block() == 0) {
         throw TareException.usage(
             "quantize.weight.dtype cannot be %s without blocks: set quantize.weight.block, to 32 say",
@@ -182,7 +196,10 @@ public enum Backend {
           weight.dtype().id(),
           weight.scheme().id(),
           mode.id(),
-          isFourBits ? "; 4 bits need the mode weight-only and the backend onnxruntime-cpu" : "");
+          isFourBits
+              ? "; 4 bits need the backend onnxruntime-cpu and the mode weight-only, or static with"
+                  + " int4"
+              : "");
     } else if (weight.block() != 0) {
       throw TareException.usage(
           "quantize.weight.block cannot be %d: blocks are for 4-bit weights", weight.block());

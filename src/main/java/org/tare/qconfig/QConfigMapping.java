@@ -1,6 +1,7 @@
 package org.tare.qconfig;
 
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Which {@link QConfig} applies where, as PyTorch's QConfigMapping: a default, then overrides by
@@ -70,6 +71,14 @@ public record QConfigMapping(
             .map(rule -> new Rule(rule.by(), rule.pattern(), rule.config().withoutKernelSums()))
             .toList();
     return new QConfigMapping(mode, backend, standard.withoutKernelSums(), rules, correctsBias);
+  }
+
+  /** Whether pairs hold a type that they take from operator set 21 on: of 4 or 16 bits. */
+  public boolean usesTypesOf21() {
+    return Stream.concat(Stream.of(standard), overrides.stream().map(Rule::config))
+        .filter(QConfig::quantized)
+        .flatMap(config -> Stream.of(config.weight(), config.activation()))
+        .anyMatch(tensor -> tensor.dtype().bits() != 8);
   }
 
   /** The configuration of a node, which its operator type, its name and its output select. */

@@ -3,12 +3,14 @@ package org.tare.quant;
 import java.io.Serializable;
 
 /**
- * How close quantized values are to the float ones, from sums in float64 that merge by addition.
+ * How close quantized values are to the float ones, from sums that merge by addition. Values that
+ * are added together are summed in float64, these sums exactly: what is added in which order, and
+ * merged how, changes nothing.
  *
  * <p>Pairs of which one is NaN or infinite are counted apart and are in no other figure.
  */
 public final class Fidelity implements Serializable {
-  private static final long serialVersionUID = 1L;
+  private static final long serialVersionUID = 2L;
 
   /** PyTorch's floor for each norm in a cosine. */
   private static final double SMALLEST_NORM = 1e-8;
@@ -16,13 +18,17 @@ public final class Fidelity implements Serializable {
   private long count;
   private long nonFinite;
   private long lost;
-  private double signal;
-  private double noise;
-  private double product;
-  private double quantizedSignal;
+  private final ExactSum signal = new ExactSum();
+  private final ExactSum noise = new ExactSum();
+  private final ExactSum product = new ExactSum();
+  private final ExactSum quantizedSignal = new ExactSum();
 
   /** Adds pairs of a float value and the quantized one, between the indexes. */
   public void add(float[] x, float[] y, int from, int length) {
+    double ownSignal = 0;
+    double ownQuantized = 0;
+    double ownProduct = 0;
+    double ownNoise = 0;
     for (int i = from; i < from + length; i++) {
       double a = x[i];
       double b = y[i];
@@ -32,11 +38,15 @@ public final class Fidelity implements Serializable {
         continue;
       }
       count++;
-      signal += a * a;
-      quantizedSignal += b * b;
-      product += a * b;
-      noise += (a - b) * (a - b);
+      ownSignal += a * a;
+      ownQuantized += b * b;
+      ownProduct += a * b;
+      ownNoise += (a - b) * (a - b);
     }
+    signal.add(ownSignal);
+    quantizedSignal.add(ownQuantized);
+    product.add(ownProduct);
+    noise.add(ownNoise);
   }
 
   /** Adds what another one holds. */
@@ -44,10 +54,10 @@ public final class Fidelity implements Serializable {
     count += other.count;
     nonFinite += other.nonFinite;
     lost += other.lost;
-    signal += other.signal;
-    noise += other.noise;
-    product += other.product;
-    quantizedSignal += other.quantizedSignal;
+    signal.add(other.signal);
+    noise.add(other.noise);
+    product.add(other.product);
+    quantizedSignal.add(other.quantizedSignal);
   }
 
   /** Finite pairs. */
@@ -70,23 +80,23 @@ public final class Fidelity implements Serializable {
    * -infinite for no signal, NaN for neither.
    */
   public double sqnr() {
-    return 10 * Math.log10(signal / noise);
+    return 10 * Math.log10(signal.value() / noise.value());
   }
 
   /** The mean squared difference; NaN for no pairs. */
   public double mse() {
-    return noise / count;
+    return noise.value() / count;
   }
 
   /** The root of the squared differences over the squared values. */
   public double normalizedL2() {
-    return Math.sqrt(noise / signal);
+    return Math.sqrt(noise.value() / signal.value());
   }
 
   /** The cosine of the angle between all values of the one and of the other; 0 for zeros. */
   public double cosine() {
-    double x = Math.max(SMALLEST_NORM, Math.sqrt(signal));
-    double y = Math.max(SMALLEST_NORM, Math.sqrt(quantizedSignal));
-    return product / (x * y);
+    double x = Math.max(SMALLEST_NORM, Math.sqrt(signal.value()));
+    double y = Math.max(SMALLEST_NORM, Math.sqrt(quantizedSignal.value()));
+    return product.value() / (x * y);
   }
 }

@@ -23,6 +23,7 @@ import org.tare.plan.IntegerSums;
 import org.tare.plan.OpRule;
 import org.tare.plan.QuantizationPlan;
 import org.tare.plan.WeightAxes;
+import org.tare.prepare.OpsetUpgrade;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.quant.ChannelQParams;
@@ -79,6 +80,9 @@ public final class QdqRewriter {
       ChosenRanges ranges,
       Map<String, String> metadata) {
     OnnxModel copy = prepared.copy();
+    if (mapping.usesTypesOf21()) {
+      OpsetUpgrade.raise(copy, OnnxModel.BLOCKED_OPSET, types);
+    }
     QuantizationPlan plan = QuantizationPlan.of(copy, types, mapping);
     QdqRewriter rewriter =
         new QdqRewriter(

@@ -58,6 +58,7 @@ public record Key(
     OBSERVE("Observing columns"),
     DRIFT("Drift"),
     RECALIBRATE("Recalibration"),
+    TRIALS("Types of layers"),
     RUN("The run");
 
     private final String title;

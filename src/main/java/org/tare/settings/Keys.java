@@ -13,6 +13,7 @@ import org.tare.drift.Band;
 import org.tare.drift.DriftThresholds;
 import org.tare.export.TensorRtCalibrationCache;
 import org.tare.job.Observer;
+import org.tare.job.trials.Metric;
 import org.tare.qconfig.Backend;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.WeightProducts;
@@ -60,6 +61,7 @@ public final class Keys {
     observe(keys);
     drift(keys);
     recalibrate(keys);
+    trials(keys);
     run(keys);
     Map<String, Key> byName = new LinkedHashMap<>();
     keys.forEach(key -> byName.put(key.name(), key));
@@ -599,6 +601,56 @@ public final class Keys {
   private static Key limit(String name, double standard, String help) {
     String plain = BigDecimal.valueOf(standard).stripTrailingZeros().toPlainString();
     return Key.number(Group.DRIFT, name, plain, 0, ANY, help);
+  }
+
+  private static void trials(List<Key> keys) {
+    Group group = Group.TRIALS;
+    String types =
+        "`w8a8`, `w4a8`, `w8a16`, `w4a16` (bits of weights and activations), with `-tensor` behind"
+            + " it for one scale per weight";
+    keys.add(
+        Key.texts(group, "sensitivity.types", "what each layer is tried in: " + types)
+            .absent("`w8a8`"));
+    keys.add(
+        Key.choice(
+            group,
+            "sensitivity.direction",
+            "only",
+            List.of("only", "all-but"),
+            "`only` the layer is quantized, or `all-but` the layer"));
+    keys.add(
+        Key.choice(
+            group,
+            "sensitivity.metric",
+            "sqnr",
+            metrics(),
+            "what layers are ordered by; top1 needs a label"));
+    keys.add(
+        Key.texts(group, "mix.types", "what layers may get, from narrow to wide: " + types)
+            .absent("`w4a8, w8a8`; float is always there"));
+    keys.add(
+        Key.number(
+                group,
+                "mix.min-sqnr",
+                "",
+                -ANY,
+                ANY,
+                "the least SQNR in dB, of the mean error over all outputs")
+            .absent("no target"));
+    keys.add(
+        Key.number(
+                group,
+                "mix.max-drop",
+                "",
+                0,
+                ANY,
+                "how much of the metric may be lost at most: 0.01 of top1 is a point")
+            .absent("no target"));
+    keys.add(Key.choice(group, "mix.metric", "top1", metrics(), "what `mix.max-drop` is about"));
+  }
+
+  private static List<String> metrics() {
+    return Arrays.stream(Metric.values()).map(Metric::id).toList();
   }
 
   private static void recalibrate(List<Key> keys) {

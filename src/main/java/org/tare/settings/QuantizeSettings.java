@@ -124,7 +124,7 @@ public final class QuantizeSettings {
         "quantize.weight.method",
         isFourBits ? "mse" : "minmax",
         isFourBits ? "default of 4 bits" : origin);
-    if (isFourBits) {
+    if (isFourBits && mode != Mode.STATIC) {
       settings.setDefault("quantize.weight.block", "32", "default of 4 bits");
     }
   }

@@ -90,6 +90,7 @@ public record BoundTable(
             key.map(found -> needed.indexOf(found.name())).orElse(-1),
             key.map(ColumnNames.Found::name).orElse(""),
             labels.map(found -> needed.indexOf(found.name())).orElse(-1),
+            -1,
             spark.sparkContext().longAccumulator("rows"));
     List<Row> head = headOf(data, flat);
     BinaryForms forms = forms(bound, ways.whole(), needed, specs, head);
@@ -103,11 +104,7 @@ public record BoundTable(
         data.select(flat, needed, key.map(found -> List.of(found.name())).orElse(inputColumns));
     if (!slicedBy.isEmpty()) {
       // Without a shuffle; a task then holds the stats of one slice at a time.
-      rows =
-          rows.sortWithinPartitions(
-              sliceNames.stream()
-                  .map(name -> functions.col(DataSource.quoted(name)))
-                  .toArray(Column[]::new));
+      rows = sorted(rows, sliceNames);
     }
     List<SliceColumn> by =
         sliceNames.stream().map(name -> new SliceColumn(name, needed.indexOf(name))).toList();
@@ -208,6 +205,45 @@ public record BoundTable(
     return found;
   }
 
+  /** The same table with other rows of the same columns. */
+  public BoundTable with(Dataset<Row> other) {
+    return new BoundTable(other, source, head, by, notes);
+  }
+
+  /**
+   * The same table with its rows in other partitions.
+   *
+   * @param moved also has a column that says where a row stood: partition times 2^33 plus the
+   *     position in it
+   */
+  public BoundTable placed(Dataset<Row> moved, String place) {
+    int index = List.of(moved.columns()).indexOf(place);
+    return new BoundTable(sorted(moved, place), source.placed(index), head, by, notes);
+  }
+
+  /** Rows in an order in which those of a slice stand together. */
+  public Dataset<Row> sorted(Dataset<Row> moved) {
+    return by.isEmpty() ? moved : sorted(moved, by.stream().map(SliceColumn::name).toList());
+  }
+
+  private Dataset<Row> sorted(Dataset<Row> moved, String place) {
+    List<String> columns = new ArrayList<>(by.stream().map(SliceColumn::name).toList());
+    columns.add(place);
+    return sorted(moved, columns);
+  }
+
+  private static Dataset<Row> sorted(Dataset<Row> rows, List<String> columns) {
+    return rows.sortWithinPartitions(
+        columns.stream()
+            .map(name -> functions.col(DataSource.quoted(name)))
+            .toArray(Column[]::new));
+  }
+
+  /** What a row takes in memory, about: the largest of the head. */
+  public long rowBytes() {
+    return rowBytes(head);
+  }
+
   private static long rowBytes(List<Row> head) {
     long largest = 0;
     for (Row row : head) {
@@ -247,20 +283,31 @@ public record BoundTable(
    * @param run gets the batch, of two rows
    */
   public void probe(Consumer<Batches.Batch> run) {
+    probe(2, run);
+  }
+
+  /**
+   * Tries rows of equal shapes from the head, some of them several times if there are too few. Rows
+   * whose values the model does not take are left out.
+   *
+   * @param rows of the batch
+   * @param run gets the batch
+   */
+  public void probe(int rows, Consumer<Batches.Batch> run) {
     try {
-      pair(head).ifPresent(run);
+      batch(head, rows).ifPresent(run);
     } catch (TareException e) {
       if (ValueFailures.reason(e).isEmpty()) {
         throw e;
       }
       // Row by row: the job itself reports bad rows.
-      pair(head.stream().filter(row -> isTaken(row, run)).toList()).ifPresent(run);
+      batch(head.stream().filter(row -> isTaken(row, rows, run)).toList(), rows).ifPresent(run);
     }
   }
 
-  private boolean isTaken(Row row, Consumer<Batches.Batch> run) {
+  private boolean isTaken(Row row, int rows, Consumer<Batches.Batch> run) {
     try {
-      pair(List.of(row)).ifPresent(run);
+      batch(List.of(row), rows).ifPresent(run);
       return true;
     } catch (TareException e) {
       if (ValueFailures.reason(e).isEmpty()) {
@@ -270,18 +317,18 @@ public record BoundTable(
     }
   }
 
-  private Optional<Batches.Batch> pair(List<Row> rows) {
-    List<Batches.Batch> pairs = new ArrayList<>();
-    Batches batches = new Batches(source.bindings(), 2, (batch, real) -> pairs.add(batch));
+  private Optional<Batches.Batch> batch(List<Row> from, int rows) {
+    List<Batches.Batch> batchOf = new ArrayList<>();
+    Batches batches = new Batches(source.bindings(), rows, (batch, real) -> batchOf.add(batch));
     RowDecoder decoder = new RowDecoder(source.bindings());
-    for (Row row : rows) {
+    for (Row row : from) {
       // A batch that ran is used again by the rows that follow.
-      if (pairs.isEmpty()) {
+      if (batchOf.isEmpty()) {
         addIfGood(batches, decoder, row);
       }
     }
     batches.finish();
-    return pairs.stream().findFirst();
+    return batchOf.stream().findFirst();
   }
 
   private static void addIfGood(Batches batches, RowDecoder decoder, Row row) {

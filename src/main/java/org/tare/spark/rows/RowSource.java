@@ -15,6 +15,8 @@ import org.tare.TareException;
  * @param action for messages: calibrate, evaluate
  * @param keyIndex the column that names rows in messages, or -1
  * @param labelIndex the column of labels, or -1
+ * @param placeIndex the column that says where a row stood before it moved to another partition, as
+ *     {@link BoundTable#placed} has it, or -1
  * @param seen counts rows for the display of progress, and nothing else
  */
 public record RowSource(
@@ -26,8 +28,11 @@ public record RowSource(
     int keyIndex,
     String keyColumn,
     int labelIndex,
+    int placeIndex,
     LongAccumulator seen)
     implements Serializable {
+  /** Spark's monotonically increasing numbers have the position in the low bits. */
+  private static final int PLACE_BITS = 33;
 
   /** What became of the rows of a partition. */
   public static final class Tally {
@@ -71,9 +76,10 @@ public record RowSource(
     RowDecoder decoder = new RowDecoder(bindings);
     Batches batches =
         new Batches(bindings, batch.size(), (batch, real) -> run(batch, real, sink, tally));
-    long position = 0;
+    long here = 0;
     while (rows.hasNext()) {
       Row row = rows.next();
+      long position = placeIndex >= 0 ? row.getLong(placeIndex) : here;
       Object key = keyIndex >= 0 ? row.get(keyIndex) : null;
       try {
         batches.add(decoder.decode(row), new RowTag(label(row), key, position));
@@ -81,7 +87,7 @@ public record RowSource(
       } catch (RowDecoder.BadRow e) {
         skip(tally, e.getMessage(), new RowTag(-1, key, position));
       }
-      position++;
+      here++;
       seen.add(1);
     }
     batches.finish();
@@ -165,7 +171,14 @@ public record RowSource(
         keyIndex,
         keyColumn,
         labelIndex,
+        placeIndex,
         seen);
+  }
+
+  /** The same rows in other partitions. */
+  RowSource placed(int index) {
+    return new RowSource(
+        action, model, bindings, batch, badRows, keyIndex, keyColumn, labelIndex, index, seen);
   }
 
   /** Whether each row is all of the model's inputs: none of them has an axis for rows. */
@@ -185,6 +198,12 @@ public record RowSource(
   private String name(RowTag row) {
     if (keyIndex >= 0) {
       return "row " + keyColumn + "=" + row.key();
+    }
+    if (placeIndex >= 0) {
+      return "row "
+          + (row.position() & (1L << PLACE_BITS) - 1)
+          + " of partition "
+          + (row.position() >>> PLACE_BITS);
     }
     TaskContext task = TaskContext.get();
     return "row " + row.position() + (task == null ? "" : " of partition " + task.partitionId());

@@ -22,21 +22,21 @@ public final class Slices {
 
   /** What a task makes of the rows of one slice. */
   @FunctionalInterface
-  public interface Work {
-    Iterator<Row> of(String slice, Iterator<Row> rows);
+  public interface Work<T> {
+    Iterator<T> of(String slice, Iterator<Row> rows);
   }
 
   /**
    * The results of all slices, one after the other: each slice is worked on when it is asked for,
    * so that a task holds one at a time. Without columns all rows are one slice without a name.
    */
-  public static Iterator<Row> each(Iterator<Row> rows, List<SliceColumn> columns, Work work) {
+  public static <T> Iterator<T> each(Iterator<Row> rows, List<SliceColumn> columns, Work<T> work) {
     if (columns.isEmpty()) {
       return work.of("", rows);
     }
     Slices slices = new Slices(rows, columns);
     return new Iterator<>() {
-      private Iterator<Row> ready = Collections.emptyIterator();
+      private Iterator<T> ready = Collections.emptyIterator();
 
       @Override
       public boolean hasNext() {
@@ -47,7 +47,7 @@ public final class Slices {
       }
 
       @Override
-      public Row next() {
+      public T next() {
         if (!hasNext()) {
           throw new NoSuchElementException();
         }

@@ -9,6 +9,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -22,12 +23,14 @@ import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
 import org.tare.infer.ModelSession;
 import org.tare.infer.ModelSession.InputTensor;
-import org.tare.infer.TemporaryModel;
+import org.tare.infer.SessionPool;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 import org.tare.spark.JobLabel;
 import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.BatchRows;
+import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.InputSpec;
@@ -117,12 +120,25 @@ public final class CalibrationJob {
    *     skipped
    */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
+    return runAsIf(spark, request, OptionalDouble.empty(), progress);
+  }
+
+  /**
+   * Calibrates.
+   *
+   * @param secondsPerRow what a row is said to take, for the number of tasks; measured if empty
+   */
+  static Result runAsIf(
+      SparkSession spark,
+      Request request,
+      OptionalDouble secondsPerRow,
+      Consumer<String> progress) {
     long started = System.nanoTime();
     String description =
         "calibrate " + request.label() + ": observe " + request.observed().size() + " tensors";
     try (SessionSettings settings = new SessionSettings(spark);
         JobLabel job = new JobLabel(spark, description)) {
-      return run(settings, job, request, progress, started);
+      return run(settings, job, request, secondsPerRow, progress, started);
     }
   }
 
@@ -130,6 +146,7 @@ public final class CalibrationJob {
       SessionSettings settings,
       JobLabel job,
       Request request,
+      OptionalDouble secondsPerRow,
       Consumer<String> progress,
       long started) {
     SparkSession spark = settings.spark();
@@ -158,31 +175,54 @@ public final class CalibrationJob {
         request
             .prepared()
             .withOutputs(computed.isEmpty() ? request.prepared().graph().outputNames() : computed);
-    Map<String, TensorLayout> layouts = layouts(table, exposed, request, inputs.keySet());
     SliceColumn.checkNumber("calibrate " + request.label(), request.by(), table.rows());
     PartialStates.Merged merged;
-    try (ShippedModel model = ShippedModel.ship(spark, exposed, request.label());
-        Progress display =
-            new Progress(spark, job, "Calibrating", table.source().seen(), progress)) {
-      Observe observe =
-          new Observe(
-              table.source(),
-              model,
-              layouts,
-              request.parts(),
-              request.mask().orElse(""),
-              table.by());
-      Dataset<Row> partials =
-          table.rows().mapPartitions(observe, Encoders.row(PartialStates.SCHEMA));
-      merged = PartialStates.merge(settings, partials, layouts.size());
-    } catch (Throwable e) { // Scala throws checked exceptions unchecked
-      throw job.failed("Cannot calibrate " + request.label(), e, exposed.sizeBytes());
+    int tasks;
+    try (ShippedModel model = ShippedModel.ship(spark, exposed, request.label())) {
+      Probed probed = probed(table, model, request, inputs.keySet());
+      try (Progress display =
+          new Progress(spark, job, "Calibrating", table.source().seen(), progress)) {
+        EvenTasks.Dealt dealt =
+            dealt(spark, table, request, probed, secondsPerRow.orElse(probed.secondsPerRow()));
+        tasks = dealt.tasks();
+        Observe observe =
+            new Observe(
+                dealt.table().source(),
+                model,
+                probed.layouts(),
+                request.parts(),
+                request.mask().orElse(""),
+                table.by());
+        Dataset<Row> partials =
+            dealt.table().rows().mapPartitions(observe, Encoders.row(PartialStates.SCHEMA));
+        merged = PartialStates.merge(settings, partials, probed.layouts().size());
+      } catch (Throwable e) { // Scala throws checked exceptions unchecked
+        throw job.failed("Cannot calibrate " + request.label(), e, exposed.sizeBytes());
+      }
     }
-    return result(request, table, merged, started);
+    return result(request, table, tasks, merged, started);
+  }
+
+  /** Rows move to other tasks only where the state does not depend on which rows stand together. */
+  private static EvenTasks.Dealt dealt(
+      SparkSession spark,
+      BoundTable table,
+      Request request,
+      Probed probed,
+      double secondsPerRow) {
+    boolean isOrdered =
+        !request.parts().averages().isEmpty()
+            || probed.layouts().containsValue(TensorLayout.MIXED);
+    return isOrdered
+        ? new EvenTasks.Dealt(table, table.rows().javaRDD().getNumPartitions())
+        : EvenTasks.deal(
+            spark,
+            table,
+            new EvenTasks.Work(secondsPerRow, table.source().batch().size()));
   }
 
   private static Result result(
-      Request request, BoundTable table, PartialStates.Merged merged, long started) {
+      Request request, BoundTable table, int tasks, PartialStates.Merged merged, long started) {
     table
         .source()
         .check(request.data().label(), merged.allRows(), merged.skipped(), merged.reason());
@@ -202,38 +242,57 @@ public final class CalibrationJob {
         request.by().isEmpty() ? Collections.emptySortedMap() : slices,
         merged.skipped(),
         merged.reason(),
-        table.rows().rdd().getNumPartitions(),
+        tasks,
         (System.nanoTime() - started) / 1e9);
   }
+
+  /**
+   * What running a few rows on the driver shows.
+   *
+   * @param secondsPerRow that the model takes, on one thread
+   */
+  private record Probed(Map<String, TensorLayout> layouts, double secondsPerRow) {}
 
   /**
    * Finds the layouts by running one row, and that row with another: what grows twofold and begins
    * with the same values is batch-major.
    */
-  private static Map<String, TensorLayout> layouts(
-      BoundTable table, OnnxModel exposed, Request request, Set<String> inputs) {
+  private static Probed probed(
+      BoundTable table, ShippedModel model, Request request, Set<String> inputs) {
     Map<String, TensorLayout> layouts = new LinkedHashMap<>();
     request.observed().forEach(tensor -> layouts.put(tensor, TensorLayout.BATCH_MAJOR));
-    if (table.source().batch().isFixed() || table.source().batch().size() == 1) {
-      return layouts;
-    }
-    for (String input : inputs) {
+    BatchRows batchRows = table.source().batch();
+    boolean isOpen = !batchRows.isFixed() && batchRows.size() > 1;
+    for (String input : isOpen ? inputs : Set.<String>of()) {
       int axis = table.source().axis(input);
       if (axis != 0) {
         layouts.replace(
             input, axis == InputSpec.NO_AXIS ? TensorLayout.PER_BATCH : TensorLayout.MIXED);
       }
     }
-    try (TemporaryModel temporary = TemporaryModel.of(exposed);
-        ModelSession session = ModelSession.openBriefly(temporary.file(), request.label())) {
-      table.probe(
-          batch -> {
-            Map<String, float[]> one = valuesOf(session, batch.inputs(1), inputs);
-            Map<String, float[]> two = valuesOf(session, batch.inputs(2), inputs);
-            one.forEach((tensor, alone) -> layouts.replace(tensor, layout(alone, two.get(tensor))));
-          });
+    double[] seconds = {0};
+    try (SessionPool.Lease lease = model.lease()) {
+      if (isOpen) {
+        table.probe(
+            batch -> {
+              Map<String, float[]> one = valuesOf(lease.session(), batch.inputs(1), inputs);
+              long begun = System.nanoTime();
+              Map<String, float[]> two = valuesOf(lease.session(), batch.inputs(2), inputs);
+              seconds[0] = (System.nanoTime() - begun) / 2e9;
+              one.forEach(
+                  (tensor, alone) -> layouts.replace(tensor, layout(alone, two.get(tensor))));
+            });
+      } else if (!inputs.containsAll(request.observed())) {
+        table.probe(batchRows.size(), batch -> seconds[0] = secondsPerRow(lease.session(), batch));
+      }
     }
-    return layouts;
+    return new Probed(layouts, seconds[0]);
+  }
+
+  private static double secondsPerRow(ModelSession session, Batches.Batch batch) {
+    long begun = System.nanoTime();
+    session.run(batch.inputs(batch.size()), session.outputs().keySet(), (name, tensor) -> {});
+    return (System.nanoTime() - begun) / 1e9 / batch.size();
   }
 
   private static Map<String, float[]> valuesOf(

@@ -15,6 +15,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -42,6 +43,8 @@ import org.tare.spark.rows.SequenceMask;
 
 /** Runs a float model and its quantized form over a table and compares what they give. */
 public final class EvaluationJob {
+  private static final double SECONDS_PER_ROW = 2e-3;
+
   private EvaluationJob() {}
 
   /**
@@ -120,10 +123,11 @@ public final class EvaluationJob {
             ShippedModel.ship(spark, request.quantizedModel(), "quantized " + request.label());
         Progress display =
             new Progress(spark, job, "Evaluating", table.source().seen(), progress)) {
+      BoundTable dealt = EvenTasks.deal(spark, table, work(table)).table();
       Compare compare =
-          new Compare(table.source(), floatModel, quantized, outputs, request.mask().orElse(""));
+          new Compare(dealt.source(), floatModel, quantized, outputs, request.mask().orElse(""));
       for (byte[] partial :
-          table.rows().mapPartitions(compare, Encoders.BINARY()).collectAsList()) {
+          dealt.rows().mapPartitions(compare, Encoders.BINARY()).collectAsList()) {
         partials.add(Partial.decode(partial));
       }
     } catch (Throwable e) { // Scala throws checked exceptions unchecked
@@ -134,6 +138,14 @@ public final class EvaluationJob {
     }
     partials.sort(Comparator.comparingInt(Partial::partition));
     return merge(request, table.source(), partials, outputs, started);
+  }
+
+  /**
+   * What a row is taken to cost. It is not measured: in the dynamic mode a row's result depends on
+   * which rows stand in its batch, and that must not depend on how fast the machine was.
+   */
+  private static EvenTasks.Work work(BoundTable table) {
+    return new EvenTasks.Work(SECONDS_PER_ROW, table.source().batch().size());
   }
 
   /**
@@ -205,24 +217,32 @@ public final class EvaluationJob {
   /**
    * What a task found; as bytes on its way, so that no serializer of the session has to know it.
    */
-  private record Partial(
+  record Partial(
       int partition, long rows, long skipped, String reason, HashMap<String, OutputMetrics> metrics)
       implements Serializable {
     private static final long serialVersionUID = 1L;
 
     byte[] encode() {
+      return write(this);
+    }
+
+    static Partial decode(byte[] bytes) {
+      return (Partial) read(bytes);
+    }
+
+    static byte[] write(Serializable found) {
       ByteArrayOutputStream bytes = new ByteArrayOutputStream();
       try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
-        out.writeObject(this);
+        out.writeObject(found);
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
       return bytes.toByteArray();
     }
 
-    static Partial decode(byte[] bytes) {
+    static Object read(byte[] bytes) {
       try (ObjectInputStream in = new ObjectInputStream(new ByteArrayInputStream(bytes))) {
-        return (Partial) in.readObject();
+        return in.readObject();
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       } catch (ClassNotFoundException e) {
@@ -272,7 +292,7 @@ public final class EvaluationJob {
    *
    * @param bad counts rows whose labels are none of the classes: only the model tells these
    */
-  private record Comparison(
+  record Comparison(
       RowSource source,
       RowSource.Tally bad,
       ModelSession floatSession,
@@ -282,12 +302,25 @@ public final class EvaluationJob {
       OutputAxes axes,
       Map<String, OutputMetrics> metrics) {
 
-    private record Values(long[] shape, float[] floats) {}
+    record Values(long[] shape, float[] floats) {}
 
     void compare(Batches.Batch batch, int rows) {
-      int given = source.batch().isFixed() ? batch.size() : rows;
-      Map<String, Values> expected = values(floatSession, batch, given);
-      Map<String, Values> actual = values(quantizedSession, batch, given);
+      int given = given(source, batch, rows);
+      compare(
+          batch,
+          rows,
+          values(floatSession, batch.inputs(given), outputs),
+          values(quantizedSession, batch.inputs(given), outputs));
+    }
+
+    /** How many rows the models are given, filling included. */
+    static int given(RowSource source, Batches.Batch batch, int rows) {
+      return source.batch().isFixed() ? batch.size() : rows;
+    }
+
+    void compare(
+        Batches.Batch batch, int rows, Map<String, Values> expected, Map<String, Values> actual) {
+      int given = given(source, batch, rows);
       Optional<SequenceMask> filling = batch.mask(mask, given);
       Map<String, Integer> places = places(batch, given, expected);
       boolean ranked = false;
@@ -349,7 +382,8 @@ public final class EvaluationJob {
           shapes,
           () -> {
             Map<String, long[]> one = new LinkedHashMap<>();
-            values(floatSession, batch, 1).forEach((name, x) -> one.put(name, x.shape()));
+            values(floatSession, batch.inputs(1), outputs)
+                .forEach((name, x) -> one.put(name, x.shape()));
             return one;
           });
     }
@@ -394,11 +428,12 @@ public final class EvaluationJob {
       return isBad;
     }
 
-    private Map<String, Values> values(ModelSession session, Batches.Batch batch, int rows) {
+    static Map<String, Values> values(
+        ModelSession session, Map<String, ModelSession.InputTensor> inputs, List<String> outputs) {
       Map<String, Values> values = new HashMap<>();
       session.run(
-          batch.inputs(rows),
-          new java.util.LinkedHashSet<>(outputs),
+          inputs,
+          new LinkedHashSet<>(outputs),
           (name, tensor) -> {
             FloatBuffer buffer = tensor.floats();
             float[] copy = new float[buffer.remaining()];

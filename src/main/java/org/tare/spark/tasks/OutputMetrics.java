@@ -19,6 +19,8 @@ public final class OutputMetrics implements Serializable {
   long floatTop5;
   long quantizedTop5;
   boolean classes;
+  private double divergence;
+  private long ranked;
   private boolean otherShape;
 
   void merge(OutputMetrics other) {
@@ -31,6 +33,8 @@ public final class OutputMetrics implements Serializable {
     floatTop5 += other.floatTop5;
     quantizedTop5 += other.quantizedTop5;
     classes |= other.classes;
+    divergence += other.divergence;
+    ranked += other.ranked;
     otherShape |= other.otherShape;
   }
 
@@ -53,6 +57,8 @@ public final class OutputMetrics implements Serializable {
   /** Adds the ranking of one row of class scores. */
   void addRanking(float[] x, float[] y, int from, int length, long label) {
     classes = true;
+    ranked++;
+    divergence += divergence(x, y, from, length);
     agree += argmax(x, from, length) == argmax(y, from, length) ? 1 : 0;
     if (label >= 0) {
       labelled++;
@@ -61,6 +67,28 @@ public final class OutputMetrics implements Serializable {
       floatTop5 += rank(x, from, length, label) < 5 ? 1 : 0;
       quantizedTop5 += rank(y, from, length, label) < 5 ? 1 : 0;
     }
+  }
+
+  /** The Kullback-Leibler divergence of softmax(y) from softmax(x), in nats; NaN for no numbers. */
+  private static double divergence(float[] x, float[] y, int from, int length) {
+    double logX = logSum(x, from, length);
+    double logY = logSum(y, from, length);
+    double sum = 0;
+    for (int i = from; i < from + length; i++) {
+      double p = x[i] - logX;
+      sum += Math.exp(p) * (p - (y[i] - logY));
+    }
+    return Math.max(0, sum);
+  }
+
+  /** log sum exp, around the greatest, so that nothing overflows. */
+  private static double logSum(float[] values, int from, int length) {
+    double greatest = values[from + argmax(values, from, length)];
+    double sum = 0;
+    for (int i = from; i < from + length; i++) {
+      sum += Math.exp(values[i] - greatest);
+    }
+    return greatest + Math.log(sum);
   }
 
   private static int argmax(float[] values, int from, int length) {
@@ -121,6 +149,14 @@ public final class OutputMetrics implements Serializable {
   /** The share of rows whose first class is the same. */
   public double agreement() {
     return (double) agree / rows;
+  }
+
+  /**
+   * How far the quantized classes are from the float ones: the mean Kullback-Leibler divergence of
+   * their softmaxes, in nats a row.
+   */
+  public double divergence() {
+    return divergence / ranked;
   }
 
   /** Whether there were labels. */

@@ -22,14 +22,18 @@ import org.apache.spark.util.TaskCompletionListener;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.tare.TareException;
+import org.tare.files.TemporaryFolder;
+import org.tare.files.TemporaryFolders;
 import org.tare.infer.ModelSession;
+import org.tare.infer.ModelSession.Pairs;
 import org.tare.infer.SessionPool;
 import org.tare.onnx.ModelFile;
 import org.tare.onnx.OnnxModel;
 
 /**
- * A model on its way to the executors, for as long as it is open: the files it consists of, in
- * pieces that Spark broadcasts. An executor writes the pieces into files, checks their SHA-256,
+ * A model on its way to the executors, for as long as it is open. Where they are threads of this
+ * JVM, it is files in a temporary folder; else the files it consists of, in pieces that Spark
+ * broadcasts. An executor writes the pieces into files, checks their SHA-256,
  * loads the model once and deletes the files.
  *
  * <p>Why pieces: a broadcast is limited to 2 GB and lies in memory at once; pieces of {@value
@@ -48,16 +52,25 @@ final class ShippedModel implements Serializable, AutoCloseable {
 
   private final String label;
   private final int threads;
+  private final Pairs pairs;
   private final List<Parcel> parcels;
+
+  /** Where the files are in this JVM; null if they travel. */
+  private final transient TemporaryFolder folder;
+
+  private final String local;
 
   /** One of the files; the first is the model's, which names its data by digest. */
   private record Parcel(String name, String sha256, long sizeBytes, List<Broadcast<byte[]>> pieces)
       implements Serializable {}
 
-  private ShippedModel(String label, int threads, List<Parcel> parcels) {
+  private ShippedModel(String label, int threads, Pairs pairs, TemporaryFolder folder) {
     this.label = label;
     this.threads = threads;
-    this.parcels = parcels;
+    this.pairs = pairs;
+    this.parcels = new ArrayList<>();
+    this.folder = folder;
+    this.local = folder == null ? null : folder.path().toString();
   }
 
   /**
@@ -66,15 +79,22 @@ final class ShippedModel implements Serializable, AutoCloseable {
    * @param label what to call it in messages
    */
   static ShippedModel ship(SparkSession spark, OnnxModel model, String label) {
+    return ship(spark, model, label, Pairs.FUSED);
+  }
+
+  /** The same, where it is said what becomes of pairs of QuantizeLinear and DequantizeLinear. */
+  static ShippedModel ship(SparkSession spark, OnnxModel model, String label, Pairs pairs) {
     int threads = spark.sparkContext().getConf().getInt("spark.task.cpus", 1);
-    ShippedModel shipped = new ShippedModel(label, threads, new ArrayList<>());
+    TemporaryFolder folder =
+        spark.sparkContext().isLocal() ? TemporaryFolders.create("model") : null;
+    ShippedModel shipped = new ShippedModel(label, threads, pairs, folder);
     try {
       List<ModelFile> files = model.files("model.onnx");
       if (files.size() > 1) {
         files = model.files("model.onnx", "tare-" + files.get(1).sha256() + ".data");
       }
       for (ModelFile file : files) {
-        shipped.parcels.add(pack(spark, file));
+        shipped.parcels.add(folder == null ? pack(spark, file) : write(file, folder));
       }
       return shipped;
     } catch (IOException e) {
@@ -84,6 +104,18 @@ final class ShippedModel implements Serializable, AutoCloseable {
       shipped.close();
       throw e;
     }
+  }
+
+  private static Parcel write(ModelFile file, TemporaryFolder folder) throws IOException {
+    MessageDigest sha = sha256();
+    try (OutputStream out =
+        new BufferedOutputStream(
+            new DigestOutputStream(Files.newOutputStream(folder.resolve(file.name())), sha),
+            1 << 16)) {
+      file.writeTo(out);
+    }
+    return new Parcel(
+        file.name(), HexFormat.of().formatHex(sha.digest()), file.sizeBytes(), List.of());
   }
 
   private static Parcel pack(SparkSession spark, ModelFile file) throws IOException {
@@ -163,10 +195,7 @@ final class ShippedModel implements Serializable, AutoCloseable {
    * @throws TareException if the model did not arrive whole, or does not load
    */
   ModelSession session(TaskContext task) {
-    SessionPool.Lease lease =
-        SessionPool.lease(
-            new SessionPool.Model(label, parcels.get(0).sha256(), sizeBytes(), threads),
-            this::open);
+    SessionPool.Lease lease = lease();
     if (task != null) {
       TaskCompletionListener release = context -> lease.close();
       task.addTaskCompletionListener(release);
@@ -174,8 +203,17 @@ final class ShippedModel implements Serializable, AutoCloseable {
     return lease.session();
   }
 
+  /** The session of this JVM, until the lease is closed. */
+  SessionPool.Lease lease() {
+    return SessionPool.lease(
+        new SessionPool.Model(label, parcels.get(0).sha256(), sizeBytes(), threads, pairs), this::open);
+  }
+
   /** Loads the model from files that are there only as long. */
   private ModelSession open(SessionPool.Opener opener) {
+    if (local != null) {
+      return opener.open(Path.of(local, parcels.get(0).name()));
+    }
     List<Path> written = new ArrayList<>();
     try {
       Path folder =
@@ -233,6 +271,9 @@ final class ShippedModel implements Serializable, AutoCloseable {
   /** Takes the model back; tasks that still run lose it. */
   @Override
   public void close() {
+    if (folder != null) {
+      folder.close();
+    }
     for (Parcel parcel : parcels) {
       for (Broadcast<byte[]> piece : parcel.pieces()) {
         try {

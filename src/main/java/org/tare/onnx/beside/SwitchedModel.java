@@ -1,0 +1,354 @@
+package org.tare.onnx.beside;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.Graph;
+import org.tare.onnx.Node;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Tensor;
+import org.tare.onnx.TensorType;
+import org.tare.onnx.proto.Onnx.AttributeProto;
+import org.tare.onnx.proto.Onnx.GraphProto;
+import org.tare.onnx.proto.Onnx.NodeProto;
+import org.tare.onnx.proto.Onnx.TensorProto;
+import org.tare.onnx.proto.Onnx.TensorShapeProto;
+import org.tare.onnx.proto.Onnx.TypeProto;
+import org.tare.onnx.proto.Onnx.ValueInfoProto;
+
+/**
+ * Several quantized forms of one float model in one model. Where forms differ in a layer, the layer
+ * is there once for each way to compute it, and an input chooses. Layers that are equal in all
+ * forms are there once, whatever the forms are called: their constants are compared by content.
+ *
+ * <p>An If runs the chosen way alone, so that a run takes about as long as one form. The float
+ * model itself is the choice of {@link #floatChoices}.
+ */
+public final class SwitchedModel {
+  private static final String INPUT = "tare_choices";
+
+  private final Graph floats;
+  private final Map<String, TensorType> types;
+  private final Graph names;
+  private final List<Form> forms = new ArrayList<>();
+  private final List<long[]> choices = new ArrayList<>();
+  private final GraphProto.Builder graph;
+  private final String input;
+  private OnnxModel model;
+  private int switches;
+  private int ways;
+
+  /** One of the quantized models. */
+  private record Form(Graph graph, Set<String> shared, Map<String, Node> producers) {}
+
+  /**
+   * A way to compute what a float node computes.
+   *
+   * @param nodes none if this form lacks the results: nothing reads them in it
+   * @param key equal for ways that compute the same
+   */
+  private record Way(Graph graph, Set<String> shared, List<Node> nodes, List<Object> key) {}
+
+  private SwitchedModel(OnnxModel floats, Map<String, TensorType> types) {
+    this.floats = floats.graph();
+    this.types = types;
+    this.names = floats.copy().graph();
+    this.input = names.freshName(INPUT);
+    this.graph = floats.graph().toProto().toBuilder().clearNode();
+  }
+
+  /**
+   * Puts forms together.
+   *
+   * @param floats the float model, in the operator set of the forms
+   * @param types of its tensors
+   * @param quantized the forms, made of this float model: tensors of one name stand for the same
+   */
+  public static SwitchedModel of(
+      OnnxModel floats, Map<String, TensorType> types, List<OnnxModel> quantized) {
+    SwitchedModel switched = new SwitchedModel(floats, types);
+    for (OnnxModel one : quantized) {
+      if (one.opset() != floats.opset()) {
+        throw new IllegalArgumentException(
+            "operator sets differ: " + floats.opset() + " and " + one.opset());
+      }
+      Graph form = one.graph();
+      switched.forms.add(new Form(form, SharedTensors.of(floats.graph(), form), form.producers()));
+    }
+    switched.write();
+    switched.model =
+        floats.withGraph(switched.graph.build()).withOutputs(floats.graph().outputNames());
+    switched.model.importUsedDomains();
+    return switched;
+  }
+
+  /** The model. It takes the inputs of the float model, and {@link #input}. */
+  public OnnxModel model() {
+    return model;
+  }
+
+  /** The input that chooses: int64, one number for each layer that differs between forms. */
+  public String input() {
+    return input;
+  }
+
+  /** What the input holds for a form, by its place among those given. */
+  public long[] choices(int form) {
+    return choices.get(form).clone();
+  }
+
+  /** What the input holds for the float model. */
+  public long[] floatChoices() {
+    return new long[Math.max(1, switches)];
+  }
+
+  /** How many ways to compute a layer there are, over all layers that differ. */
+  public int ways() {
+    return ways;
+  }
+
+  private void write() {
+    List<List<Long>> chosen = new ArrayList<>();
+    forms.forEach(form -> chosen.add(new ArrayList<>()));
+    Set<String> all = new HashSet<>(floats.inputNames());
+    floats.nodes().forEach(node -> all.addAll(node.outputs()));
+    for (Node node : floats.nodes()) {
+      Way own = new Way(floats, all, List.of(node), key(floats, all, List.of(node), node));
+      Map<List<Object>, Integer> places = new HashMap<>(Map.of(own.key(), 0));
+      List<Way> different = new ArrayList<>(List.of(own));
+      List<Integer> chosenWays = new ArrayList<>();
+      for (Form form : forms) {
+        Way way = way(form, node);
+        chosenWays.add(
+            places.computeIfAbsent(
+                way.key(),
+                key -> {
+                  different.add(way);
+                  return different.size() - 1;
+                }));
+      }
+      if (different.size() == 1) {
+        graph.addNode(node.toProto());
+        continue;
+      }
+      for (int i = 0; i < forms.size(); i++) {
+        chosen.get(i).add((long) chosenWays.get(i));
+      }
+      writeSwitch(node, different);
+      ways += different.size();
+      switches++;
+    }
+    chosen.forEach(
+        list ->
+            choices.add(
+                switches == 0 ? new long[1] : list.stream().mapToLong(Long::longValue).toArray()));
+    graph.addInput(
+        ValueInfoProto.newBuilder()
+            .setName(input)
+            .setType(
+                TypeProto.newBuilder()
+                    .setTensorType(
+                        TypeProto.Tensor.newBuilder()
+                            .setElemType(ElementType.INT64.code())
+                            .setShape(
+                                TensorShapeProto.newBuilder()
+                                    .addDim(
+                                        TensorShapeProto.Dimension.newBuilder()
+                                            .setDimValue(Math.max(1, switches)))))));
+  }
+
+  /** How a form computes the results of a float node. */
+  private Way way(Form form, Node node) {
+    Deque<Node> open = new ArrayDeque<>();
+    Set<Node> cone = new HashSet<>();
+    for (String output : node.outputs()) {
+      Node producer = form.shared().contains(output) ? form.producers().get(output) : null;
+      if (producer != null && cone.add(producer)) {
+        open.add(producer);
+      }
+    }
+    while (!open.isEmpty()) {
+      Node one = open.pop();
+      List<String> read = new ArrayList<>(one.inputs());
+      read.addAll(one.captured());
+      for (String tensor : read) {
+        Node producer = form.shared().contains(tensor) ? null : form.producers().get(tensor);
+        if (producer != null && cone.add(producer)) {
+          open.add(producer);
+        }
+      }
+    }
+    List<Node> ordered = sorted(form, cone);
+    return new Way(
+        form.graph(), form.shared(), ordered, key(form.graph(), form.shared(), ordered, node));
+  }
+
+  /** The nodes of a layer are few: they are sorted among themselves. */
+  private static List<Node> sorted(Form form, Set<Node> cone) {
+    List<Node> ordered = new ArrayList<>();
+    Set<Node> done = new HashSet<>();
+    for (Node root : cone.stream().sorted((a, b) -> a.output(0).compareTo(b.output(0))).toList()) {
+      add(form, cone, root, ordered, done);
+    }
+    return ordered;
+  }
+
+  private static void add(
+      Form form, Set<Node> cone, Node node, List<Node> ordered, Set<Node> done) {
+    if (!done.add(node)) {
+      return;
+    }
+    for (String tensor : node.inputs()) {
+      Node producer = form.shared().contains(tensor) ? null : form.producers().get(tensor);
+      if (producer != null && cone.contains(producer)) {
+        add(form, cone, producer, ordered, done);
+      }
+    }
+    ordered.add(node);
+  }
+
+  /** What a way computes: operators, attributes, contents of constants, names of shared tensors. */
+  private static List<Object> key(
+      Graph graph, Set<String> shared, List<Node> nodes, Node computed) {
+    if (nodes.isEmpty()) {
+      return List.of();
+    }
+    List<Object> key = new ArrayList<>();
+    Map<String, Integer> inner = new HashMap<>();
+    for (Node node : nodes) {
+      key.add(node.domain());
+      key.add(node.opType());
+      List<AttributeProto> attributes = new ArrayList<>(node.attributes().values());
+      attributes.sort((a, b) -> a.getName().compareTo(b.getName()));
+      key.add(attributes);
+      for (String input : node.inputs()) {
+        if (graph.isConstant(input)) {
+          key.add(content(graph, input));
+        } else {
+          key.add(inner.containsKey(input) ? (Object) inner.get(input) : input);
+        }
+      }
+      node.captured().stream()
+          .filter(graph::isConstant)
+          .forEach(constant -> key.add(content(graph, constant)));
+      for (String output : node.outputs()) {
+        if (computed.outputs().contains(output) && shared.contains(output)) {
+          key.add(output);
+        } else {
+          inner.put(output, inner.size());
+        }
+      }
+    }
+    return Collections.unmodifiableList(key);
+  }
+
+  private static TensorProto content(Graph graph, String constant) {
+    return graph.constant(constant).orElseThrow().proto().toBuilder().clearName().build();
+  }
+
+  /** Writes the Ifs that choose between ways: a chain, the last way in the last else. */
+  private void writeSwitch(Node node, List<Way> different) {
+    String place = names.freshName("choice/" + switches);
+    addNumber(place + "/index", switches);
+    graph.addNode(
+        Node.of("Gather", "", List.of(input, place + "/index"), List.of(place)).toProto());
+    List<GraphProto> branches = new ArrayList<>();
+    for (int i = 0; i < different.size(); i++) {
+      branches.add(branch(node, different.get(i), place + "/" + i + "/"));
+    }
+    GraphProto rest = branches.get(branches.size() - 1);
+    for (int i = branches.size() - 2; i >= 0; i--) {
+      String is = place + "/is" + i;
+      addNumber(place + "/n" + i, i);
+      graph.addNode(Node.of("Equal", "", List.of(place, place + "/n" + i), List.of(is)).toProto());
+      NodeProto.Builder choose =
+          NodeProto.newBuilder()
+              .setOpType("If")
+              .setName(place + "/if" + i)
+              .addInput(is)
+              .addAttribute(graphAttribute("then_branch", branches.get(i)))
+              .addAttribute(graphAttribute("else_branch", rest));
+      if (i == 0) {
+        choose.addAllOutput(node.outputs().stream().filter(name -> !name.isEmpty()).toList());
+        graph.addNode(choose);
+      } else {
+        GraphProto.Builder around = GraphProto.newBuilder().setName(place + "/else" + i);
+        int outputs = branches.get(i).getOutputCount();
+        for (int o = 0; o < outputs; o++) {
+          String name = place + "/else" + i + "/" + o;
+          choose.addOutput(name);
+          around.addOutput(ValueInfoProto.newBuilder().setName(name));
+        }
+        rest = around.addNode(choose).build();
+      }
+    }
+  }
+
+  private static AttributeProto graphAttribute(String name, GraphProto branch) {
+    return AttributeProto.newBuilder()
+        .setName(name)
+        .setType(AttributeProto.AttributeType.GRAPH)
+        .setG(branch)
+        .build();
+  }
+
+  private void addNumber(String name, long number) {
+    graph.addInitializer(Tensor.ofLongs(name, new long[0], number).proto());
+  }
+
+  private GraphProto branch(Node node, Way way, String prefix) {
+    GraphProto.Builder branch = GraphProto.newBuilder().setName(prefix);
+    Map<String, String> own = new LinkedHashMap<>();
+    Set<String> constants = new HashSet<>();
+    Set<String> written = new HashSet<>();
+    way.nodes().forEach(one -> written.addAll(one.outputs()));
+    Set<String> results = new HashSet<>(node.outputs());
+    results.retainAll(way.shared());
+    Renamed renamed =
+        new Renamed(
+            tensor -> {
+              boolean isConstant = way.graph().isConstant(tensor);
+              if (isConstant) {
+                constants.add(tensor);
+              }
+              boolean isInner = written.contains(tensor) && !way.shared().contains(tensor);
+              return isConstant || isInner ? own.computeIfAbsent(tensor, t -> prefix + t) : tensor;
+            },
+            tensor -> own.computeIfAbsent(tensor, t -> prefix + t),
+            prefix);
+    way.nodes().forEach(one -> branch.addNode(renamed.node(one.toProto())));
+    for (String constant : constants) {
+      Tensor tensor = way.graph().constant(constant).orElseThrow();
+      branch.addInitializer(tensor.withName(own.get(constant)).proto());
+    }
+    for (String output : node.outputs()) {
+      if (output.isEmpty()) {
+        continue;
+      }
+      String name = own.get(output);
+      if (name == null || !results.contains(output)) {
+        name = prefix + "none/" + output;
+        branch.addInitializer(empty(name + "/empty", output));
+        branch.addNode(
+            Node.of("Identity", name, List.of(name + "/empty"), List.of(name)).toProto());
+      }
+      branch.addOutput(ValueInfoProto.newBuilder().setName(name));
+    }
+    return branch.build();
+  }
+
+  /** What stands for a result that a form lacks. */
+  private TensorProto empty(String name, String tensor) {
+    TensorType type = types.get(tensor);
+    ElementType element = type == null ? ElementType.FLOAT32 : type.elementType();
+    return Tensor.ofBytes(name, element, new long[] {0}, new byte[0]).proto();
+  }
+}

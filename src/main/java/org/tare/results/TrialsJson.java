@@ -1,0 +1,113 @@
+package org.tare.results;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import java.util.Map;
+import org.tare.job.trials.Layer;
+import org.tare.job.trials.LayerType;
+import org.tare.job.trials.Metric;
+import org.tare.job.trials.MixRun;
+import org.tare.job.trials.SensitivityRun;
+import org.tare.spark.tasks.OutputMetrics;
+
+/** The JSON forms of trials of layers. */
+public final class TrialsJson {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private TrialsJson() {}
+
+  /** Adds what each layer costs. */
+  public static void addSensitivity(
+      ObjectNode result, SensitivityRun.Options options, SensitivityRun.Result found) {
+    ObjectNode node = result.putObject("sensitivity");
+    node.put("metric", options.metric().id());
+    node.put(
+        "direction", options.direction() == SensitivityRun.Direction.ONLY ? "only" : "all-but");
+    node.put("rows", found.rows());
+    ArrayNode whole = node.putArray("all_layers");
+    found.whole().forEach(trial -> add(whole.addObject(), trial));
+    ArrayNode layers = node.putArray("layers");
+    found.trials().forEach(trial -> add(layers.addObject(), trial));
+  }
+
+  private static void add(ObjectNode one, SensitivityRun.Trial trial) {
+    trial
+        .layer()
+        .ifPresent(
+            layer -> {
+              one.put("name", layer.name());
+              one.put("output", layer.output());
+              one.put("op", layer.opType());
+              one.put("weights", layer.weights());
+            });
+    one.put("type", trial.type().id());
+    addFigures(one, trial.outputs());
+  }
+
+  private static void addFigures(ObjectNode one, Map<String, OutputMetrics> outputs) {
+    put(one, "sqnr_db", Metric.SQNR.of(outputs));
+    for (OutputMetrics metrics : outputs.values()) {
+      if (metrics.hasClasses()) {
+        put(one, "top1_agreement", metrics.agreement());
+        put(one, "kl", metrics.divergence());
+        if (metrics.isLabelled()) {
+          put(one, "float_top1", metrics.floatTop1());
+          put(one, "quantized_top1", metrics.quantizedTop1());
+        }
+        return;
+      }
+    }
+  }
+
+  /** Adds the types that were found, and what else was measured. */
+  public static void addMix(ObjectNode result, MixRun.Options options, MixRun.Result found) {
+    ObjectNode node = result.putObject("mix");
+    node.put("metric", options.metric().id());
+    node.put(options.isDrop() ? "max_drop" : "target", options.target());
+    put(node, "float_metric", found.floatMetric());
+    put(node, "chosen_metric", found.chosen().metric());
+    node.put("bytes", found.chosen().bytes());
+    node.put("float_bytes", bytes(found.layers(), LayerType.FLOAT));
+    node.put("rows", found.rows());
+    node.put("evaluations", found.evaluations());
+    ArrayNode layers = node.putArray("layers");
+    List<LayerType> types = found.chosen().assignment().types();
+    for (int i = 0; i < types.size(); i++) {
+      layers
+          .addObject()
+          .put("name", found.layers().get(i).name())
+          .put("output", found.layers().get(i).output())
+          .put("type", types.get(i).id());
+    }
+    node.set("overrides", JSON.valueToTree(found.overrides()));
+    ArrayNode front = node.putArray("pareto_front");
+    for (MixRun.Point point : found.front(options.metric())) {
+      ObjectNode one = front.addObject();
+      one.put("bytes", point.bytes());
+      put(one, "metric", point.metric());
+      one.put("chosen", point.equals(found.chosen()));
+      ObjectNode counts = one.putObject("types");
+      for (LayerType type : options.types()) {
+        long count = point.assignment().types().stream().filter(type::equals).count();
+        if (count > 0) {
+          counts.put(type.id(), count);
+        }
+      }
+    }
+  }
+
+  private static long bytes(List<Layer> layers, LayerType type) {
+    return layers.stream().mapToLong(layer -> type.bytes(layer.weights())).sum();
+  }
+
+  /** JSON has no infinities: a value that is not finite becomes null. */
+  private static void put(ObjectNode node, String key, double value) {
+    if (Double.isFinite(value)) {
+      node.put(key, value);
+    } else {
+      node.putNull(key);
+    }
+  }
+}

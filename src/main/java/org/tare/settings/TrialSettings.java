@@ -1,0 +1,87 @@
+package org.tare.settings;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.tare.TareException;
+import org.tare.job.trials.LayerType;
+import org.tare.job.trials.Metric;
+import org.tare.job.trials.MixRun;
+import org.tare.job.trials.SensitivityRun;
+import org.tare.job.trials.SensitivityRun.Direction;
+
+/** What is tried of types for layers. */
+public final class TrialSettings {
+  private static final YAMLMapper YAML = new YAMLMapper();
+
+  private TrialSettings() {}
+
+  /** One layer at a time. */
+  public static SensitivityRun.Options sensitivity(Settings settings) {
+    return new SensitivityRun.Options(
+        types(settings, "sensitivity.types", List.of("w8a8")),
+        settings.require("sensitivity.direction").equals("only")
+            ? Direction.ONLY
+            : Direction.ALL_BUT,
+        Metric.of("sensitivity.metric", settings.require("sensitivity.metric")));
+  }
+
+  /**
+   * The cheapest types that keep a target.
+   *
+   * @throws TareException if there is not one target, or it does not go with the metric
+   */
+  public static MixRun.Options mix(Settings settings) {
+    Optional<Double> least = number(settings, "mix.min-sqnr");
+    Optional<Double> drop = number(settings, "mix.max-drop");
+    if (least.isPresent() == drop.isPresent()) {
+      throw TareException.usage(
+          "Missing the target: set mix.min-sqnr, in dB, or mix.max-drop, a share of rows; one of"
+              + " them");
+    }
+    Metric metric =
+        least.isPresent()
+            ? Metric.SQNR
+            : Metric.of("mix.metric", settings.find("mix.metric").orElse("top1"));
+    if (drop.isPresent() && metric == Metric.SQNR) {
+      throw TareException.usage(
+          "mix.metric cannot be sqnr with mix.max-drop: the float model has no SQNR to drop from;"
+              + " set mix.min-sqnr");
+    }
+    return new MixRun.Options(
+        types(settings, "mix.types", List.of("w4a8", "w8a8")),
+        metric,
+        least.or(() -> drop).orElseThrow(),
+        drop.isPresent());
+  }
+
+  private static Optional<Double> number(Settings settings, String key) {
+    return settings.find(key).map(text -> settings.number(key));
+  }
+
+  private static List<LayerType> types(Settings settings, String key, List<String> standard) {
+    List<String> names = settings.texts(key);
+    return (names.isEmpty() ? standard : names).stream().map(LayerType::of).toList();
+  }
+
+  /**
+   * A job file of the overrides that the settings have and of those that were found behind them.
+   *
+   * @param found entries of {@code quantize.overrides}
+   */
+  public static String jobFile(Settings settings, List<Map<String, Object>> found) {
+    ObjectNode job = YAML.createObjectNode();
+    ArrayNode all = job.putObject("quantize").putArray("overrides");
+    settings.node("quantize.overrides").ifPresent(given -> given.forEach(all::add));
+    found.forEach(entry -> all.add(YAML.valueToTree(entry)));
+    try {
+      return YAML.writeValueAsString(job);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

@@ -1,0 +1,326 @@
+package org.tare.spark.tasks;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.tare.infer.ModelSession;
+import org.tare.infer.ModelSession.InputTensor;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TensorType;
+import org.tare.onnx.beside.ShadowModel;
+import org.tare.spark.JobLabel;
+import org.tare.spark.SessionSettings;
+import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.BoundTable;
+import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.InputSpec;
+import org.tare.spark.rows.RowSource;
+import org.tare.spark.rows.SliceColumn;
+import org.tare.spark.rows.Slices;
+import org.tare.spark.tasks.EvaluationJob.Comparison;
+import org.tare.spark.tasks.EvaluationJob.Comparison.Values;
+import org.tare.spark.tasks.EvaluationJob.Partial;
+
+/**
+ * Compares the tensors inside of a quantized model with the float model's, in one pass over a
+ * table: accumulated, as the quantized model computes them from its own inputs, and local, as each
+ * layer computes them from the float model's (see {@link ShadowModel}).
+ */
+public final class CompareJob {
+  /** What the values of one run may take, of all tensors that are compared in it. */
+  private static final long BYTES_AT_ONCE = 128L << 20;
+
+  private CompareJob() {}
+
+  /**
+   * What is to be done.
+   *
+   * @param floatModel whose inputs are read
+   * @param shadow the float model with the shadows of the layers
+   * @param seen the name that each compared tensor has in the quantized model, as its readers see
+   *     it
+   * @param by columns: each combination of their values gets figures of its own too
+   */
+  public record Request(
+      String label,
+      OnnxModel floatModel,
+      ShadowModel shadow,
+      OnnxModel quantizedModel,
+      Map<String, String> seen,
+      Map<String, TensorType> types,
+      DataSource data,
+      Optional<String> mask,
+      Map<String, InputSpec> inputs,
+      int batch,
+      BadRows badRows,
+      List<String> by) {}
+
+  /**
+   * The figures of all tensors.
+   *
+   * @param accumulated from the quantized model's own inputs
+   * @param local of each layer alone
+   */
+  public record Figures(
+      long rows, Map<String, OutputMetrics> accumulated, Map<String, OutputMetrics> local) {}
+
+  /** What the comparison gives; the slices by their names. */
+  public record Result(Figures all, Map<String, Figures> slices, double seconds) {}
+
+  /** Compares. */
+  public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
+    long started = System.nanoTime();
+    String description = "compare " + request.label() + ": " + request.seen().size() + " tensors";
+    try (SessionSettings settings = new SessionSettings(spark);
+        JobLabel job = new JobLabel(spark, description)) {
+      return run(settings, job, request, progress, started);
+    }
+  }
+
+  private static Result run(
+      SessionSettings settings,
+      JobLabel job,
+      Request request,
+      Consumer<String> progress,
+      long started) {
+    SparkSession spark = settings.spark();
+    Map<String, TensorType> inputs = new LinkedHashMap<>();
+    for (String input : request.floatModel().graph().inputNames()) {
+      inputs.put(input, request.types().get(input));
+    }
+    BoundTable table =
+        BoundTable.bind(
+            settings,
+            "compare",
+            request.label(),
+            request.data(),
+            inputs,
+            request.inputs(),
+            Optional.empty(),
+            request.by(),
+            request.batch(),
+            request.badRows());
+    OnnxModel exposed = request.quantizedModel().withOutputs(List.copyOf(request.seen().values()));
+    List<Part> parts = new ArrayList<>();
+    try (ShippedModel shadow = ShippedModel.ship(spark, request.shadow().model(), request.label());
+        ShippedModel quantized = ShippedModel.ship(spark, exposed, "quantized " + request.label());
+        Progress display = new Progress(spark, job, "Comparing", table.source().seen(), progress)) {
+      Compare compare =
+          new Compare(
+              table.source(),
+              shadow,
+              quantized,
+              new LinkedHashMap<>(request.seen()),
+              new LinkedHashMap<>(request.shadow().local()),
+              request.mask().orElse(""),
+              table.by());
+      for (byte[] bytes : table.rows().mapPartitions(compare, Encoders.BINARY()).collectAsList()) {
+        parts.add((Part) Partial.read(bytes));
+      }
+    } catch (Throwable e) { // Scala throws checked exceptions unchecked
+      throw job.failed(
+          "Cannot compare " + request.label(),
+          e,
+          request.shadow().model().sizeBytes() + exposed.sizeBytes());
+    }
+    return merge(request, table.source(), parts, started);
+  }
+
+  private static Result merge(Request request, RowSource source, List<Part> parts, long started) {
+    parts.sort(Comparator.comparing((Part p) -> p.slice).thenComparingInt(p -> p.partition));
+    Map<String, Sums> slices = new TreeMap<>();
+    Sums all = new Sums(request.seen().keySet());
+    String reason = "";
+    for (Part part : parts) {
+      all.add(part);
+      slices.computeIfAbsent(part.slice, k -> new Sums(request.seen().keySet())).add(part);
+      reason = reason.isEmpty() ? part.reason : reason;
+    }
+    source.check(request.data().label(), all.rows, all.skipped, reason);
+    Map<String, Figures> bySlice = new TreeMap<>();
+    if (!request.by().isEmpty()) {
+      slices.forEach((name, sums) -> bySlice.put(name, sums.figures()));
+    }
+    return new Result(all.figures(), bySlice, (System.nanoTime() - started) / 1e9);
+  }
+
+  private static final class Sums {
+    private final Map<String, OutputMetrics> accumulated = new LinkedHashMap<>();
+    private final Map<String, OutputMetrics> local = new LinkedHashMap<>();
+    private long rows;
+    private long skipped;
+
+    Sums(Iterable<String> tensors) {
+      for (String tensor : tensors) {
+        accumulated.put(tensor, new OutputMetrics());
+        local.put(tensor, new OutputMetrics());
+      }
+    }
+
+    void add(Part part) {
+      rows += part.rows;
+      skipped += part.skipped;
+      part.accumulated.forEach((tensor, found) -> accumulated.get(tensor).merge(found));
+      part.local.forEach((tensor, found) -> local.get(tensor).merge(found));
+    }
+
+    /** Without tensors whose shapes depend on values, and were others. */
+    Figures figures() {
+      accumulated.values().removeIf(OutputMetrics::hasOtherShape);
+      local.values().removeIf(OutputMetrics::hasOtherShape);
+      return new Figures(rows, accumulated, local);
+    }
+  }
+
+  /** What a task found of a slice. */
+  private record Part(
+      int partition,
+      String slice,
+      long rows,
+      long skipped,
+      String reason,
+      HashMap<String, OutputMetrics> accumulated,
+      HashMap<String, OutputMetrics> local)
+      implements java.io.Serializable {
+    private static final long serialVersionUID = 1L;
+  }
+
+  private record Compare(
+      RowSource source,
+      ShippedModel shadowModel,
+      ShippedModel quantizedModel,
+      LinkedHashMap<String, String> seen,
+      LinkedHashMap<String, String> local,
+      String mask,
+      List<SliceColumn> by)
+      implements MapPartitionsFunction<Row, byte[]> {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    public Iterator<byte[]> call(Iterator<Row> rows) {
+      if (!rows.hasNext()) {
+        return Collections.emptyIterator();
+      }
+      TaskContext task = TaskContext.get();
+      Tensors tensors =
+          new Tensors(
+              source,
+              shadowModel.session(task),
+              quantizedModel.session(task),
+              seen,
+              local,
+              mask,
+              new OutputAxes(),
+              new ArrayList<>());
+      return Slices.each(
+          rows,
+          by,
+          (slice, own) -> {
+            HashMap<String, OutputMetrics> accumulated = empty();
+            HashMap<String, OutputMetrics> alone = empty();
+            RowSource.Tally tally =
+                source.run(
+                    own, (batch, count) -> tensors.compare(batch, count, accumulated, alone));
+            Part part =
+                new Part(
+                    task.partitionId(),
+                    slice,
+                    tally.rows(),
+                    tally.skipped(),
+                    tally.reason(),
+                    accumulated,
+                    alone);
+            return List.of(Partial.write(part)).iterator();
+          });
+    }
+
+    private HashMap<String, OutputMetrics> empty() {
+      HashMap<String, OutputMetrics> metrics = new HashMap<>();
+      seen.keySet().forEach(tensor -> metrics.put(tensor, new OutputMetrics()));
+      return metrics;
+    }
+  }
+
+  /**
+   * Runs both models on a batch, on so many tensors at once as fit memory.
+   *
+   * @param groups of tensors that are compared in one run; found with the first batch
+   */
+  private record Tensors(
+      RowSource source,
+      ModelSession shadow,
+      ModelSession quantized,
+      Map<String, String> seen,
+      Map<String, String> local,
+      String mask,
+      OutputAxes axes,
+      List<List<String>> groups) {
+
+    void compare(
+        org.tare.spark.rows.Batches.Batch batch,
+        int rows,
+        Map<String, OutputMetrics> accumulated,
+        Map<String, OutputMetrics> alone) {
+      Map<String, InputTensor> inputs = batch.inputs(Comparison.given(source, batch, rows));
+      if (groups.isEmpty()) {
+        groups.addAll(groups(inputs));
+      }
+      for (List<String> group : groups) {
+        List<String> shadows = group.stream().map(local::get).toList();
+        List<String> both = new ArrayList<>(group);
+        both.addAll(shadows);
+        Map<String, Values> found = Comparison.values(shadow, inputs, both);
+        Map<String, Values> alongside =
+            Comparison.values(quantized, inputs, group.stream().map(seen::get).toList());
+        Map<String, Values> floats = new HashMap<>();
+        Map<String, Values> layers = new HashMap<>();
+        Map<String, Values> whole = new HashMap<>();
+        for (String tensor : group) {
+          floats.put(tensor, found.get(tensor));
+          layers.put(tensor, found.get(local.get(tensor)));
+          whole.put(tensor, alongside.get(seen.get(tensor)));
+        }
+        comparison(group, alone).compare(batch, rows, floats, layers);
+        comparison(group, accumulated).compare(batch, rows, floats, whole);
+      }
+    }
+
+    private Comparison comparison(List<String> group, Map<String, OutputMetrics> metrics) {
+      return new Comparison(
+          source, new RowSource.Tally(), shadow, quantized, group, mask, axes, metrics);
+    }
+
+    /** What a run of all tensors would take, measured on the first batch. */
+    private List<List<String>> groups(Map<String, InputTensor> inputs) {
+      Map<String, Long> bytes = new LinkedHashMap<>();
+      shadow.run(
+          inputs,
+          new java.util.LinkedHashSet<>(seen.keySet()),
+          (tensor, values) -> bytes.put(tensor, 3 * 4 * values.size()));
+      List<List<String>> found = new ArrayList<>();
+      long taken = BYTES_AT_ONCE;
+      for (String tensor : seen.keySet()) {
+        taken += bytes.get(tensor);
+        if (taken > BYTES_AT_ONCE) {
+          found.add(new ArrayList<>());
+          taken = bytes.get(tensor);
+        }
+        found.get(found.size() - 1).add(tensor);
+      }
+      return found;
+    }
+  }
+}

@@ -1,0 +1,272 @@
+package org.tare.spark.tasks;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.tare.infer.ModelSession;
+import org.tare.infer.ModelSession.InputTensor;
+import org.tare.infer.ModelSession.Pairs;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TensorType;
+import org.tare.onnx.beside.SwitchedModel;
+import org.tare.spark.JobLabel;
+import org.tare.spark.SessionSettings;
+import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.BoundTable;
+import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.InputSpec;
+import org.tare.spark.rows.RowSource;
+import org.tare.spark.tasks.EvaluationJob.Comparison;
+import org.tare.spark.tasks.EvaluationJob.Comparison.Values;
+import org.tare.spark.tasks.EvaluationJob.Partial;
+
+/**
+ * Compares a float model with many quantized forms of it, all in one {@link SwitchedModel}: a batch
+ * is decoded once, the float model runs on it once, and then each form. The work is cut by rows and
+ * by forms, so that few rows keep all cores busy too. Quantization is simulated: the same numbers
+ * on every CPU, but for the rounding of floats.
+ */
+public final class TrialsJob {
+  private TrialsJob() {}
+
+  /**
+   * What is to be done.
+   *
+   * @param floatModel what the forms are compared with
+   * @param switched holds the forms
+   * @param forms which of its forms to run
+   * @param labelColumn class numbers of the first ranked output
+   */
+  public record Request(
+      String label,
+      OnnxModel floatModel,
+      SwitchedModel switched,
+      int forms,
+      Map<String, TensorType> types,
+      DataSource data,
+      Optional<String> labelColumn,
+      Optional<String> mask,
+      Map<String, InputSpec> inputs,
+      int batch,
+      BadRows badRows) {}
+
+  /**
+   * What the comparisons give.
+   *
+   * @param forms the figures of each form, in order, by output
+   */
+  public record Result(long rows, List<Map<String, OutputMetrics>> forms, double seconds) {}
+
+  /** Runs all forms on all rows. */
+  public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
+    long started = System.nanoTime();
+    EvaluationJob.checkOutputs(request.label(), request.floatModel(), request.types());
+    List<String> outputs = EvaluationJob.outputs(request.floatModel(), request.types());
+    String description = "try " + request.label() + ": " + request.forms() + " forms";
+    try (SessionSettings settings = new SessionSettings(spark);
+        JobLabel job = new JobLabel(spark, description)) {
+      return run(settings, job, request, outputs, progress, started);
+    }
+  }
+
+  private static Result run(
+      SessionSettings settings,
+      JobLabel job,
+      Request request,
+      List<String> outputs,
+      Consumer<String> progress,
+      long started) {
+    SparkSession spark = settings.spark();
+    Map<String, TensorType> inputs = new LinkedHashMap<>();
+    for (String input : request.floatModel().graph().inputNames()) {
+      inputs.put(input, request.types().get(input));
+    }
+    BoundTable table =
+        BoundTable.bind(
+            settings,
+            "try",
+            request.label(),
+            request.data(),
+            inputs,
+            request.inputs(),
+            request.labelColumn(),
+            List.of(),
+            request.batch(),
+            request.badRows());
+    List<Part> parts = new ArrayList<>();
+    OnnxModel switched = request.switched().model();
+    try (ShippedModel floats = ShippedModel.ship(spark, request.floatModel(), request.label());
+        ShippedModel forms =
+            ShippedModel.ship(spark, switched, "forms of " + request.label(), Pairs.APART);
+        Progress display = new Progress(spark, job, "Trying", table.source().seen(), progress)) {
+      Dataset<byte[]> all = null;
+      for (int[] some : cut(spark, table, request.forms())) {
+        ArrayList<long[]> choices = new ArrayList<>();
+        for (int form : some) {
+          choices.add(request.switched().choices(form));
+        }
+        Try task =
+            new Try(
+                table.source(),
+                floats,
+                forms,
+                outputs,
+                request.mask().orElse(""),
+                request.switched().input(),
+                some[0],
+                choices);
+        Dataset<byte[]> part = table.rows().mapPartitions(task, Encoders.BINARY());
+        all = all == null ? part : all.union(part);
+      }
+      for (byte[] bytes : all.collectAsList()) {
+        parts.add((Part) Partial.read(bytes));
+      }
+    } catch (Throwable e) { // Scala throws checked exceptions unchecked
+      throw job.failed(
+          "Cannot compare forms of " + request.label(),
+          e,
+          request.floatModel().sizeBytes() + switched.sizeBytes());
+    }
+    return merge(request, table.source(), parts, outputs, started);
+  }
+
+  /** Which forms go together: so many parts that there are about two tasks for each core. */
+  private static List<int[]> cut(SparkSession spark, BoundTable table, int forms) {
+    int partitions = Math.max(1, table.rows().rdd().getNumPartitions());
+    int wanted = (2 * spark.sparkContext().defaultParallelism() + partitions - 1) / partitions;
+    int parts = Math.max(1, Math.min(wanted, forms));
+    List<int[]> cut = new ArrayList<>();
+    for (int i = 0; i < parts; i++) {
+      int from = (int) ((long) forms * i / parts);
+      int to = (int) ((long) forms * (i + 1) / parts);
+      int[] some = new int[to - from];
+      for (int f = from; f < to; f++) {
+        some[f - from] = f;
+      }
+      cut.add(some);
+    }
+    return cut;
+  }
+
+  private static Result merge(
+      Request request, RowSource source, List<Part> parts, List<String> outputs, long started) {
+    parts.sort(Comparator.comparingInt((Part p) -> p.first).thenComparingInt(p -> p.partition));
+    List<Map<String, OutputMetrics>> forms = new ArrayList<>();
+    for (int i = 0; i < request.forms(); i++) {
+      Map<String, OutputMetrics> metrics = new LinkedHashMap<>();
+      outputs.forEach(name -> metrics.put(name, new OutputMetrics()));
+      forms.add(metrics);
+    }
+    long rows = 0;
+    long skipped = 0;
+    String reason = "";
+    for (Part part : parts) {
+      if (part.first == 0) {
+        rows += part.rows;
+        skipped += part.skipped;
+        reason = reason.isEmpty() ? part.reason : reason;
+      }
+      for (int i = 0; i < part.metrics.size(); i++) {
+        Map<String, OutputMetrics> merged = forms.get(part.first + i);
+        part.metrics.get(i).forEach((name, found) -> merged.get(name).merge(found));
+      }
+    }
+    source.check(request.data().label(), rows, skipped, reason);
+    forms.forEach(form -> form.values().removeIf(OutputMetrics::hasOtherShape));
+    return new Result(rows, forms, (System.nanoTime() - started) / 1e9);
+  }
+
+  /**
+   * What a task found.
+   *
+   * @param first the number of its first form
+   */
+  private record Part(
+      int partition,
+      int first,
+      long rows,
+      long skipped,
+      String reason,
+      ArrayList<HashMap<String, OutputMetrics>> metrics)
+      implements java.io.Serializable {
+    private static final long serialVersionUID = 1L;
+  }
+
+  private record Try(
+      RowSource source,
+      ShippedModel floatModel,
+      ShippedModel forms,
+      List<String> outputs,
+      String mask,
+      String input,
+      int first,
+      ArrayList<long[]> choices)
+      implements MapPartitionsFunction<Row, byte[]> {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    public Iterator<byte[]> call(Iterator<Row> rows) {
+      if (!rows.hasNext()) {
+        return Collections.emptyIterator();
+      }
+      TaskContext task = TaskContext.get();
+      ModelSession floats = floatModel.session(task);
+      ModelSession switched = forms.session(task);
+      RowSource.Tally bad = new RowSource.Tally();
+      ArrayList<HashMap<String, OutputMetrics>> metrics = new ArrayList<>();
+      List<Comparison> comparisons = new ArrayList<>();
+      OutputAxes axes = new OutputAxes();
+      for (int i = 0; i < choices.size(); i++) {
+        HashMap<String, OutputMetrics> own = new HashMap<>();
+        outputs.forEach(name -> own.put(name, new OutputMetrics()));
+        metrics.add(own);
+        // Rows without a class are the same for all forms, and count once.
+        RowSource.Tally tally = i == 0 ? bad : new RowSource.Tally();
+        comparisons.add(new Comparison(source, tally, floats, switched, outputs, mask, axes, own));
+      }
+      List<InputTensor> chosen = choices.stream().map(Try::tensor).toList();
+      RowSource.Tally tally =
+          source.run(
+              rows,
+              (batch, count) -> {
+                Map<String, InputTensor> given =
+                    new LinkedHashMap<>(batch.inputs(Comparison.given(source, batch, count)));
+                Map<String, Values> expected = Comparison.values(floats, given, outputs);
+                for (int i = 0; i < chosen.size(); i++) {
+                  given.put(input, chosen.get(i));
+                  comparisons
+                      .get(i)
+                      .compare(batch, count, expected, Comparison.values(switched, given, outputs));
+                }
+              });
+      tally.subtract(bad);
+      Part part =
+          new Part(
+              task.partitionId(), first, tally.rows(), tally.skipped(), tally.reason(), metrics);
+      return List.of(Partial.write(part)).iterator();
+    }
+
+    private static InputTensor tensor(long[] numbers) {
+      ByteBuffer bytes =
+          ByteBuffer.allocateDirect(8 * numbers.length).order(ByteOrder.nativeOrder());
+      bytes.asLongBuffer().put(numbers);
+      return new InputTensor(ElementType.INT64, new long[] {numbers.length}, bytes);
+    }
+  }
+}

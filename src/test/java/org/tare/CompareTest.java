@@ -1,0 +1,245 @@
+package org.tare;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.tare.infer.ModelSession;
+import org.tare.infer.TemporaryModel;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.TestModel;
+import org.tare.onnx.beside.SharedTensors;
+import org.tare.quant.Fidelity;
+import org.tare.spark.tasks.OutputMetrics;
+
+/** A quantized model beside the float one, layer by layer, on the digits. */
+class CompareTest {
+  private static final String DIGITS = "src/main/resources/org/tare/demo/digits-";
+  private static final String MODEL = DIGITS + "mobilenet.onnx";
+  private static final Map<String, Object> SETTINGS =
+      Map.of(
+          "inputs.image.dtype",
+          "uint8",
+          "inputs.image.scale",
+          1 / 255.0,
+          "quantize.smooth-quant",
+          false,
+          "quantize.bias-correction",
+          "false");
+
+  @TempDir static Path folder;
+
+  private static SparkSession spark;
+  private static Tare tare;
+  private static Dataset<Row> rows;
+  private static Calibration calibration;
+  private static String quantized;
+  private static LayerComparison whole;
+
+  @BeforeAll
+  static void quantize() {
+    spark =
+        SparkSession.builder()
+            .master("local[2]")
+            .config("spark.ui.enabled", "false")
+            .config("spark.driver.host", "127.0.0.1")
+            .config("spark.driver.bindAddress", "127.0.0.1")
+            .config("spark.sql.shuffle.partitions", "2")
+            .getOrCreate();
+    spark.sparkContext().setLogLevel("OFF");
+    tare = Tare.on(spark);
+    rows = spark.read().parquet(DIGITS + "validation.parquet").limit(96).cache();
+    calibration =
+        tare.calibrate(MODEL)
+            .data(spark.read().parquet(DIGITS + "train.parquet").limit(128))
+            .set(SETTINGS)
+            .run();
+    quantized = write("whole", List.of());
+    whole = compare(quantized);
+  }
+
+  @AfterAll
+  static void stop() {
+    spark.stop();
+  }
+
+  private static String write(String name, List<Map<String, Object>> overrides) {
+    String output = folder.resolve(name).toString();
+    tare.quantize(MODEL)
+        .state(calibration.state())
+        .set(SETTINGS)
+        .overrides(overrides)
+        .output(output)
+        .run();
+    return output + "/model.onnx";
+  }
+
+  private static LayerComparison compare(String other) {
+    return tare.compare(MODEL, other).data(rows).set(SETTINGS).run();
+  }
+
+  @Test
+  void theOutputIsComparedAsInAnEvaluation() {
+    OutputMetrics evaluated =
+        tare.evaluate(MODEL, quantized).data(rows).set(SETTINGS).run().outputs().get("logits");
+    OutputMetrics compared = whole.accumulated().get("logits");
+    // Float kernels round otherwise where they are fused: 1e-7 beside an error of 1.5e-2.
+    assertEquals(evaluated.sqnr(), compared.sqnr(), 1e-4);
+    assertEquals(evaluated.mse(), compared.mse(), 1e-6);
+    assertTrue(whole.accumulated().size() > 20, whole.toJson());
+  }
+
+  @Test
+  void everyTensorEqualsADirectComputation() throws Exception {
+    OnnxModel floats = OnnxModel.read(Path.of(MODEL));
+    OnnxModel integers = OnnxModel.read(Path.of(quantized));
+    Map<String, String> seen = new LinkedHashMap<>();
+    for (String tensor : whole.accumulated().keySet()) {
+      SharedTensors.Rounding rounding = SharedTensors.roundings(integers.graph()).get(tensor);
+      seen.put(tensor, rounding == null ? tensor : rounding.seen());
+    }
+    Map<String, Fidelity> direct = new LinkedHashMap<>();
+    List<Row> images = rows.select("image").collectAsList();
+    for (int from = 0; from < images.size(); from += 32) {
+      ModelSession.InputTensor input = pixels(images.subList(from, from + 32));
+      Map<String, float[]> expected = run(floats, seen.keySet(), input);
+      Map<String, float[]> actual = run(integers, Set.copyOf(seen.values()), input);
+      seen.forEach(
+          (tensor, name) ->
+              direct
+                  .computeIfAbsent(tensor, t -> new Fidelity())
+                  .add(expected.get(tensor), actual.get(name), 0, expected.get(tensor).length));
+    }
+    direct.forEach(
+        (tensor, fidelity) -> {
+          OutputMetrics found = whole.accumulated().get(tensor);
+          assertEquals(fidelity.sqnr(), found.sqnr(), 1e-6, tensor);
+          assertEquals(fidelity.cosine(), found.cosine(), 1e-9, tensor);
+        });
+  }
+
+  private static ModelSession.InputTensor pixels(List<Row> images) {
+    ByteBuffer bytes =
+        ByteBuffer.allocateDirect(4 * 784 * images.size()).order(ByteOrder.nativeOrder());
+    for (Row image : images) {
+      for (byte pixel : (byte[]) image.get(0)) {
+        bytes.putFloat((float) ((pixel & 255) * (1 / 255.0)));
+      }
+    }
+    bytes.flip();
+    return new ModelSession.InputTensor(
+        ElementType.FLOAT32, new long[] {images.size(), 1, 28, 28}, bytes);
+  }
+
+  private static Map<String, float[]> run(
+      OnnxModel model, Set<String> wanted, ModelSession.InputTensor input) {
+    Map<String, float[]> values = new LinkedHashMap<>();
+    try (TemporaryModel file = TemporaryModel.of(model.withOutputs(List.copyOf(wanted)));
+        ModelSession session = ModelSession.open(file.file(), "test", 1)) {
+      session.run(
+          Map.of("image", input),
+          wanted,
+          (name, tensor) -> {
+            float[] floats = new float[(int) tensor.size()];
+            tensor.floats().get(floats);
+            values.put(name, floats);
+          });
+    }
+    return values;
+  }
+
+  /** What a layer gives alone is what it gives in a model in which nothing else is quantized. */
+  @Test
+  void aLayerAloneIsTheLayerOfAModelWithNothingElseQuantized() {
+    List<String> layers = whole.weights().stream().map(weight -> weight.layer()).toList();
+    for (int i : new int[] {0, 7, 20}) {
+      String layer = layers.get(i);
+      String result = whole.weights().get(i).result();
+      List<Map<String, Object>> others = new ArrayList<>();
+      for (String other : layers) {
+        if (!other.equals(layer)) {
+          others.add(Map.of("name", other, "float", true));
+        }
+      }
+      String alone = folder.resolve("alone" + i).toString();
+      Calibration observed =
+          tare.calibrate(MODEL)
+              .data(spark.read().parquet(DIGITS + "train.parquet").limit(128))
+              .set(SETTINGS)
+              .set("quantize.overrides", others)
+              .run();
+      tare.quantize(MODEL)
+          .state(observed.state())
+          .set(SETTINGS)
+          .overrides(others)
+          .output(alone)
+          .run();
+      assertEquals(
+          compare(alone + "/model.onnx").accumulated().get(result).sqnr(),
+          whole.local().get(result).sqnr(),
+          1e-3,
+          layer);
+    }
+  }
+
+  @Test
+  void weightsAreComparedWithTheFoldedOnes() throws Exception {
+    LayerComparison without = tare.compare(MODEL, quantized).set(SETTINGS).run();
+    assertEquals(21, without.weights().size());
+    assertTrue(without.accumulated().isEmpty());
+    without
+        .weights()
+        .forEach(
+            weight -> {
+              assertTrue(weight.all().sqnr() > 35, weight.name() + " " + weight.all().sqnr());
+              Fidelity sum = new Fidelity();
+              weight.channels().forEach(sum::merge);
+              assertEquals(weight.all().sqnr(), sum.sqnr(), 1e-9, weight.name());
+            });
+    JsonNode json = new ObjectMapper().readTree(without.toJson());
+    assertEquals(21, json.at("/comparison/weights").size());
+  }
+
+  @Test
+  void slicesAddUpToTheWhole() {
+    LayerComparison sliced =
+        tare.compare(MODEL, quantized)
+            .data(rows.filter("label < 2"))
+            .by("label")
+            .set(SETTINGS)
+            .run();
+    assertEquals(Set.of("label=0", "label=1"), sliced.slices().keySet());
+    long sum = sliced.slices().values().stream().mapToLong(figures -> figures.rows()).sum();
+    assertEquals(rows.filter("label < 2").count(), sum);
+  }
+
+  @Test
+  void aModelOfAnotherKindIsRefused() {
+    Path other = folder.resolve("other.onnx");
+    TestModel.opset(17)
+        .input("x", -1, 2)
+        .node("Relu", List.of("x"), List.of("y"))
+        .output("y", -1, 2)
+        .write(other);
+    TareException e = assertThrows(TareException.class, () -> compare(other.toString()));
+    assertTrue(e.getMessage().contains("Nothing to compare"), e.getMessage());
+  }
+}
