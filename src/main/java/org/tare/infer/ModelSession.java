@@ -47,6 +47,9 @@ public final class ModelSession implements AutoCloseable {
 
   private static final Map<String, String> RUN = Map.of(LEFT_OUT, SLOW_OPTIMIZERS);
 
+  private static final Map<String, String> PAIRS_APART =
+      Map.of("session.disable_quant_qdq", "1", LEFT_OUT, SLOW_OPTIMIZERS);
+
   /** Whether a session plans where its tensors lie in memory. */
   private enum MemoryPlan {
     /** Worth it for many runs. */

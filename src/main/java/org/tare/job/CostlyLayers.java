@@ -113,7 +113,7 @@ final class CostlyLayers {
         break;
       }
       cost.nodes().forEach(node -> outputs.add(node.output(0)));
-      if (rest > enough && cost != worst.get(worst.size() - 1)) {
+      if (rest > enough && tried.size() < worst.size()) {
         continue; // by the sum of the others this is not enough
       }
       trials--;
