@@ -180,14 +180,8 @@ class CompareTest {
         }
       }
       String alone = folder.resolve("alone" + i).toString();
-      Calibration observed =
-          tare.calibrate(MODEL)
-              .data(spark.read().parquet(DIGITS + "train.parquet").limit(128))
-              .set(SETTINGS)
-              .set("quantize.overrides", others)
-              .run();
       tare.quantize(MODEL)
-          .state(observed.state())
+          .state(calibration.state())
           .set(SETTINGS)
           .overrides(others)
           .output(alone)

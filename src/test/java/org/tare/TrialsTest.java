@@ -126,14 +126,7 @@ class TrialsTest {
                   Map.of("dtype", "int4", "method", "mse", "scheme", "per_channel_symmetric"))
               : Map.of("name", output, "float", true));
     }
-    // What this form observes that the whole one does not is observed anew.
-    Calibration c =
-        tare.calibrate(MODEL)
-            .data(spark.read().parquet(DIGITS + "train.parquet").limit(128))
-            .set(SETTINGS)
-            .set("quantize.overrides", rules)
-            .run();
-    Quantized q = tare.quantize(MODEL).state(c.state()).set(SETTINGS).overrides(rules).run();
+    Quantized q = tare.quantize(MODEL).state(state).set(SETTINGS).overrides(rules).run();
     return tare.evaluate(MODEL, q)
         .data(validation)
         .label("label")

@@ -60,9 +60,6 @@ public final class ModelSession implements AutoCloseable {
     NONE
   }
 
-  private static final Map<String, String> PAIRS_APART =
-      Map.of("session.disable_quant_qdq", "1", LEFT_OUT, SLOW_OPTIMIZERS);
-
   private final String name;
   private final OrtSession session;
   private final Map<String, TensorType> inputs;

@@ -10,6 +10,8 @@ import org.tare.infer.FirstRun;
 import org.tare.infer.StoredForms;
 import org.tare.onnx.OnnxModel;
 import org.tare.plan.ChosenRanges;
+import org.tare.plan.QuantizationPlan;
+import org.tare.qconfig.QConfigMapping;
 import org.tare.quant.ChannelQParams;
 import org.tare.rewrite.FloatNodeNotes;
 import org.tare.rewrite.Quantization;
@@ -71,7 +73,7 @@ public final class QuantizationRun {
    */
   public Result run(FloatModel model, Optional<CalibrationState> state, Optional<DataSource> rows) {
     List<String> warnings = new ArrayList<>(Warnings.ofOverrides(model));
-    Optional<ChosenRanges> ranges = state.map(observed -> new ChosenRanges(observed, weights));
+    Optional<ChosenRanges> ranges = state.map(observed -> ranges(model, observed));
     long begun = System.nanoTime();
     Corrections.Chosen chosen =
         Corrections.choose(
@@ -96,6 +98,20 @@ public final class QuantizationRun {
         warnings,
         chosen.trials().isEmpty() ? Optional.empty() : Optional.of((corrected - begun) / 1e9),
         (System.nanoTime() - corrected) / 1e9);
+  }
+
+  /** Of a state that was made with other overrides too, as far as it holds the same values. */
+  private ChosenRanges ranges(FloatModel model, CalibrationState state) {
+    ChosenRanges ranges = new ChosenRanges(state, weights);
+    if (state.tensors().keySet().containsAll(model.observed())) {
+      return ranges;
+    }
+    QConfigMapping given = model.mapping();
+    return ranges.with(
+        QuantizationPlan.of(
+            model.prepared(),
+            model.types(),
+            new QConfigMapping(given.mode(), given.backend(), given.standard(), List.of())));
   }
 
   private SmoothQuant.Result smoothed(

@@ -29,13 +29,14 @@ final class SparseTensors {
     byte[] packed = packed(values);
     int width = values.type().sizeBytes();
     if (size > MOST_BYTES / width) {
-      throw refused(name, "it has %d elements, more than 1 GB", size);
+      throw refused(name, "it has " + size + " elements, more than 1 GB");
     }
     long[] places = places(sparse, indices, packed.length / width);
     byte[] all = new byte[(int) size * width];
     for (int i = 0; i < places.length; i++) {
       if (places[i] < 0 || places[i] >= size) {
-        throw refused(name, "index %d of its value %d is outside of its shape", places[i], i);
+        throw refused(
+            name, "index " + places[i] + " of its value " + i + " is outside of its shape");
       }
       System.arraycopy(packed, i * width, all, (int) places[i] * width, width);
     }
@@ -54,7 +55,7 @@ final class SparseTensors {
     boolean isByAxis =
         indices.rank() == 2 && indices.dim(0) == count && indices.dim(1) == rank && rank > 0;
     if (indices.type() != ElementType.INT64 || !(isLinear || isByAxis)) {
-      throw refused(name, "%d values have indices of the form %s", count, indices);
+      throw refused(name, count + " values have indices of the form " + indices);
     }
     long[] given = isComplete(indices, 8) ? indices.longs() : new long[0];
     if (given.length != (isLinear ? count : count * rank)) {
@@ -69,7 +70,7 @@ final class SparseTensors {
         long index = given[i * rank + axis];
         long dim = sparse.getDims(axis);
         if (index < 0 || index >= dim) {
-          throw refused(name, "index %d of its value %d is outside of its shape", index, i);
+          throw refused(name, "index " + index + " of its value " + i + " is outside of its shape");
         }
         places[i] = places[i] * dim + index;
       }
@@ -80,13 +81,13 @@ final class SparseTensors {
   private static byte[] packed(Tensor values) {
     int width = values.type().sizeBytes();
     if (values.rank() != 1 || width == 0 || !isComplete(values, width)) {
-      throw refused(values.name(), "its values are not a list of numbers in the file: %s", values);
+      throw refused(values.name(), "its values are not a list of numbers in the file: " + values);
     }
     if (values.proto().hasRawData()) {
       return values.proto().getRawData().toByteArray();
     }
     if (!values.isFloat()) {
-      throw refused(values.name(), "its values are not stored as raw bytes: %s", values);
+      throw refused(values.name(), "its values are not stored as raw bytes: " + values);
     }
     float[] floats = values.floats();
     ByteBuffer bytes = ByteBuffer.allocate(4 * floats.length).order(ByteOrder.LITTLE_ENDIAN);
@@ -107,8 +108,7 @@ final class SparseTensors {
             : tensor.type() == ElementType.INT64 ? proto.getInt64DataCount() : -1);
   }
 
-  private static TareException refused(String name, String why, Object... values) {
-    return TareException.badInput(
-        "Cannot read sparse initializer \"%s\": %s", name, String.format(why, values));
+  private static TareException refused(String name, String why) {
+    return TareException.badInput("Cannot read sparse initializer \"%s\": %s", name, why);
   }
 }

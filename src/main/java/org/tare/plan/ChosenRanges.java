@@ -50,14 +50,14 @@ public final class ChosenRanges {
   }
 
   /**
-   * The same for plans that quantize less than the one that was calibrated: a tensor that took the
-   * range of another there, since it holds the same values, takes it here too.
+   * Serves plans that quantize less than one that was calibrated, too: a tensor that took the range
+   * of another there, since it holds the same values, takes it wherever it was not observed itself.
    */
-  public ChosenRanges(CalibrationState state, QuantizationPlan calibrated) {
-    this(state);
+  public ChosenRanges with(QuantizationPlan calibrated) {
     calibrated
         .activations()
         .forEach((tensor, activation) -> standIns.put(tensor, activation.root()));
+    return this;
   }
 
   /** What was observed. */

@@ -11,7 +11,7 @@ import java.math.BigInteger;
  * #FRACTION_BITS}. The spare bits take carries, which are settled before they run out. Addends must
  * be finite, multiples of 2^-298 as every product of float32 values is, and below 2^300.
  */
-final class ExactSum implements Serializable {
+public final class ExactSum implements Serializable {
   private static final long serialVersionUID = 1L;
 
   private static final int LIMBS = 22;
@@ -22,7 +22,8 @@ final class ExactSum implements Serializable {
   private final long[] limbs = new long[LIMBS];
   private int additions;
 
-  void add(double value) {
+  /** Adds a number; of one that is no multiple of 2^-320, what is below that is left out. */
+  public void add(double value) {
     if (value == 0) {
       return;
     }
@@ -48,7 +49,8 @@ final class ExactSum implements Serializable {
     }
   }
 
-  void add(ExactSum other) {
+  /** Adds what another one holds. */
+  public void add(ExactSum other) {
     carry();
     other.carry();
     for (int i = 0; i < LIMBS; i++) {
@@ -67,7 +69,7 @@ final class ExactSum implements Serializable {
   }
 
   /** The float64 nearest to the sum. */
-  double value() {
+  public double value() {
     BigInteger sum = BigInteger.ZERO;
     for (int i = LIMBS - 1; i >= 0; i--) {
       sum = sum.shiftLeft(32).add(BigInteger.valueOf(limbs[i]));

@@ -56,6 +56,8 @@ final class ReportTables {
     Map<String, QuantSpec> specs = specs();
     // Each range is a search of its own: tensors are independent of each other.
     return model.observed().parallelStream()
+        // The state may be of a plan that quantizes more.
+        .filter(name -> state.tensors().containsKey(name))
         .map(
             name ->
                 new ReportData.Tensor(

@@ -50,7 +50,7 @@ final class Trials {
     this.model = model;
     this.layers = layers;
     QuantizationPlan plan = model.plan().orElseThrow();
-    this.ranges = new ChosenRanges(state, plan);
+    this.ranges = new ChosenRanges(state).with(plan);
     this.rows = rows;
     this.label = label;
     boolean needsNewTypes =

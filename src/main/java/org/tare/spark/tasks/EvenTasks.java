@@ -186,7 +186,7 @@ final class EvenTasks {
     PriorityQueue<Double> free = new PriorityQueue<>(Collections.nCopies(slots, 0.0));
     double end = 0;
     for (long count : counts) {
-      long batches = (count + batch - 1) / batch;
+      double batches = Math.ceil((double) count / batch);
       double done = free.remove() + START_SECONDS + batches * batchSeconds;
       end = Math.max(end, done);
       free.add(done);

@@ -1,6 +1,7 @@
 package org.tare.spark.tasks;
 
 import java.io.Serializable;
+import org.tare.quant.ExactSum;
 import org.tare.quant.Fidelity;
 
 /**
@@ -19,8 +20,9 @@ public final class OutputMetrics implements Serializable {
   long floatTop5;
   long quantizedTop5;
   boolean classes;
-  private double divergence;
+  private final ExactSum divergence = new ExactSum();
   private long ranked;
+  private long undefined;
   private boolean otherShape;
 
   void merge(OutputMetrics other) {
@@ -33,8 +35,9 @@ public final class OutputMetrics implements Serializable {
     floatTop5 += other.floatTop5;
     quantizedTop5 += other.quantizedTop5;
     classes |= other.classes;
-    divergence += other.divergence;
+    divergence.add(other.divergence);
     ranked += other.ranked;
+    undefined += other.undefined;
     otherShape |= other.otherShape;
   }
 
@@ -58,7 +61,12 @@ public final class OutputMetrics implements Serializable {
   void addRanking(float[] x, float[] y, int from, int length, long label) {
     classes = true;
     ranked++;
-    divergence += divergence(x, y, from, length);
+    double own = divergence(x, y, from, length);
+    if (Double.isFinite(own)) {
+      divergence.add(own);
+    } else {
+      undefined++;
+    }
     agree += argmax(x, from, length) == argmax(y, from, length) ? 1 : 0;
     if (label >= 0) {
       labelled++;
@@ -153,10 +161,10 @@ public final class OutputMetrics implements Serializable {
 
   /**
    * How far the quantized classes are from the float ones: the mean Kullback-Leibler divergence of
-   * their softmaxes, in nats a row.
+   * their softmaxes, in nats a row; NaN if a row has scores that are NaN or infinite.
    */
   public double divergence() {
-    return divergence / ranked;
+    return undefined > 0 ? Double.NaN : divergence.value() / ranked;
   }
 
   /** Whether there were labels. */
