@@ -11,6 +11,7 @@ import org.tare.job.compare.ComparisonRun.ComparedTensor;
 import org.tare.job.compare.WeightComparison.Weight;
 import org.tare.report.ReportData.Fact;
 import org.tare.results.ComparisonJson;
+import org.tare.results.LayerPages;
 import org.tare.results.Provenance;
 import org.tare.results.ResultJson;
 import org.tare.spark.tasks.CompareJob;
@@ -119,6 +120,11 @@ public final class LayerComparison implements Result {
 
   void publish(Publication output) {
     Map<String, byte[]> files = new LinkedHashMap<>();
+    activations.ifPresent(
+        one ->
+            files.put(
+                "report.html",
+                LayerPages.ofComparison(provenance, summary(), warnings, tensors, one.all())));
     files.put("result.json", ResultJson.bytes(json()));
     output.write(files, List.of());
   }

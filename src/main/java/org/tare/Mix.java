@@ -10,6 +10,7 @@ import java.util.Map;
 import org.tare.job.trials.LayerType;
 import org.tare.job.trials.MixRun;
 import org.tare.report.ReportData.Fact;
+import org.tare.results.LayerPages;
 import org.tare.results.Provenance;
 import org.tare.results.ResultJson;
 import org.tare.results.TrialsJson;
@@ -97,6 +98,7 @@ public final class Mix implements Result {
   void publish(Publication output) {
     Map<String, byte[]> files = new LinkedHashMap<>();
     files.put("job.yaml", jobFile.getBytes(StandardCharsets.UTF_8));
+    files.put("report.html", LayerPages.of(provenance, summary(), warnings, options, found));
     files.put("result.json", ResultJson.bytes(json()));
     output.write(files, List.of());
   }

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.tare.job.trials.SensitivityRun;
 import org.tare.report.ReportData.Fact;
+import org.tare.results.LayerPages;
 import org.tare.results.Provenance;
 import org.tare.results.ResultJson;
 import org.tare.results.TrialsJson;
@@ -83,6 +84,7 @@ public final class Sensitivity implements Result {
 
   void publish(Publication output) {
     Map<String, byte[]> files = new LinkedHashMap<>();
+    files.put("report.html", LayerPages.of(provenance, summary(), warnings, options, found));
     files.put("result.json", ResultJson.bytes(json()));
     output.write(files, List.of());
   }

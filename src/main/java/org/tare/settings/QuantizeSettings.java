@@ -30,9 +30,10 @@ public final class QuantizeSettings {
    */
   public static QuantizeOptions of(Settings settings) {
     CorrectionOptions corrections = corrections(settings);
+    QConfigMapping mapping = mapping(settings, corrections);
     return new QuantizeOptions(
-        mapping(settings, corrections),
-        form(settings),
+        mapping,
+        form(settings, mapping),
         corrections,
         settings.flag("quantize.declare-shapes"),
         settings.flag("quantize.float16"),
@@ -95,11 +96,17 @@ public final class QuantizeSettings {
     return new Exports(formats, version);
   }
 
-  private static Quantization.Form form(Settings settings) {
+  private static Quantization.Form form(Settings settings, QConfigMapping mapping) {
     // 4-bit products have a fast kernel only in ONNX Runtime's own operator.
     boolean hasBlocks = settings.find("quantize.weight.block").isPresent();
     String form = settings.find("quantize.form").orElse(hasBlocks ? "qoperator" : "qdq");
-    return form.equals("qoperator") ? Quantization.Form.QOPERATOR : Quantization.Form.QDQ;
+    boolean isOfIntegers = form.equals("qoperator");
+    if (isOfIntegers && mapping.mode() == Mode.STATIC && mapping.usesTypesOf21()) {
+      throw TareException.usage(
+          "quantize.form cannot be qoperator with types of 4 or 16 bits in the mode static: no"
+              + " operator on integers takes them; leave it out");
+    }
+    return isOfIntegers ? Quantization.Form.QOPERATOR : Quantization.Form.QDQ;
   }
 
   /** What was not said is as the backend has it, and shows as such. */

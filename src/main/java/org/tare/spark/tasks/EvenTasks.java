@@ -7,10 +7,15 @@ import java.util.Deque;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.apache.spark.Dependency;
 import org.apache.spark.ShuffleDependency;
+import org.apache.spark.api.java.JavaFutureAction;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.rdd.RDD;
@@ -23,6 +28,7 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.unsafe.hash.Murmur3_x86_32;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.tare.TareException;
 import org.tare.spark.rows.BoundTable;
 
 /**
@@ -55,6 +61,9 @@ final class EvenTasks {
 
   private static final int MOST_TASKS = 20_000;
 
+  /** What counting may take. */
+  private static final long COUNT_SECONDS = 10;
+
   private static final String PLACE = "__tare_place";
   private static final String TASK = "__tare_task";
 
@@ -72,7 +81,9 @@ final class EvenTasks {
   record Dealt(BoundTable table, int tasks) {}
 
   /**
-   * Deals. It counts the rows, which reads nothing of Parquet but its footers.
+   * Deals. It counts the rows, which reads nothing of Parquet but its footers. Where counting takes
+   * long, since a query computes much for each row, say, the rows stay where they are: to compute
+   * them twice would cost more than idle slots.
    *
    * @param work of the rows
    */
@@ -87,7 +98,13 @@ final class EvenTasks {
     if (partitions == 0) {
       return new Dealt(same, 0);
     }
-    long[] counts = counts(isShuffled ? planned : table.rows().select(functions.lit(1)).javaRDD());
+    Optional<long[]> counted =
+        counts(isShuffled ? planned : table.rows().select(functions.lit(1)).javaRDD());
+    if (counted.isEmpty()) {
+      LOG.info("Counting rows took more than {} s: the partitions stay", COUNT_SECONDS);
+      return new Dealt(same, partitions);
+    }
+    long[] counts = counted.get();
     int slots = Math.max(1, spark.sparkContext().defaultParallelism());
     int tasks = tasks(counts, work, slots, table.rowBytes());
     LOG.info(
@@ -135,8 +152,8 @@ final class EvenTasks {
     return false;
   }
 
-  /** The rows of each partition, in order. */
-  private static long[] counts(JavaRDD<Row> rows) {
+  /** The rows of each partition, in order; empty if that takes too long. */
+  private static Optional<long[]> counts(JavaRDD<Row> rows) {
     FlatMapFunction<Iterator<Row>, Long> count =
         partition -> {
           long counted = 0;
@@ -146,7 +163,26 @@ final class EvenTasks {
           }
           return Collections.singleton(counted).iterator();
         };
-    return rows.mapPartitions(count).collect().stream().mapToLong(Long::longValue).toArray();
+    JavaFutureAction<List<Long>> counting = rows.mapPartitions(count).collectAsync();
+    try {
+      List<Long> counts = counting.get(COUNT_SECONDS, TimeUnit.SECONDS);
+      return Optional.of(counts.stream().mapToLong(Long::longValue).toArray());
+    } catch (TimeoutException e) {
+      counting.cancel(true);
+      return Optional.empty();
+    } catch (InterruptedException e) {
+      counting.cancel(true);
+      Thread.currentThread().interrupt();
+      throw TareException.tryAgain("Interrupted while rows were counted");
+    } catch (ExecutionException e) {
+      throw EvenTasks.<RuntimeException>unchecked(e.getCause());
+    }
+  }
+
+  /** The failure as Spark throws it, which declares no checked exceptions. */
+  @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"})
+  private static <T extends Throwable> T unchecked(Throwable failure) throws T {
+    throw (T) failure;
   }
 
   private static long sum(long[] counts) {
