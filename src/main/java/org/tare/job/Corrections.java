@@ -330,20 +330,7 @@ public final class Corrections {
                 context.rows().batch(),
                 context.rows().badRows()),
             context.progress());
-    return result.outputs().values().stream()
-        .mapToDouble(Corrections::error)
-        .average()
-        .orElse(Double.NaN);
-  }
-
-  /** Noise over signal; infinite where no value is finite in both models. */
-  private static double error(OutputMetrics metrics) {
-    double error = Math.pow(10, metrics.sqnr() / -10);
-    boolean hasNone = Double.isNaN(metrics.mse()) && metrics.nonFinite() > 0;
-    if (hasNone) {
-      return Double.POSITIVE_INFINITY;
-    }
-    return Double.isFinite(error) ? error : 0;
+    return OutputMetrics.error(result.outputs());
   }
 
   private static boolean hasConvolutions(FloatModel model) {

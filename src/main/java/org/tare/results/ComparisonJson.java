@@ -29,7 +29,7 @@ public final class ComparisonJson {
       one.put("result", weight.result());
       one.put("op", weight.opType());
       put(one, weight.all());
-      put(one, "greatest_error", weight.greatest());
+      ResultJson.put(one, "greatest_error", weight.greatest());
       ArrayNode channels = one.putArray("channel_sqnr_db");
       for (Fidelity channel : weight.channels()) {
         double sqnr = channel.sqnr();
@@ -71,27 +71,18 @@ public final class ComparisonJson {
   }
 
   private static void put(ObjectNode node, OutputMetrics metrics) {
-    put(node, "sqnr_db", metrics.sqnr());
-    put(node, "mse", metrics.mse());
-    put(node, "cosine", metrics.cosine());
-    put(node, "relative_error", Math.pow(10, metrics.sqnr() / -20));
+    ResultJson.put(node, "sqnr_db", metrics.sqnr());
+    ResultJson.put(node, "mse", metrics.mse());
+    ResultJson.put(node, "cosine", metrics.cosine());
+    ResultJson.put(node, "relative_error", Math.pow(10, metrics.sqnr() / -20));
     if (metrics.nonFinite() > 0) {
       node.put("non_finite", metrics.nonFinite());
     }
   }
 
   private static void put(ObjectNode node, Fidelity fidelity) {
-    put(node, "sqnr_db", fidelity.sqnr());
-    put(node, "mse", fidelity.mse());
-    put(node, "cosine", fidelity.cosine());
-  }
-
-  /** JSON has no infinities: a value that is not finite becomes null. */
-  private static void put(ObjectNode node, String key, double value) {
-    if (Double.isFinite(value)) {
-      node.put(key, value);
-    } else {
-      node.putNull(key);
-    }
+    ResultJson.put(node, "sqnr_db", fidelity.sqnr());
+    ResultJson.put(node, "mse", fidelity.mse());
+    ResultJson.put(node, "cosine", fidelity.cosine());
   }
 }

@@ -189,7 +189,7 @@ public final class ResultJson {
   }
 
   /** JSON has no infinities: a value that is not finite becomes null. */
-  private static void put(ObjectNode node, String key, double value) {
+  static void put(ObjectNode node, String key, double value) {
     if (Double.isFinite(value)) {
       node.put(key, value);
     } else {

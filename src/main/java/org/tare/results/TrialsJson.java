@@ -47,14 +47,14 @@ public final class TrialsJson {
   }
 
   private static void addFigures(ObjectNode one, Map<String, OutputMetrics> outputs) {
-    put(one, "sqnr_db", Metric.SQNR.of(outputs));
+    ResultJson.put(one, "sqnr_db", Metric.SQNR.of(outputs));
     for (OutputMetrics metrics : outputs.values()) {
       if (metrics.hasClasses()) {
-        put(one, "top1_agreement", metrics.agreement());
-        put(one, "kl", metrics.divergence());
+        ResultJson.put(one, "top1_agreement", metrics.agreement());
+        ResultJson.put(one, "kl", metrics.divergence());
         if (metrics.isLabelled()) {
-          put(one, "float_top1", metrics.floatTop1());
-          put(one, "quantized_top1", metrics.quantizedTop1());
+          ResultJson.put(one, "float_top1", metrics.floatTop1());
+          ResultJson.put(one, "quantized_top1", metrics.quantizedTop1());
         }
         return;
       }
@@ -66,8 +66,8 @@ public final class TrialsJson {
     ObjectNode node = result.putObject("mix");
     node.put("metric", options.metric().id());
     node.put(options.isDrop() ? "max_drop" : "target", options.target());
-    put(node, "float_metric", found.floatMetric());
-    put(node, "chosen_metric", found.chosen().metric());
+    ResultJson.put(node, "float_metric", found.floatMetric());
+    ResultJson.put(node, "chosen_metric", found.chosen().metric());
     node.put("bytes", found.chosen().bytes());
     node.put("float_bytes", bytes(found.layers(), LayerType.FLOAT));
     node.put("rows", found.rows());
@@ -86,7 +86,7 @@ public final class TrialsJson {
     for (MixRun.Point point : found.front(options.metric())) {
       ObjectNode one = front.addObject();
       one.put("bytes", point.bytes());
-      put(one, "metric", point.metric());
+      ResultJson.put(one, "metric", point.metric());
       one.put("chosen", point.equals(found.chosen()));
       ObjectNode counts = one.putObject("types");
       for (LayerType type : options.types()) {
@@ -100,14 +100,5 @@ public final class TrialsJson {
 
   private static long bytes(List<Layer> layers, LayerType type) {
     return layers.stream().mapToLong(layer -> type.bytes(layer.weights())).sum();
-  }
-
-  /** JSON has no infinities: a value that is not finite becomes null. */
-  private static void put(ObjectNode node, String key, double value) {
-    if (Double.isFinite(value)) {
-      node.put(key, value);
-    } else {
-      node.putNull(key);
-    }
   }
 }

@@ -52,7 +52,7 @@ public enum Metric {
    */
   public double of(Map<String, OutputMetrics> outputs) {
     if (this == SQNR) {
-      return -10 * Math.log10(error(outputs));
+      return -10 * Math.log10(OutputMetrics.error(outputs));
     }
     OutputMetrics ranked =
         outputs.values().stream()
@@ -77,19 +77,5 @@ public enum Metric {
   /** Whether a greater figure is better. */
   public boolean isGreaterBetter() {
     return this != KL;
-  }
-
-  /** Noise over signal, the mean over the outputs; infinite where nothing is finite in both. */
-  public static double error(Map<String, OutputMetrics> outputs) {
-    return outputs.values().stream().mapToDouble(Metric::error).average().orElse(Double.NaN);
-  }
-
-  private static double error(OutputMetrics metrics) {
-    boolean hasNone = Double.isNaN(metrics.mse()) && metrics.nonFinite() > 0;
-    if (hasNone) {
-      return Double.POSITIVE_INFINITY;
-    }
-    double error = Math.pow(10, metrics.sqnr() / -10);
-    return Double.isFinite(error) ? error : 0;
   }
 }

@@ -155,7 +155,7 @@ public final class MixRun {
     alone = new double[layers.size()][types.size()];
     for (int t = 0; t < types.size() - 1; t++) {
       for (int i = 0; i < layers.size(); i++) {
-        alone[i][t] = Metric.error(measured.get(t * layers.size() + i));
+        alone[i][t] = OutputMetrics.error(measured.get(t * layers.size() + i));
       }
     }
   }
@@ -221,7 +221,7 @@ public final class MixRun {
   /** Measured error over the sum of the errors of layers alone. */
   private double ratio(Assignment assignment) {
     double sum = sum(assignment);
-    double error = Metric.error(trials.measure(List.of(assignment)).get(0));
+    double error = OutputMetrics.error(trials.measure(List.of(assignment)).get(0));
     return sum > 0 && Double.isFinite(error) ? error / sum : 1;
   }
 

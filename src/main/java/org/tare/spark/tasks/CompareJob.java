@@ -1,11 +1,13 @@
 package org.tare.spark.tasks;
 
+import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -24,6 +26,7 @@ import org.tare.onnx.beside.ShadowModel;
 import org.tare.spark.JobLabel;
 import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.InputSpec;
@@ -194,7 +197,7 @@ public final class CompareJob {
       String reason,
       HashMap<String, OutputMetrics> accumulated,
       HashMap<String, OutputMetrics> local)
-      implements java.io.Serializable {
+      implements Serializable {
     private static final long serialVersionUID = 1L;
   }
 
@@ -270,7 +273,7 @@ public final class CompareJob {
       List<List<String>> groups) {
 
     void compare(
-        org.tare.spark.rows.Batches.Batch batch,
+        Batches.Batch batch,
         int rows,
         Map<String, OutputMetrics> accumulated,
         Map<String, OutputMetrics> alone) {
@@ -308,7 +311,7 @@ public final class CompareJob {
       Map<String, Long> bytes = new LinkedHashMap<>();
       shadow.run(
           inputs,
-          new java.util.LinkedHashSet<>(seen.keySet()),
+          new LinkedHashSet<>(seen.keySet()),
           (tensor, values) -> bytes.put(tensor, 3 * 4 * values.size()));
       List<List<String>> found = new ArrayList<>();
       long taken = BYTES_AT_ONCE;

@@ -1,6 +1,7 @@
 package org.tare.spark.tasks;
 
 import java.io.Serializable;
+import java.util.Map;
 import org.tare.quant.ExactSum;
 import org.tare.quant.Fidelity;
 
@@ -118,6 +119,22 @@ public final class OutputMetrics implements Serializable {
       rank += other > own || (other == own && i < label) ? 1 : 0;
     }
     return Float.isNaN(own) ? length : rank;
+  }
+
+  /**
+   * Noise over signal, the mean over the outputs; infinite where no value of one is finite in both
+   * models, NaN without outputs.
+   */
+  public static double error(Map<String, OutputMetrics> outputs) {
+    return outputs.values().stream().mapToDouble(OutputMetrics::error).average().orElse(Double.NaN);
+  }
+
+  private double error() {
+    if (Double.isNaN(mse()) && nonFinite() > 0) {
+      return Double.POSITIVE_INFINITY;
+    }
+    double error = Math.pow(10, sqnr() / -10);
+    return Double.isFinite(error) ? error : 0;
   }
 
   public long rows() {

@@ -1,5 +1,6 @@
 package org.tare.spark.tasks;
 
+import java.io.Serializable;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -204,7 +205,7 @@ public final class TrialsJob {
       long skipped,
       String reason,
       ArrayList<HashMap<String, OutputMetrics>> metrics)
-      implements java.io.Serializable {
+      implements Serializable {
     private static final long serialVersionUID = 1L;
   }
 
