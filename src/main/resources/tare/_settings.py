@@ -373,7 +373,7 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     ),
     "quantize.measure-rows": (
         "256",
-        "corrections that are auto or sequential are measured on so many rows of the calibration data and left out unless they lower the error; 0 goes by the expected error",
+        "corrections that are auto or sequential are measured on so many rows of the calibration data and left out unless they lower the error; 0 goes by the expected error. SmoothQuant's factors are chosen on a quarter of them",
     ),
     "quantize.float-below": (
         "20",

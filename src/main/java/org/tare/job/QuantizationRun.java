@@ -3,6 +3,7 @@ package org.tare.job;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.tare.correct.SmoothQuant;
@@ -120,16 +121,33 @@ public final class QuantizationRun {
     if (state.isEmpty() || !CalibrationRun.isSmoothed(options.corrections(), model)) {
       return none;
     }
-    SmoothQuant.Result smoothed =
-        SmoothQuant.apply(model.prepared(), model.types(), model.mapping(), state.get());
-    boolean isObserved = state.get().tensors().keySet().containsAll(smoothed.smoothed());
-    if (model.plan().isPresent() && !isObserved) {
+    CalibrationState observed = state.get();
+    if (model.plan().isEmpty()) {
+      return SmoothQuant.choose(model.prepared(), model.types(), model.mapping(), observed);
+    }
+    if (SmoothQuant.knowsFactors(observed)) {
+      List<String> disagreeing =
+          SmoothQuant.disagreeing(model.prepared(), model.mapping(), observed);
+      if (!disagreeing.isEmpty()) {
+        warnings.add(
+            String.format(
+                Locale.ROOT,
+                "SmoothQuant is left out for %d tensors (%s, …): the state is the sum of states with"
+                    + " other factors; calibrate again for it",
+                disagreeing.size(),
+                disagreeing.get(0)));
+      }
+      return SmoothQuant.observed(model.prepared(), model.types(), model.mapping(), observed);
+    }
+    // States of former versions do not tell their factors: they are those that their rows choose.
+    SmoothQuant.Result chosen =
+        SmoothQuant.choose(model.prepared(), model.types(), model.mapping(), observed);
+    if (!observed.tensors().keySet().containsAll(chosen.smoothed())) {
       warnings.add(
-          "SmoothQuant is left out: the state was made without it, or is the sum of states with"
-              + " other factors; calibrate again for it");
+          "SmoothQuant is left out: the state was made without it; calibrate again for it");
       return none;
     }
-    return smoothed;
+    return chosen;
   }
 
   private QuantizedModel quantized(

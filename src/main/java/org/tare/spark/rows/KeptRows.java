@@ -137,6 +137,11 @@ public final class KeptRows implements AutoCloseable {
     return source;
   }
 
+  /** How many there are. It reads them. */
+  public long count() {
+    return rows.count();
+  }
+
   @Override
   public void close() {
     try {
