@@ -56,10 +56,7 @@ record TensorComparison(long rows, long currentRows, DriftThresholds thresholds)
         if (byChannel != Verdict.STABLE) {
           reasons.add(
               String.format(
-                  Locale.ROOT,
-                  "mean of channel %d moved %.2f std",
-                  most.channel(),
-                  most.shift()));
+                  Locale.ROOT, "mean of channel %d moved %.2f std", most.channel(), most.shift()));
         }
         verdict = verdict.worst(byChannel);
         effect = Math.max(effect, most.effect());

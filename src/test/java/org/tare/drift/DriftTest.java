@@ -265,13 +265,16 @@ class DriftTest {
   void aClassThatIsMissingMovesTheMeanOfItsChannel() {
     Random random = new Random(9);
     CalibrationState then = state(5000, "x", classes(random, 5000, 10));
-    assertEquals(Verdict.STABLE, drift(then, state(2000, "x", classes(random, 2000, 10))).verdict());
+    assertEquals(
+        Verdict.STABLE, drift(then, state(2000, "x", classes(random, 2000, 10))).verdict());
     TensorDrift found = drift(then, state(2000, "x", classes(random, 2000, 9)));
     assertEquals(Verdict.MOVED, found.verdict());
     ChannelShift channel = found.channel().orElseThrow();
     assertEquals(9, channel.channel());
     assertEquals(-1 / 3.0, channel.shift(), 0.03);
-    assertEquals(List.of(String.format("mean of channel 9 moved %.2f std", channel.shift())), found.reasons());
+    assertEquals(
+        List.of(String.format("mean of channel 9 moved %.2f std", channel.shift())),
+        found.reasons());
     assertEquals(channel.effect(), found.effect());
   }
 
