@@ -431,6 +431,14 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "0.5",
         "an effect, in standard deviations, from which a tensor moved",
     ),
+    "drift.warn.channel": (
+        "0.1",
+        "such a shift of a channel's mean, in standard deviations, from which a tensor moved a little",
+    ),
+    "drift.fail.channel": (
+        "0.2",
+        "such a shift of a channel's mean, in standard deviations, from which a tensor moved",
+    ),
     "drift.warn.sqnr-loss": (
         "1",
         "so many dB less expected SQNR from which a tensor moved a little",

@@ -669,6 +669,11 @@ public final class Keys {
             false,
             "observe and compare the model's inputs alone: the model is not run"));
     band(keys, "effect", "an effect, in standard deviations,", STANDARD_LIMITS.effect());
+    band(
+        keys,
+        "channel",
+        "such a shift of a channel's mean, in standard deviations,",
+        STANDARD_LIMITS.channel());
     band(keys, "sqnr-loss", "so many dB less expected SQNR", STANDARD_LIMITS.sqnrLoss());
     band(keys, "clipped", "such a share of values more that is clipped", STANDARD_LIMITS.clipped());
     band(
