@@ -145,9 +145,12 @@ public final class AdviceTable {
             grid.add(
                 with(
                     weight,
-                    "quantize.mode", "dynamic",
-                    "quantize.smooth-quant", smooth,
-                    "quantize.weight.products", products));
+                    "quantize.mode",
+                    "dynamic",
+                    "quantize.smooth-quant",
+                    smooth,
+                    "quantize.weight.products",
+                    products));
           }
         }
         for (String range : List.of("minmax", "percentile", "entropy", "mse")) {
@@ -158,10 +161,14 @@ public final class AdviceTable {
                     ? one
                     : with(
                         one,
-                        "quantize.smooth-quant", "false",
-                        "quantize.bias-correction", "false",
-                        "quantize.weight.rounding", "nearest",
-                        "quantize.float-below", "0"));
+                        "quantize.smooth-quant",
+                        "false",
+                        "quantize.bias-correction",
+                        "false",
+                        "quantize.weight.rounding",
+                        "nearest",
+                        "quantize.float-below",
+                        "0"));
           }
         }
       }
