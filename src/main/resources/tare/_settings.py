@@ -583,6 +583,22 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "top1",
         "what mix.max-drop is about",
     ),
+    "recommend.budget": (
+        "10m",
+        "how long to try, as 90s, 10m or 1h: no way is begun after it",
+    ),
+    "recommend.max-drop": (
+        "0.005",
+        "how much of the metric may be lost at most",
+    ),
+    "recommend.metric": (
+        "top1 with labels, else agreement where classes are ranked, else cosine",
+        "what ways are judged by; top1 needs a label",
+    ),
+    "recommend.rows": (
+        "512",
+        "calibrate and judge on so many rows",
+    ),
     "plot.tensor": (
         "",
         "the tensor to draw",

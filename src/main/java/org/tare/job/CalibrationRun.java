@@ -45,7 +45,7 @@ public final class CalibrationRun {
   }
 
   /** Whether outliers are moved into weights where the model has products that gain by it. */
-  static boolean isSmoothed(CorrectionOptions corrections, FloatModel model) {
+  public static boolean isSmoothed(CorrectionOptions corrections, FloatModel model) {
     boolean isPossible = model.mapping().mode() != Mode.WEIGHT_ONLY && !candidates(model).isEmpty();
     return isPossible && corrections.smooths();
   }

@@ -64,6 +64,7 @@ public final class Keys {
     recalibrate(keys);
     train(keys);
     trials(keys);
+    advice(keys);
     plot(keys);
     run(keys);
     Map<String, Key> byName = new LinkedHashMap<>();
@@ -744,6 +745,36 @@ public final class Keys {
                 "how much of the metric may be lost at most: 0.01 of top1 is a point")
             .absent("no target"));
     keys.add(Key.choice(group, "mix.metric", "top1", metrics(), "what `mix.max-drop` is about"));
+  }
+
+  private static void advice(List<Key> keys) {
+    Group group = Group.ADVICE;
+    keys.add(
+        Key.text(
+            group,
+            "recommend.budget",
+            "10m",
+            "how long to try, as `90s`, `10m` or `1h`: no way is begun after it"));
+    keys.add(
+        Key.number(
+            group,
+            "recommend.max-drop",
+            "0.005",
+            0,
+            ANY,
+            "how much of the metric may be lost at most"));
+    keys.add(
+        Key.choice(
+                group,
+                "recommend.metric",
+                "",
+                metrics().stream().filter(id -> !id.equals(Metric.SQNR.id())).toList(),
+                "what ways are judged by; top1 needs a label")
+            .absent(
+                "`top1` with labels, else `agreement` where classes are ranked, else `cosine`"));
+    keys.add(
+        Key.whole(
+            group, "recommend.rows", "512", 1, 1_000_000, "calibrate and judge on so many rows"));
   }
 
   private static List<String> metrics() {
