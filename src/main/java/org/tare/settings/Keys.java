@@ -875,6 +875,22 @@ public final class Keys {
             "the greatest norm of all gradients of a step together; 0 for none"));
     keys.add(Key.whole(group, "train.seed", "0", 0, Integer.MAX_VALUE, "of the order of the rows"));
     keys.add(
+        Key.choice(
+            group,
+            "train.scales",
+            "fixed",
+            List.of("fixed", "observed", "learned"),
+            "fixed: as calibration chose them; observed: those of activations follow moving averages of"
+                + " their values; learned: trained with the weights"));
+    keys.add(
+        Key.whole(
+            group,
+            "train.freeze-observers-after",
+            "0",
+            0,
+            Integer.MAX_VALUE,
+            "after how many steps observed scales stay as they are; 0 for half of all steps"));
+    keys.add(
         Key.whole(
             group,
             "train.evaluate-every",
@@ -890,6 +906,13 @@ public final class Keys {
             1,
             1 << 30,
             "rows to measure it on: of the validation data, or else of the data"));
+    keys.add(
+        Key.text(
+            group,
+            "train.checkpoint",
+            "",
+            "a file that training writes its state to after each round; if it is there, training"
+                + " goes on from it"));
   }
 
   private static void run(List<Key> keys) {

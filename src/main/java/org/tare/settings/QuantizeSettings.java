@@ -24,6 +24,12 @@ import org.tare.rewrite.Quantization;
 public final class QuantizeSettings {
   private QuantizeSettings() {}
 
+  /** The same where training follows: layers are trained, and do not stay float32 unless told. */
+  public static QuantizeOptions forTraining(Settings settings) {
+    settings.setDefault("quantize.float-below", "0", "default of finetune");
+    return of(settings);
+  }
+
   /**
    * All of them. What was not said is as the backend has it; it is put into the settings, so that
    * it shows as such.

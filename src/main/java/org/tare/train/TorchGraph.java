@@ -59,7 +59,7 @@ final class TorchGraph implements AutoCloseable {
 
   /** The float model's outputs. */
   Map<String, Tensor> run(Map<String, Tensor> inputs) {
-    return run(inputs, Map.of(), Optional.empty());
+    return run(inputs, Map.of(), Optional.empty(), ActivationRounding.FIXED);
   }
 
   /**
@@ -69,11 +69,14 @@ final class TorchGraph implements AutoCloseable {
    * @param grids to round with; without, nothing is
    */
   Map<String, Tensor> run(
-      Map<String, Tensor> inputs, Map<String, Tensor> given, Optional<Grids> grids) {
+      Map<String, Tensor> inputs,
+      Map<String, Tensor> given,
+      Optional<Grids> grids,
+      ActivationRounding rounding) {
     Map<String, Tensor> values = new HashMap<>(constants);
     values.putAll(given);
     values.putAll(inputs);
-    Map<String, Tensor> rounded = new HashMap<>();
+    Rounded rounded = new Rounded(rounding, new HashMap<>());
     for (int i = 0; i < nodes.size(); i++) {
       Node node = nodes.get(i);
       boolean isQuantized = places.quantized().contains(i);
@@ -102,7 +105,7 @@ final class TorchGraph implements AutoCloseable {
       int node,
       boolean isQuantized,
       Map<String, Tensor> values,
-      Map<String, Tensor> rounded,
+      Rounded rounded,
       Optional<Grids> grids) {
     if (grids.isEmpty()) {
       return values.get(input);
@@ -126,21 +129,18 @@ final class TorchGraph implements AutoCloseable {
   }
 
   private Tensor round(
-      String tensor, Map<String, Tensor> values, Map<String, Tensor> rounded, Grids grids) {
-    Tensor found = rounded.get(tensor);
+      String tensor, Map<String, Tensor> values, Rounded rounded, Grids grids) {
+    Tensor found = rounded.tensors().get(tensor);
     if (found == null) {
-      Grids.Grid grid = grids.activations().get(places.roots().get(tensor));
-      found =
-          torch.fake_quantize_per_tensor_affine(
-              values.get(tensor),
-              grid.scales()[0],
-              grid.zeroPoints()[0],
-              grid.quantMin(),
-              grid.quantMax());
-      rounded.put(tensor, found);
+      String root = places.roots().get(tensor);
+      found = rounded.by().round(root, grids.activations().get(root), values.get(tensor));
+      rounded.tensors().put(tensor, found);
     }
     return found;
   }
+
+  /** What was rounded in this run. */
+  private record Rounded(ActivationRounding by, Map<String, Tensor> tensors) {}
 
   @Override
   public void close() {

@@ -74,6 +74,7 @@ public final class TrainingJob implements AutoCloseable {
   private final int batch;
   private final JavaRDD<byte[]> shards;
   private final long[] sizes;
+  private long digest;
   private final Broadcast<byte[]> model;
 
   private TrainingJob(SessionSettings settings, Request request) {
@@ -162,16 +163,27 @@ public final class TrainingJob implements AutoCloseable {
         .mapPartitionsWithIndex(
             (shard, rows) -> {
               long count = 0;
+              long hash = 1;
               while (rows.hasNext()) {
-                rows.next();
+                hash = 31 * hash + java.util.Arrays.hashCode(rows.next());
                 count++;
               }
-              return List.of(new Tuple2<>(shard, count)).iterator();
+              return List.of(new long[] {shard, count, hash}).iterator();
             },
             false)
         .collect()
-        .forEach(found -> counts[found._1()] = found._2());
+        .forEach(
+            found -> {
+              counts[(int) found[0]] = found[1];
+              // Shards come in any order.
+              digest += (found[0] + 1) * found[2];
+            });
     return counts;
+  }
+
+  /** A number that tells these rows, and their shards, from others. */
+  public long digest() {
+    return digest;
   }
 
   /** How many rows there are. */
