@@ -361,7 +361,15 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     ),
     "quantize.weight.rounding": (
         "auto",
-        "of convolutions: so that the errors of each kernel add up to nothing, or each weight to the nearest integer",
+        "of convolutions: so that the errors of each kernel add up to nothing, or each weight to the nearest integer; learned (AdaRound, command run): layer by layer from rows of the data, by libtorch",
+    ),
+    "quantize.weight.rounding-rows": (
+        "512",
+        "rows that rounding is learned on",
+    ),
+    "quantize.weight.rounding-steps": (
+        "1000",
+        "steps that rounding is learned in, for each layer",
     ),
     "quantize.smooth-quant": (
         "auto",

@@ -45,7 +45,7 @@ public final class TrainingCheckpoints {
    */
   public TrainingCheckpoints check(FloatModel model, TrainingSettings settings) {
     Map<String, String> own = settings.origin();
-    own.put(TrainingCheckpoint.MODEL, model.prepared().digest());
+    own.put(TrainingCheckpoint.MODEL, model.original().digest());
     found.ifPresent(one -> one.check(own, file.orElseThrow()));
     return this;
   }

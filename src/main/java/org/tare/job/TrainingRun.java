@@ -34,8 +34,7 @@ import org.tare.train.TrainingState;
  */
 public final class TrainingRun {
   private final JobContext context;
-  private final QuantizeOptions options;
-  private final Map<String, String> metadata;
+  private final TrainableModel model;
   private final TrainingSettings settings;
   private final TrainingCheckpoints checkpoints;
 
@@ -111,21 +110,10 @@ public final class TrainingRun {
       Map<String, String> metadata,
       TrainingSettings settings,
       TrainingCheckpoints checkpoints) {
-    // The share of bad rows was checked on all rows; among few it may be greater.
-    this.context = context.with(context.rows().withoutLimit());
+    this.model = new TrainableModel(context, options, metadata);
+    this.context = model.context();
     this.settings = settings;
     this.checkpoints = checkpoints;
-    this.metadata = Map.copyOf(metadata);
-    QConfigMapping plain = options.mapping().withoutKernelSums().withoutBiasCorrection();
-    CorrectionOptions.Switch off = CorrectionOptions.Switch.OFF;
-    this.options =
-        new QuantizeOptions(
-            plain,
-            options.form(),
-            new CorrectionOptions(off, off, off, false, 0, 0),
-            options.declaresShapes(),
-            options.storesHalf(),
-            options.exports());
   }
 
   /**
@@ -159,20 +147,12 @@ public final class TrainingRun {
       DataSource measured,
       Optional<String> label) {
     long started = System.nanoTime();
-    FloatModel model = begun.chosen().model().with(options.mapping());
-    TrainedModel trained =
-        TrainedModel.of(model.name(), model.prepared(), model.types(), model.mapping());
-    QuantizedModel unrounded =
-        Quantization.quantizeWith(
-            trained.model(),
-            model.types(),
-            options.mapping(),
-            Quantization.Form.QDQ,
-            Optional.of(new ChosenRanges(state)),
-            Map.of());
-    Grids grids = trained.grids(unrounded);
-    FirstRow.of(context, model, data)
-        .ifPresent(row -> SameOutputs.check(model, trained, settings.options(), row));
+    TrainableModel.Begin begin = model.begin(begun, state);
+    FloatModel floats = begin.model();
+    TrainedModel trained = begin.trained();
+    Grids grids = begin.grids();
+    FirstRow.of(context, floats, data)
+        .ifPresent(row -> SameOutputs.check(floats, trained, settings.options(), row));
     DataSource sampled =
         new DataSource(
             measured.origin(),
@@ -183,14 +163,14 @@ public final class TrainingRun {
             context.spark().get(),
             new TrainingJob.Request(
                 trained,
-                model.types(),
+                floats.types(),
                 data,
                 settings.label(),
                 context.rows().inputs(),
                 context.rows().badRows(),
                 settings.options()))) {
       SortedMap<String, String> origin = settings.origin();
-      origin.put(TrainingCheckpoint.MODEL, model.prepared().digest());
+      origin.put(TrainingCheckpoint.MODEL, floats.original().digest());
       origin.put(TrainingCheckpoint.GRIDS, TrainingCheckpoint.digest(grids.text()));
       origin.put(TrainingCheckpoint.ROWS, job.rows() + " of hash " + job.digest());
       List<String> warnings = new ArrayList<>();
@@ -202,25 +182,20 @@ public final class TrainingRun {
                   () ->
                       new TrainingCheckpoint(
                           origin,
-                          measure(model, begun.quantized().model(), sampled, label),
+                          model.measure(floats, begun.quantized().model(), sampled, label),
                           List.of(),
                           trained.initialState(grids, settings.options()),
                           0,
                           Optional.empty()));
       context.progress().accept("Without training: " + reached.before());
       Quantizer quantizer =
-          now ->
-              quantized(
-                  begun,
-                  model.withPrepared(trained.with(now)),
-                  state,
-                  trained.qparams(unrounded, grids, now, settings.options()));
+          now -> model.quantized(begin, now, settings.options());
       Rounds rounds =
           new Rounds(
               job,
               grids,
               quantizer,
-              quantized -> measure(model, quantized.quantized().model(), sampled, label));
+              quantized -> model.measure(floats, quantized.quantized().model(), sampled, label));
       reached = rounds.run(reached, warnings);
       if (reached.bestStep() == 0) {
         warnings.add(
@@ -344,42 +319,5 @@ public final class TrainingRun {
       sum += value;
     }
     return sum / values.length;
-  }
-
-  private QuantizationRun.Result quantized(
-      QuantizationRun.Result begun,
-      FloatModel model,
-      CalibrationState state,
-      TrainedQParams qparams) {
-    QuantizationRun.Result made =
-        new QuantizationRun(context, options, metadata)
-            .with(qparams)
-            .run(model, Optional.of(state), Optional.empty());
-    return new QuantizationRun.Result(
-        new Corrections.Chosen(
-            made.chosen().model(), begun.chosen().layers(), List.of(), List.of(), List.of()),
-        made.quantized(),
-        made.warnings(),
-        begun.correctSeconds(),
-        made.seconds());
-  }
-
-  private Measured measure(
-      FloatModel model, OnnxModel quantized, DataSource rows, Optional<String> label) {
-    EvaluationJob.Result result =
-        new EvaluationRun(context)
-            .run(model.name(), model.original(), quantized, model.types(), rows, label);
-    double noise =
-        result.outputs().values().stream()
-            .mapToDouble(metrics -> Math.pow(10, -metrics.sqnr() / 10))
-            .map(error -> Double.isFinite(error) ? error : 1e30)
-            .average()
-            .orElse(1e30);
-    OptionalDouble top1 =
-        result.outputs().values().stream()
-            .filter(OutputMetrics::isLabelled)
-            .mapToDouble(OutputMetrics::quantizedTop1)
-            .findFirst();
-    return new Measured(-10 * Math.log10(noise), top1);
   }
 }

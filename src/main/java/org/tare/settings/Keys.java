@@ -560,9 +560,26 @@ public final class Keys {
             group,
             "quantize.weight.rounding",
             "auto",
-            List.of("auto", "sums", "nearest"),
+            List.of("auto", "sums", "nearest", "learned"),
             "of convolutions: so that the errors of each kernel add up to nothing, or each weight"
-                + " to the nearest integer"));
+                + " to the nearest integer; learned (AdaRound, command run): layer by layer from rows"
+                + " of the data, by libtorch"));
+    keys.add(
+        Key.whole(
+            group,
+            "quantize.weight.rounding-rows",
+            "512",
+            1,
+            1 << 20,
+            "rows that rounding is learned on"));
+    keys.add(
+        Key.whole(
+            group,
+            "quantize.weight.rounding-steps",
+            "1000",
+            1,
+            1 << 20,
+            "steps that rounding is learned in, for each layer"));
     keys.add(
         Key.choice(
             group,

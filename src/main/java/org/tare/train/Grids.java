@@ -78,19 +78,25 @@ public record Grids(
           + ";";
     }
 
+    /** How many values of one channel follow each other. */
+    int inner(int length, long[] shape) {
+      if (axis < 0) {
+        return length;
+      }
+      int inner = 1;
+      for (int i = axis + 1; i < shape.length; i++) {
+        inner *= (int) shape[i];
+      }
+      return inner;
+    }
+
     /**
      * Rounds a constant to its grid.
      *
      * @param inside gets which values lie within the grid; the gradient of the others is 0
      */
     float[] round(float[] values, long[] shape, boolean[] inside) {
-      int inner = values.length;
-      if (axis >= 0) {
-        inner = 1;
-        for (int i = axis + 1; i < shape.length; i++) {
-          inner *= (int) shape[i];
-        }
-      }
+      int inner = inner(values.length, shape);
       float[] rounded = new float[values.length];
       for (int i = 0; i < values.length; i++) {
         int c = i / inner % scales.length;
