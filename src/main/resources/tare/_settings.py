@@ -361,7 +361,15 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     ),
     "quantize.weight.rounding": (
         "auto",
-        "of convolutions: so that the errors of each kernel add up to nothing, or each weight to the nearest integer",
+        "of convolutions: so that the errors of each kernel add up to nothing, or each weight to the nearest integer; learned (AdaRound, command run): layer by layer from rows of the data, by libtorch",
+    ),
+    "quantize.weight.rounding-rows": (
+        "512",
+        "rows that rounding is learned on",
+    ),
+    "quantize.weight.rounding-steps": (
+        "1000",
+        "steps that rounding is learned in, for each layer",
     ),
     "quantize.smooth-quant": (
         "auto",
@@ -547,6 +555,14 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "0",
         "of the order of the rows",
     ),
+    "train.scales": (
+        "fixed",
+        "fixed: as calibration chose them; observed: those of activations follow moving averages of their values; learned: trained with the weights",
+    ),
+    "train.freeze-observers-after": (
+        "0",
+        "after how many steps observed scales stay as they are; 0 for half of all steps",
+    ),
     "train.evaluate-every": (
         "1",
         "after how many rounds the quantized model is measured",
@@ -554,6 +570,10 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     "train.measure-rows": (
         "1024",
         "rows to measure it on: of the validation data, or else of the data",
+    ),
+    "train.checkpoint": (
+        "",
+        "a file that training writes its state to after each round; if it is there, training goes on from it",
     ),
     "sensitivity.types": (
         "w8a8",

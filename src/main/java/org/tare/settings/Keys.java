@@ -561,9 +561,26 @@ public final class Keys {
             group,
             "quantize.weight.rounding",
             "auto",
-            List.of("auto", "sums", "nearest"),
+            List.of("auto", "sums", "nearest", "learned"),
             "of convolutions: so that the errors of each kernel add up to nothing, or each weight"
-                + " to the nearest integer"));
+                + " to the nearest integer; learned (AdaRound, command run): layer by layer from rows"
+                + " of the data, by libtorch"));
+    keys.add(
+        Key.whole(
+            group,
+            "quantize.weight.rounding-rows",
+            "512",
+            1,
+            1 << 20,
+            "rows that rounding is learned on"));
+    keys.add(
+        Key.whole(
+            group,
+            "quantize.weight.rounding-steps",
+            "1000",
+            1,
+            1 << 20,
+            "steps that rounding is learned in, for each layer"));
     keys.add(
         Key.choice(
             group,
@@ -911,6 +928,22 @@ public final class Keys {
             "the greatest norm of all gradients of a step together; 0 for none"));
     keys.add(Key.whole(group, "train.seed", "0", 0, Integer.MAX_VALUE, "of the order of the rows"));
     keys.add(
+        Key.choice(
+            group,
+            "train.scales",
+            "fixed",
+            List.of("fixed", "observed", "learned"),
+            "fixed: as calibration chose them; observed: those of activations follow moving averages of"
+                + " their values; learned: trained with the weights"));
+    keys.add(
+        Key.whole(
+            group,
+            "train.freeze-observers-after",
+            "0",
+            0,
+            Integer.MAX_VALUE,
+            "after how many steps observed scales stay as they are; 0 for half of all steps"));
+    keys.add(
         Key.whole(
             group,
             "train.evaluate-every",
@@ -926,6 +959,13 @@ public final class Keys {
             1,
             1 << 30,
             "rows to measure it on: of the validation data, or else of the data"));
+    keys.add(
+        Key.text(
+            group,
+            "train.checkpoint",
+            "",
+            "a file that training writes its state to after each round; if it is there, training"
+                + " goes on from it"));
   }
 
   private static void run(List<Key> keys) {
