@@ -168,10 +168,7 @@ public final class Run extends Call<Run> {
       return begun;
     }
     return new RoundingRun(
-            context,
-            options,
-            RunInfo.metadata(),
-            QuantizeSettings.rounding(settings()))
+            context, options, RunInfo.metadata(), QuantizeSettings.rounding(settings()))
         .run(begun, state.orElseThrow(), data.orElseThrow());
   }
 

@@ -292,8 +292,7 @@ class FinetuneTest {
             .getMessage());
     assertEquals(
         begin + "it was trained on other rows" + end,
-        refusal(
-                finetune(spark, model, twice).set("train.checkpoint", file.toString()))
+        refusal(finetune(spark, model, twice).set("train.checkpoint", file.toString()))
             .getMessage());
     String other = DigitsCalibration.demoFile(folder, "digits-mobilenet.onnx").toString();
     assertEquals(

@@ -76,8 +76,7 @@ final class TrainableModel {
   }
 
   /** The quantized model of trained weights and scales. */
-  QuantizationRun.Result quantized(
-      Begin begin, TrainingState now, TrainingOptions training) {
+  QuantizationRun.Result quantized(Begin begin, TrainingState now, TrainingOptions training) {
     TrainedQParams qparams =
         begin.trained().qparams(begin.unrounded(), begin.grids(), now, training);
     FloatModel model = begin.model().withPrepared(begin.trained().with(now));
@@ -87,7 +86,11 @@ final class TrainableModel {
             .run(model, Optional.of(begin.state()), Optional.empty());
     return new QuantizationRun.Result(
         new Corrections.Chosen(
-            made.chosen().model(), begin.begun().chosen().layers(), List.of(), List.of(), List.of()),
+            made.chosen().model(),
+            begin.begun().chosen().layers(),
+            List.of(),
+            List.of(),
+            List.of()),
         made.quantized(),
         made.warnings(),
         begin.begun().correctSeconds(),
@@ -95,8 +98,7 @@ final class TrainableModel {
   }
 
   /** What a quantized model is worth. */
-  Measured measure(
-      FloatModel model, OnnxModel quantized, DataSource rows, Optional<String> label) {
+  Measured measure(FloatModel model, OnnxModel quantized, DataSource rows, Optional<String> label) {
     EvaluationJob.Result result =
         new EvaluationRun(context)
             .run(model.name(), model.original(), quantized, model.types(), rows, label);

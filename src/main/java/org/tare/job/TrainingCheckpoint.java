@@ -134,8 +134,7 @@ record TrainingCheckpoint(
     }
     int version = ByteBuffer.wrap(bytes, MAGIC.length, 4).getInt();
     if (version != VERSION) {
-      throw cannot(
-          file, "it is of version " + version + ", this Tare reads version " + VERSION);
+      throw cannot(file, "it is of version " + version + ", this Tare reads version " + VERSION);
     }
     int end = bytes.length - SHA256_BYTES;
     if (end < 2 * MAGIC.length

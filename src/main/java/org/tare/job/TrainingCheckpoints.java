@@ -22,9 +22,7 @@ public final class TrainingCheckpoints {
     this.found =
         file.flatMap(
             name ->
-                files
-                    .readIfThere(WHAT, name)
-                    .map(bytes -> TrainingCheckpoint.decode(bytes, name)));
+                files.readIfThere(WHAT, name).map(bytes -> TrainingCheckpoint.decode(bytes, name)));
   }
 
   /**

@@ -9,22 +9,14 @@ import java.util.OptionalDouble;
 import java.util.SortedMap;
 import java.util.function.Function;
 import org.tare.TareException;
-import org.tare.onnx.OnnxModel;
-import org.tare.plan.ChosenRanges;
 import org.tare.qconfig.Mode;
-import org.tare.qconfig.QConfigMapping;
-import org.tare.rewrite.Quantization;
-import org.tare.rewrite.QuantizedModel;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.Sample;
-import org.tare.spark.tasks.EvaluationJob;
-import org.tare.spark.tasks.OutputMetrics;
 import org.tare.spark.tasks.TrainingJob;
 import org.tare.stats.CalibrationState;
 import org.tare.train.Grids;
 import org.tare.train.Libtorch;
 import org.tare.train.TrainedModel;
-import org.tare.train.TrainedQParams;
 import org.tare.train.TrainingState;
 
 /**
@@ -188,8 +180,7 @@ public final class TrainingRun {
                           0,
                           Optional.empty()));
       context.progress().accept("Without training: " + reached.before());
-      Quantizer quantizer =
-          now -> model.quantized(begin, now, settings.options());
+      Quantizer quantizer = now -> model.quantized(begin, now, settings.options());
       Rounds rounds =
           new Rounds(
               job,
@@ -220,7 +211,9 @@ public final class TrainingRun {
         .progress()
         .accept(
             String.format(
-                Locale.ROOT, "Training goes on after step %,d, from its checkpoint", from.state().step()));
+                Locale.ROOT,
+                "Training goes on after step %,d, from its checkpoint",
+                from.state().step()));
     return from;
   }
 

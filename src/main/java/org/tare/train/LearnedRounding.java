@@ -81,8 +81,7 @@ public final class LearnedRounding implements AutoCloseable {
     TrainingState state = from.copy();
     List<TrainingBatch> batches = new ArrayList<>();
     for (int i = 0; i < rows.size(); i += options.batch()) {
-      batches.add(
-          new TrainingBatch(rows.subList(i, Math.min(rows.size(), i + options.batch()))));
+      batches.add(new TrainingBatch(rows.subList(i, Math.min(rows.size(), i + options.batch()))));
     }
     List<String> done = new ArrayList<>();
     for (int i = 0; i < graph.nodes().size(); i++) {
@@ -112,8 +111,7 @@ public final class LearnedRounding implements AutoCloseable {
         graph
             .soleReader(node)
             .filter(reader -> reader.opType().equals("Relu") || reader.opType().equals("Clip"));
-    return Optional.of(
-        new Layer(node, after, node.input(1), grids.constants().get(node.input(1))));
+    return Optional.of(new Layer(node, after, node.input(1), grids.constants().get(node.input(1))));
   }
 
   private Example example(
@@ -187,8 +185,7 @@ public final class LearnedRounding implements AutoCloseable {
             : biasName.isEmpty() ? null : Libtorch.floats(graph.constant(biasName));
     long[] biasShape = biasName.isEmpty() ? null : graph.shapeOf(biasName);
     double nearest = 0;
-    float[] rounded =
-        layer.grid().round(state.values()[weight], shape, new boolean[soft.size()]);
+    float[] rounded = layer.grid().round(state.values()[weight], shape, new boolean[soft.size()]);
     for (Example one : examples) {
       nearest += loss(layer, one, rounded, shape, biases, biasShape, null, null) / examples.size();
     }
@@ -200,8 +197,7 @@ public final class LearnedRounding implements AutoCloseable {
     for (int step = 0; step < options.steps(); step++) {
       Example one = examples.get(random.nextInt(examples.size()));
       loss(layer, one, soft.values(), shape, biases, biasShape, gradient, null);
-      double progress =
-          (step - WARM_UP * options.steps()) / ((1 - WARM_UP) * options.steps());
+      double progress = (step - WARM_UP * options.steps()) / ((1 - WARM_UP) * options.steps());
       double beta =
           LAST_BETA
               + 0.5
@@ -213,8 +209,7 @@ public final class LearnedRounding implements AutoCloseable {
     double reached = 0;
     float[] shift = bias >= 0 ? new float[biases.length] : null;
     for (Example one : examples) {
-      reached +=
-          loss(layer, one, hard, shape, biases, biasShape, null, shift) / examples.size();
+      reached += loss(layer, one, hard, shape, biases, biasShape, null, shift) / examples.size();
     }
     if (reached < nearest) {
       state.values()[weight] = hard;

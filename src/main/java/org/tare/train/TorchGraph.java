@@ -129,8 +129,7 @@ final class TorchGraph implements AutoCloseable {
       boolean isQuantized = places.quantized().contains(node);
       List<Tensor> inputs = new ArrayList<>();
       for (String input : nodes.get(node).inputs()) {
-        inputs.add(
-            input.isEmpty() ? null : read(input, node, isQuantized, values, rounded, grids));
+        inputs.add(input.isEmpty() ? null : read(input, node, isQuantized, values, rounded, grids));
       }
       return inputs;
     }
@@ -174,8 +173,7 @@ final class TorchGraph implements AutoCloseable {
     return values.get(input);
   }
 
-  private Tensor round(
-      String tensor, Map<String, Tensor> values, Rounded rounded, Grids grids) {
+  private Tensor round(String tensor, Map<String, Tensor> values, Rounded rounded, Grids grids) {
     Tensor found = rounded.tensors().get(tensor);
     if (found == null) {
       String root = places.roots().get(tensor);

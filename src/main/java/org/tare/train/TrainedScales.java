@@ -70,9 +70,7 @@ final class TrainedScales {
       arrays.add(
           options.scales() == TrainingOptions.Scales.LEARNED
               ? new float[] {1f}
-              : new float[] {
-                (grid.quantMin() - zero) * scale, (grid.quantMax() - zero) * scale
-              });
+              : new float[] {(grid.quantMin() - zero) * scale, (grid.quantMax() - zero) * scale});
     }
     return arrays;
   }

@@ -72,8 +72,7 @@ public final class Trainer implements AutoCloseable {
       long step = from.step() + i;
       try (PointerScope scope = new PointerScope()) {
         float[][] gradients = new float[state.values().length][];
-        losses[i] =
-            step(state, scales.begin(state, step, all), batches.batch(step), gradients);
+        losses[i] = step(state, scales.begin(state, step, all), batches.batch(step), gradients);
         if (!Double.isFinite(losses[i])) {
           return new Round(
               from, losses, Optional.of("the loss is " + losses[i] + " at step " + (step + 1)));

@@ -212,8 +212,7 @@ class TrainedScalesTest {
       Tensor x = Libtorch.tensor(new float[] {-1f, 0.5f, 10f}, 3);
       TrainedScales.Step step = scales.begin(state, 0, 10);
       float[] y =
-          Libtorch.floats(
-              step.rounding().round("x", step.grids().activations().get("x"), x));
+          Libtorch.floats(step.rounding().round("x", step.grids().activations().get("x"), x));
       assertArrayEquals(
           new float[] {0f + 0.01f * -1f, 2.55f + 0.01f * (10f - 2.55f)}, state.values()[0], 1e-6f);
       QParams q = SPEC.qparams(state.values()[0][0], state.values()[0][1]);
@@ -228,10 +227,8 @@ class TrainedScalesTest {
 
   @Test
   void scalesOfBiasesFollowThoseOfActivationsAndWeights() {
-    Grids.Grid weight =
-        new Grids.Grid(0, new float[] {0.5f, 0.25f}, new int[] {0, 0}, -7, 7);
-    Grids.Grid bias =
-        new Grids.Grid(0, new float[] {0.05f, 0.025f}, new int[] {0, 0}, -1000, 1000);
+    Grids.Grid weight = new Grids.Grid(0, new float[] {0.5f, 0.25f}, new int[] {0, 0}, -7, 7);
+    Grids.Grid bias = new Grids.Grid(0, new float[] {0.05f, 0.025f}, new int[] {0, 0}, -1000, 1000);
     HashMap<String, Grids.Grid> roots = new HashMap<>();
     roots.put("x", new Grids.Grid(-1, new float[] {0.1f}, new int[] {0}, 0, 255));
     HashMap<String, Grids.Grid> constants = new HashMap<>();

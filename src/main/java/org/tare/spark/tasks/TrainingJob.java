@@ -276,8 +276,7 @@ public final class TrainingJob implements AutoCloseable {
   }
 
   /** Learned rounding, as a task. */
-  private record Rounding(
-      Broadcast<byte[]> model, Broadcast<byte[]> begin, RoundingOptions options)
+  private record Rounding(Broadcast<byte[]> model, Broadcast<byte[]> begin, RoundingOptions options)
       implements Serializable {
     private static final long serialVersionUID = 1L;
 
