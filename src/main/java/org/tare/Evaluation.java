@@ -10,6 +10,7 @@ import org.tare.results.Provenance;
 import org.tare.results.ResultJson;
 import org.tare.results.Summary;
 import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.IntegerMetrics;
 import org.tare.spark.tasks.OutputMetrics;
 
 /** How close a quantized model's outputs are to the float model's. */
@@ -43,6 +44,11 @@ public final class Evaluation implements Result {
   /** The figures of each float32 output that can be compared, in the model's order. */
   public Map<String, OutputMetrics> outputs() {
     return found.outputs();
+  }
+
+  /** How often each output of integers, classes or indices or tokens, is the same. */
+  public Map<String, IntegerMetrics> integers() {
+    return found.integers();
   }
 
   @Override

@@ -47,6 +47,24 @@ public final class OutputTensor {
         : tensor.getFloatBuffer();
   }
 
+  /** The values of a tensor of booleans, or of integers of at most 64 bits with a sign. */
+  public long[] integers() {
+    ByteBuffer bytes = tensor.getByteBuffer().order(ByteOrder.nativeOrder());
+    long[] values = new long[Math.toIntExact(size())];
+    for (int i = 0; i < values.length; i++) {
+      values[i] =
+          switch (tensor.getInfo().type) {
+            case UINT8, BOOL -> bytes.get(i) & 255;
+            case INT8 -> bytes.get(i);
+            case INT16 -> bytes.getShort(2 * i);
+            case INT32 -> bytes.getInt(4 * i);
+            case INT64 -> bytes.getLong(8 * i);
+            default -> throw new IllegalStateException("no integers: " + tensor.getInfo());
+          };
+    }
+    return values;
+  }
+
   /** The values of a tensor of numbers, as ONNX's raw data has them, in a new array. */
   byte[] bytes() {
     ByteBuffer copy = tensor.getByteBuffer();

@@ -106,7 +106,10 @@ public final class Saturation {
     if (isPaired) {
       Optional<Item> weightPair = dequantize(item, weight);
       Optional<Item> dataPair = dequantize(item, data);
-      if (weightPair.isEmpty() || dataPair.isEmpty() || isConstant(dataPair.get())) {
+      if (weightPair.isEmpty()
+          || dataPair.isEmpty()
+          || isConstant(dataPair.get())
+          || isScaledByChannel(dataPair.get())) {
         return;
       }
       weight = weightPair.get().node().input(0);
@@ -141,6 +144,15 @@ public final class Saturation {
 
   private static boolean isConstant(Item dequantize) {
     return dequantize.scope().constant(dequantize.node().input(0)).isPresent();
+  }
+
+  /** Kernels of integers take one scale for the data: rows of an embedding stay floats. */
+  private static boolean isScaledByChannel(Item dequantize) {
+    return dequantize
+        .scope()
+        .constant(dequantize.node().input(1))
+        .filter(scale -> scale.size() > 1)
+        .isPresent();
   }
 
   private static boolean isSigned(Item item, String zeroPoint) {

@@ -52,7 +52,7 @@ public final class Preflight {
     context.rows().mask(List.copyOf(inputs.keySet()));
     Set<String> notes = new LinkedHashSet<>();
     if (validation.isPresent()) {
-      EvaluationJob.checkOutputs(model.name(), model.original(), model.types());
+      EvaluationJob.checkComparable(model.name(), model.original(), model.types());
     }
     JobContext checked = context;
     if (data.isPresent()) {

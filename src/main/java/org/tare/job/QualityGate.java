@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import org.tare.TareException;
 import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.IntegerMetrics;
 import org.tare.spark.tasks.OutputMetrics;
 
 /**
@@ -100,6 +101,14 @@ public record QualityGate(
         isRanked = true;
         drop(unmet, output, "1", maxTop1Drop, metrics.floatTop1(), metrics.quantizedTop1());
         drop(unmet, output, "5", maxTop5Drop, metrics.floatTop5(), metrics.quantizedTop5());
+      }
+    }
+    for (Map.Entry<String, IntegerMetrics> entry : found.integers().entrySet()) {
+      IntegerMetrics metrics = entry.getValue();
+      if (metrics.isLabelled()) {
+        isRanked = true;
+        String output = "Output \"" + entry.getKey() + "\": ";
+        drop(unmet, output, "1", maxTop1Drop, metrics.floatTop1(), metrics.quantizedTop1());
       }
     }
     if (needsLabel() && !isRanked) {

@@ -24,6 +24,9 @@ public final class Warnings {
   /** In dB; below, the error is more than a tenth of the signal. */
   private static final double LOW_SQNR = 20;
 
+  /** Of integers; below, more than one of ten is another. */
+  private static final double LOW_AGREEMENT = 0.9;
+
   private Warnings() {}
 
   /** Constants that were inputs to the letter are none of the written model. */
@@ -211,6 +214,21 @@ public final class Warnings {
                 output.getValue().nonFinite()));
       }
     }
+    result
+        .integers()
+        .forEach(
+            (name, metrics) -> {
+              if (metrics.agreement() < LOW_AGREEMENT) {
+                warnings.add(
+                    String.format(
+                        Locale.ROOT,
+                        "Output \"%s\" is another integer than float32's in %.1f %% of values;"
+                            + " quantize.overrides leaves layers float, quantize.mode=weight-only"
+                            + " all activations",
+                        name,
+                        100 * (1 - metrics.agreement())));
+              }
+            });
     return warnings;
   }
 }

@@ -194,6 +194,15 @@ public final class Node {
             .build());
   }
 
+  public void setInts(String key, long... values) {
+    AttributeProto.Builder ints =
+        AttributeProto.newBuilder().setName(key).setType(AttributeProto.AttributeType.INTS);
+    for (long value : values) {
+      ints.addInts(value);
+    }
+    attributes.put(key, ints.build());
+  }
+
   public void setFloat(String key, float value) {
     attributes.put(
         key,

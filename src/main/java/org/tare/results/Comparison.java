@@ -7,6 +7,8 @@ import org.tare.spark.tasks.OutputMetrics;
 public enum Comparison {
   /** There is noise, and its figure is a number. */
   DIFFERENT("compared"),
+  /** Integers, of which a share is the same. */
+  INTEGERS("integers"),
   /** Every value is the same. */
   EQUAL("equal to the float model's"),
   /** Every value that is finite in both models is the same. */

@@ -16,6 +16,7 @@ import org.tare.rewrite.QuantizedModel;
 import org.tare.rewrite.QuantizedWeight;
 import org.tare.spark.tasks.CalibrationJob;
 import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.IntegerMetrics;
 import org.tare.spark.tasks.OutputMetrics;
 
 /** The JSON forms of results: what {@code result.json} and {@code qparams.json} hold. */
@@ -113,7 +114,7 @@ public final class ResultJson {
     for (SmoothQuant.Layer layer : chosen.layers()) {
       ObjectNode one = smoothed.addObject();
       one.put("tensor", layer.tensor());
-      one.put("alpha", layer.alpha());
+      one.put("alpha", layer.smoothing().alpha());
       one.put("expected_gain", layer.gain());
       one.put("folded", layer.folded());
       layer.products().forEach(one.withArray("products")::add);
@@ -184,6 +185,17 @@ public final class ResultJson {
         put(one, "quantized_top1", metrics.quantizedTop1());
         put(one, "float_top5", metrics.floatTop5());
         put(one, "quantized_top5", metrics.quantizedTop5());
+      }
+    }
+    for (Map.Entry<String, IntegerMetrics> entry : evaluation.integers().entrySet()) {
+      IntegerMetrics metrics = entry.getValue();
+      ObjectNode one = outputs.putObject(entry.getKey());
+      one.put("comparison", (metrics.agreement() == 1 ? Comparison.EQUAL : Comparison.INTEGERS).id());
+      put(one, "agreement", metrics.agreement());
+      put(one, "row_agreement", metrics.rowAgreement());
+      if (metrics.isLabelled()) {
+        put(one, "float_top1", metrics.floatTop1());
+        put(one, "quantized_top1", metrics.quantizedTop1());
       }
     }
   }

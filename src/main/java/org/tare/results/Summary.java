@@ -133,6 +133,10 @@ public final class Summary {
   }
 
   private static void addOutput(List<Fact> facts, String name, JsonNode metrics) {
+    if (metrics.has("agreement")) {
+      addIntegers(facts, name, metrics);
+      return;
+    }
     facts.add(
         new Fact(
             name,
@@ -161,6 +165,28 @@ public final class Summary {
           new Fact(
               "  same first class",
               String.format(Locale.ROOT, "%.4f", metrics.path("top1_agreement").asDouble())));
+    }
+  }
+
+  /** The error of a class number or an index has no meaning; whether it is the same has. */
+  private static void addIntegers(List<Fact> facts, String name, JsonNode metrics) {
+    facts.add(
+        new Fact(
+            name,
+            String.format(
+                Locale.ROOT,
+                "the same integer in %.4f of values, all of a row in %.4f of rows",
+                metrics.path("agreement").asDouble(Double.NaN),
+                metrics.path("row_agreement").asDouble(Double.NaN))));
+    if (metrics.has("float_top1")) {
+      facts.add(
+          new Fact(
+              "  top1",
+              String.format(
+                  Locale.ROOT,
+                  "float32 %.4f, quantized %.4f",
+                  metrics.path("float_top1").asDouble(),
+                  metrics.path("quantized_top1").asDouble())));
     }
   }
 

@@ -34,10 +34,13 @@ final class DataFreeRewriter {
   private final QConfigMapping mapping;
   private final Mode mode;
   private final boolean standardOnly;
+  private final Map<String, TensorType> types;
   private final Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
   private final List<FloatNode> floatNodes = new ArrayList<>();
 
-  private DataFreeRewriter(QConfigMapping mapping, Mode mode, boolean standardOnly) {
+  private DataFreeRewriter(
+      QConfigMapping mapping, Mode mode, boolean standardOnly, Map<String, TensorType> types) {
+    this.types = types;
     this.mapping = mapping;
     this.mode = mode;
     this.standardOnly = standardOnly;
@@ -62,7 +65,7 @@ final class DataFreeRewriter {
     if (standardOnly && hasBlocks) {
       OpsetUpgrade.raise(copy, OnnxModel.BLOCKED_OPSET, types);
     }
-    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, mapping.mode(), standardOnly);
+    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, mapping.mode(), standardOnly, types);
     rewriter.rewrite(copy.graph(), null, false);
     copy.importUsedDomains();
     return new QuantizedModel(copy, new TreeMap<>(), rewriter.weights, rewriter.floatNodes, 0);
@@ -76,7 +79,7 @@ final class DataFreeRewriter {
    */
   static QuantizedModel complete(QuantizedModel quantized, QConfigMapping mapping) {
     OnnxModel model = quantized.model();
-    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, Mode.DYNAMIC, true);
+    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, Mode.DYNAMIC, true, Map.of());
     rewriter.rewrite(model.graph(), null, true);
     model.importUsedDomains();
     Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
@@ -93,10 +96,11 @@ final class DataFreeRewriter {
    */
   private void rewrite(Graph graph, QuantizedConstants around, boolean recurrentOnly) {
     List<Node> written = new ArrayList<>();
+    TiedTables tied = new TiedTables(graph, types);
     QuantizedConstants constants =
         around == null
-            ? new QuantizedConstants(graph, written::add, weights)
-            : around.within(graph, written::add);
+            ? new QuantizedConstants(graph, written::add, weights, tied)
+            : around.within(graph, written::add, tied);
     IntegerProducts products = new IntegerProducts(graph, constants, written::add);
     BlockedWeights blocks = new BlockedWeights(graph, written::add, weights, standardOnly);
     StoredWeights stored = new StoredWeights(graph, constants, blocks, written::add);
@@ -109,7 +113,8 @@ final class DataFreeRewriter {
       QConfig config = mapping.of(node.opType(), node.label(), node.output(0));
       Optional<String> obstacle = obstacle(graph, node, config);
       if (obstacle.isEmpty() && EmbeddingTables.isLookup(graph, node)) {
-        Embeddings.write(graph, constants, written::add, node, config);
+        tied.defer(node, config);
+        written.add(node);
       } else if (obstacle.isEmpty()) {
         obstacle = rewrite(node, config, products, stored);
       }
@@ -120,7 +125,8 @@ final class DataFreeRewriter {
         }
       }
     }
-    graph.setNodes(written);
+    graph.setNodes(tied.finish(written, constants, weights));
+    floatNodes.addAll(tied.floatNodes());
     graph.removeUnused();
   }
 

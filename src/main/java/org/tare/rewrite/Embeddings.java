@@ -1,5 +1,6 @@
 package org.tare.rewrite;
 
+import java.util.Collections;
 import java.util.List;
 import java.util.function.Consumer;
 import org.tare.onnx.Graph;
@@ -29,15 +30,38 @@ final class Embeddings {
     node.setInput(0, constants.integers(table, qparams));
     node.setOutput(0, rows);
     write.accept(node);
+    write.accept(dequantize(constants, table, qparams, 1, rows, output));
+  }
+
+  /**
+   * Looked-up rows as floats: with a scale for each of their places, be they equal. ONNX Runtime
+   * 1.29 moves a DequantizeLinear with one scale past a Transpose or Reshape, where it takes the
+   * integers for uint8 if there is no zero point; with one, it multiplies the rows in integers,
+   * which may saturate.
+   *
+   * @param table as it is stored
+   * @param axis of the stored table along which a row's values stand
+   */
+  static Node dequantize(
+      QuantizedConstants constants,
+      Weight table,
+      ChannelQParams qparams,
+      int axis,
+      String rows,
+      String output) {
+    ChannelQParams each =
+        qparams.isPerChannel()
+            ? qparams
+            : new ChannelQParams(
+                axis,
+                Collections.nCopies((int) table.shape()[axis], qparams.channels().get(0)));
     Node dequantize =
         Node.of(
             "DequantizeLinear",
             "",
-            List.of(rows, constants.scales(table, qparams)),
+            List.of(rows, constants.scales(table, each)),
             List.of(output));
-    if (qparams.isPerChannel()) {
-      dequantize.setInt("axis", -1);
-    }
-    write.accept(dequantize);
+    dequantize.setInt("axis", axis == 0 ? 0 : -1);
+    return dequantize;
   }
 }

@@ -20,6 +20,7 @@ import org.tare.plan.ActivationQParams;
 import org.tare.plan.AveragePools;
 import org.tare.plan.ChosenRanges;
 import org.tare.plan.EmbeddingTables;
+import org.tare.plan.FloatNode;
 import org.tare.plan.IntegerSums;
 import org.tare.plan.OpRule;
 import org.tare.plan.QuantizationPlan;
@@ -57,6 +58,7 @@ public final class QdqRewriter {
   private final List<Node> written = new ArrayList<>();
   private final Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
   private final Map<String, String> dequantized = new HashMap<>();
+  private final TiedTables tied;
   private final QuantizedConstants constants;
   private final boolean inputsOnly;
   private final Optional<CalibrationState> correction;
@@ -88,6 +90,7 @@ public final class QdqRewriter {
     QdqRewriter rewriter =
         new QdqRewriter(
             copy.graph(),
+            types,
             plan,
             ranges.of(plan),
             ranges::weight,
@@ -95,12 +98,15 @@ public final class QdqRewriter {
             mapping.correctsBias() ? Optional.of(ranges.state()) : Optional.empty());
     rewriter.rewrite();
     copy.metadata().putAll(metadata);
+    List<FloatNode> floatNodes = new ArrayList<>(plan.floatNodes());
+    floatNodes.addAll(rewriter.tied.floatNodes());
     return new QuantizedModel(
-        copy, rewriter.chosen, rewriter.weights, plan.floatNodes(), rewriter.removed.size());
+        copy, rewriter.chosen, rewriter.weights, floatNodes, rewriter.removed.size());
   }
 
   private QdqRewriter(
       Graph graph,
+      Map<String, TensorType> types,
       QuantizationPlan plan,
       SortedMap<String, ActivationQParams> chosen,
       Function<String, Optional<ChannelQParams>> trained,
@@ -109,7 +115,8 @@ public final class QdqRewriter {
     this.graph = graph;
     this.inputsOnly = inputsOnly;
     this.correction = correction;
-    this.constants = new QuantizedConstants(graph, written::add, weights);
+    this.tied = new TiedTables(graph, types);
+    this.constants = new QuantizedConstants(graph, written::add, weights, tied);
     this.plan = plan;
     this.outputs = new HashSet<>(graph.outputNames());
     this.chosen = chosen;
@@ -129,7 +136,8 @@ public final class QdqRewriter {
       List<String> tensors = node.outputs();
       Optional<QConfig> config = plan.config(node);
       if (EmbeddingTables.isLookup(graph, node) && config.isPresent()) {
-        Embeddings.write(graph, constants, written::add, node, config.get());
+        tied.defer(node, config.get());
+        written.add(node);
         tensors.forEach(this::quantizeActivation);
         continue;
       }
@@ -144,7 +152,7 @@ public final class QdqRewriter {
         write(node, tensors);
       }
     }
-    graph.setNodes(written);
+    graph.setNodes(tied.finish(written, constants, weights));
     graph.removeUnused();
   }
 

@@ -27,15 +27,21 @@ final class QuantizedConstants {
   private final Map<String, QuantizedWeight> weights;
   private final Map<Key, String> written;
   private final boolean beside;
+  private final TiedTables tied;
 
   private record Key(Graph owner, String name, String what, int rank, ChannelQParams qparams) {}
 
   /**
    * @param write takes the nodes that dequantize, before those that read them
    * @param weights is told of each constant, by its name in the float model
+   * @param tied is told of integers that lookups may read
    */
-  QuantizedConstants(Graph graph, Consumer<Node> write, Map<String, QuantizedWeight> weights) {
-    this(graph, write, weights, new HashMap<>(), false);
+  QuantizedConstants(
+      Graph graph,
+      Consumer<Node> write,
+      Map<String, QuantizedWeight> weights,
+      TiedTables tied) {
+    this(graph, write, weights, new HashMap<>(), false, tied);
   }
 
   private QuantizedConstants(
@@ -43,12 +49,14 @@ final class QuantizedConstants {
       Consumer<Node> write,
       Map<String, QuantizedWeight> weights,
       Map<Key, String> written,
-      boolean beside) {
+      boolean beside,
+      TiedTables tied) {
     this.graph = graph;
     this.write = write;
     this.weights = weights;
     this.written = written;
     this.beside = beside;
+    this.tied = tied;
   }
 
   /**
@@ -57,7 +65,7 @@ final class QuantizedConstants {
    * looks for the integers in that graph only.
    */
   QuantizedConstants beside() {
-    return new QuantizedConstants(graph, write, weights, written, true);
+    return new QuantizedConstants(graph, write, weights, written, true, tied);
   }
 
   private Graph home(Weight weight) {
@@ -65,8 +73,8 @@ final class QuantizedConstants {
   }
 
   /** For a subgraph: constants that both graphs use stay in the outer one, and are written once. */
-  QuantizedConstants within(Graph inner, Consumer<Node> innerWrite) {
-    return new QuantizedConstants(inner, innerWrite, weights, written, false);
+  QuantizedConstants within(Graph inner, Consumer<Node> innerWrite, TiedTables innerTied) {
+    return new QuantizedConstants(inner, innerWrite, weights, written, false, innerTied);
   }
 
   private Key key(Weight weight, String what, ChannelQParams qparams) {
@@ -91,21 +99,28 @@ final class QuantizedConstants {
    * A constant's values and shape.
    *
    * @param limit that its integers keep to
+   * @param isTurned whether it is the transpose of the constant of that name
    */
-  record Weight(String name, float[] values, long[] shape, boolean preserveSums, PairLimit limit) {
+  record Weight(
+      String name,
+      float[] values,
+      long[] shape,
+      boolean preserveSums,
+      PairLimit limit,
+      boolean isTurned) {
     Weight(String name, float[] values, long[] shape) {
-      this(name, values, shape, false, PairLimit.none());
+      this(name, values, shape, false, PairLimit.none(), false);
     }
 
     /** To be rounded as the node's configuration says. */
     Weight roundedFor(Node node, QConfig config) {
       boolean preserves = config.preserveSums() && node.opType().equals("Conv");
-      return new Weight(name, values, shape, preserves, limit);
+      return new Weight(name, values, shape, preserves, limit, isTurned);
     }
 
     /** To keep to a limit. */
     Weight within(PairLimit other) {
-      return new Weight(name, values, shape, preserveSums, other);
+      return new Weight(name, values, shape, preserveSums, other, isTurned);
     }
 
     /** How its integers are rounded, given its qparams. */
@@ -127,7 +142,8 @@ final class QuantizedConstants {
           turned[c * rows + r] = values[r * columns + c];
         }
       }
-      return new Weight(name, turned, new long[] {columns, rows});
+      return new Weight(
+          name, turned, new long[] {columns, rows}, false, PairLimit.none(), !isTurned);
     }
   }
 
@@ -171,6 +187,7 @@ final class QuantizedConstants {
           weights.put(weight.name(), QuantizedWeight.of(qparams, weight.values().length, false));
           String name = graph.addedName(weight.name(), "_q");
           add(weight, quantized(name, weight, qparams));
+          tied.note(weight, qparams, name);
           return name;
         });
   }

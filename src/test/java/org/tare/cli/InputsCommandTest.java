@@ -71,20 +71,42 @@ class InputsCommandTest {
         .node("ArgMax", List.of("m"), List.of("class"), "axis", 1L, "keepdims", 0L)
         .output("class", ElementType.INT64, -1)
         .write(folder.resolve("classes.onnx"));
+    TestModel.opset(17)
+        .namedInput("x", "batch", "8")
+        .constant("w", new long[] {8, 8}, weight)
+        .node("MatMul", List.of("x", "w"), List.of("m"))
+        .node("Cast", List.of("m"), List.of("wide"), "to", (long) ElementType.FLOAT64.code())
+        .output("wide", ElementType.FLOAT64, -1, 8)
+        .write(folder.resolve("wide.onnx"));
     List<Row> rows = new ArrayList<>();
     for (int i = 0; i < ROWS; i++) {
+      float[] x = Samples.normal(random, 8);
       rows.add(
           RowFactory.create(
               (long) i,
-              list(Samples.normal(random, 8)),
+              list(x),
               list(Samples.normal(random, 16)),
               i % 3 == 0 ? 2f : 1f,
-              "cat"));
+              "cat",
+              greatest(x, weight)));
     }
     StructType schema =
-        StructType.fromDDL("id bigint, x array<float>, state array<float>, s float, label string");
+        StructType.fromDDL("id bigint, x array<float>, state array<float>, s float, label string, class bigint");
     TestTables.write(
         spark -> spark.createDataFrame(rows, schema).coalesce(1).write().parquet(at("rows")));
+  }
+
+  /** The column of the product that is greatest. */
+  private static long greatest(float[] x, float[] weight) {
+    float[] sums = new float[8];
+    for (int i = 0; i < x.length * 8; i++) {
+      sums[i % 8] += x[i / 8] * weight[i];
+    }
+    int best = 0;
+    for (int i = 1; i < 8; i++) {
+      best = sums[i] > sums[best] ? i : best;
+    }
+    return best;
   }
 
   private static List<Float> list(float[] values) {
@@ -165,16 +187,35 @@ class InputsCommandTest {
 
   @Test
   void outputsThatAreNotComparedAreNamedBeforeAnyWork() {
-    Outcome outcome = run("classes.onnx");
+    Outcome outcome = run("wide.onnx");
     assertEquals(65, outcome.status(), outcome.err());
     assertTrue(
         outcome
             .err()
             .contains(
-                "Cannot evaluate classes.onnx: no output of it is float32, and only those are"
-                    + " compared: \"class\" is int64 [N]; leave the validation out"),
+                "Cannot evaluate wide.onnx: no output of it is float32 or of integers, and only those"
+                    + " are compared: \"wide\" is float64 [N,8]; leave the validation out"),
         outcome.err());
     assertTrue(!outcome.err().contains("Calibrating"), outcome.err());
+  }
+
+  /** The distance of two class numbers says nothing. */
+  @Test
+  void outputsOfIntegersAgreeOrDoNot() {
+    Outcome outcome = run("classes.onnx", "--label", "class");
+    assertEquals(0, outcome.status(), outcome.err());
+    Matcher same =
+        Pattern.compile("(?m)^class +the same integer in ([0-9.]+) of values, all of a row in ")
+            .matcher(outcome.out());
+    assertTrue(same.find(), outcome.out());
+    assertTrue(Double.parseDouble(same.group(1)) > 0.8, outcome.out());
+    // The labels are the float model's own classes.
+    assertTrue(
+        outcome.out().contains("top1                     float32 1.0000, quantized " + same.group(1)),
+        outcome.out());
+    assertTrue(!outcome.out().contains("SQNR"), outcome.out());
+    Outcome gate = run("classes.onnx", "--label", "id", "--set", "evaluate.max-top1-drop=0.5");
+    assertEquals(0, gate.status(), gate.err());
   }
 
   @Test

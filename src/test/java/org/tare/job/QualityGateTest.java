@@ -14,7 +14,7 @@ class QualityGateTest {
   private static final OptionalDouble NONE = OptionalDouble.empty();
 
   private static EvaluationJob.Result of(Map<String, OutputMetrics> outputs, String... otherShape) {
-    return new EvaluationJob.Result(0, 0, "", outputs, List.of(otherShape), 0);
+    return new EvaluationJob.Result(0, 0, "", outputs, Map.of(), List.of(otherShape), 0);
   }
 
   @Test

@@ -170,11 +170,13 @@ public final class WrittenProducts {
     return Set.of("Conv", "MatMul", "Gemm", "Attention").contains(node.opType());
   }
 
+  /** With one scale: ONNX Runtime fuses no data that have a scale for each channel. */
   private static boolean isDequantized(Graph graph, Map<String, Node> producers, String tensor) {
     Node producer = producers.get(tensor);
     return producer != null
         && producer.opType().equals("DequantizeLinear")
-        && !graph.isConstant(producer.input(0));
+        && !graph.isConstant(producer.input(0))
+        && graph.constant(producer.input(1)).filter(scale -> scale.size() > 1).isEmpty();
   }
 
   private static String integersOf(Map<String, Node> producers, String tensor) {

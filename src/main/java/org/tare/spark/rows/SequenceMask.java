@@ -39,6 +39,11 @@ public record SequenceMask(int rows, int length, boolean[] holds) {
     return shape.length == 3 && shape[0] <= rows && shape[1] == length;
   }
 
+  /** The same of values that stand for the places themselves: [rows, length] or more. */
+  public boolean coversPlaces(long[] shape) {
+    return shape.length >= 2 && shape[0] <= rows && shape[1] == length;
+  }
+
   /** Takes places next to each other, counted through all rows. */
   public interface Run {
     void take(int from, int to);

@@ -19,6 +19,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.apache.spark.TaskContext;
@@ -45,12 +46,25 @@ import org.tare.spark.rows.SequenceMask;
 public final class EvaluationJob {
   private static final double SECONDS_PER_ROW = 2e-3;
 
+  private static final List<String> NONE = List.of();
+
+  /** Those that ONNX Runtime's Java library gives out. */
+  private static final Set<ElementType> INTEGERS =
+      Set.of(
+          ElementType.BOOL,
+          ElementType.UINT8,
+          ElementType.INT8,
+          ElementType.INT16,
+          ElementType.INT32,
+          ElementType.INT64);
+
   private EvaluationJob() {}
 
   /**
    * What the comparison gives.
    *
    * @param outputs of each float32 output that can be compared, by its name, in the model's order
+   * @param integers of each output of integers, the same
    * @param ofOtherShape outputs of which the models gave different shapes, since these depend on
    *     values; they are not in the others
    */
@@ -59,6 +73,7 @@ public final class EvaluationJob {
       long skipped,
       String reason,
       Map<String, OutputMetrics> outputs,
+      Map<String, IntegerMetrics> integers,
       List<String> ofOtherShape,
       double seconds) {}
 
@@ -84,8 +99,11 @@ public final class EvaluationJob {
   /** Evaluates. */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
     long started = System.nanoTime();
-    checkOutputs(request.label(), request.floatModel(), request.types());
-    List<String> outputs = outputs(request.floatModel(), request.types());
+    checkComparable(request.label(), request.floatModel(), request.types());
+    Compared outputs =
+        new Compared(
+            outputs(request.floatModel(), request.types()),
+            integers(request.floatModel(), request.types()));
     String description = "evaluate " + request.label() + ": compare " + outputs.size() + " outputs";
     try (SessionSettings settings = new SessionSettings(spark);
         JobLabel job = new JobLabel(spark, description)) {
@@ -93,11 +111,25 @@ public final class EvaluationJob {
     }
   }
 
+  /** The outputs that are compared: of floats, and of integers. */
+  private record Compared(List<String> floats, List<String> integers) implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    Compared {
+      floats = new ArrayList<>(floats); // which can be serialized
+      integers = new ArrayList<>(integers);
+    }
+
+    int size() {
+      return floats.size() + integers.size();
+    }
+  }
+
   private static Result run(
       SessionSettings settings,
       JobLabel job,
       Request request,
-      List<String> outputs,
+      Compared outputs,
       Consumer<String> progress,
       long started) {
     SparkSession spark = settings.spark();
@@ -151,9 +183,25 @@ public final class EvaluationJob {
   /**
    * Checks that there is something to compare.
    *
+   * @throws TareException if no output is a tensor of float32 or integers
+   */
+  public static void checkComparable(String label, OnnxModel model, Map<String, TensorType> types) {
+    if (integers(model, types).isEmpty()) {
+      check(label, model, types, "no output of it is float32 or of integers");
+    }
+  }
+
+  /**
+   * Checks that there is something whose error can be measured.
+   *
    * @throws TareException if no output is a float32 tensor
    */
   public static void checkOutputs(String label, OnnxModel model, Map<String, TensorType> types) {
+    check(label, model, types, "no output of it is float32");
+  }
+
+  private static void check(
+      String label, OnnxModel model, Map<String, TensorType> types, String problem) {
     if (!outputs(model, types).isEmpty()) {
       return;
     }
@@ -169,8 +217,9 @@ public final class EvaluationJob {
     boolean hasZipMap =
         model.graph().nodes().stream().anyMatch(node -> node.opType().equals("ZipMap"));
     throw TareException.badInput(
-        "Cannot evaluate %s: no output of it is float32, and only those are compared: %s; %s",
+        "Cannot evaluate %s: %s, and only those are compared: %s; %s",
         label,
+        problem,
         all,
         hasZipMap
             ? "make the float32 tensor that ZipMap reads an output, or leave the validation out"
@@ -181,7 +230,15 @@ public final class EvaluationJob {
     return type != null && type.elementType() != ElementType.OTHER;
   }
 
-  /** The outputs that are compared: float32 tensors. */
+  /** The outputs whose values agree or do not: tensors of integers. */
+  private static List<String> integers(OnnxModel model, Map<String, TensorType> types) {
+    return model.graph().outputNames().stream()
+        .filter(types::containsKey)
+        .filter(name -> INTEGERS.contains(types.get(name).elementType()))
+        .toList();
+  }
+
+  /** The outputs whose errors are measured: float32 tensors. */
   public static List<String> outputs(OnnxModel model, Map<String, TensorType> types) {
     return model.graph().outputNames().stream()
         .filter(types::containsKey)
@@ -193,10 +250,12 @@ public final class EvaluationJob {
       Request request,
       RowSource source,
       List<Partial> partials,
-      List<String> outputs,
+      Compared outputs,
       long started) {
     Map<String, OutputMetrics> merged = new LinkedHashMap<>();
-    outputs.forEach(name -> merged.put(name, new OutputMetrics()));
+    Map<String, IntegerMetrics> integers = new LinkedHashMap<>();
+    outputs.floats().forEach(name -> merged.put(name, new OutputMetrics()));
+    outputs.integers().forEach(name -> integers.put(name, new IntegerMetrics()));
     long rows = 0;
     long skipped = 0;
     String reason = "";
@@ -205,20 +264,30 @@ public final class EvaluationJob {
       skipped += partial.skipped();
       reason = reason.isEmpty() ? partial.reason() : reason;
       partial.metrics().forEach((name, metrics) -> merged.get(name).merge(metrics));
+      partial.integers().forEach((name, metrics) -> integers.get(name).merge(metrics));
     }
     source.check(request.data().label(), rows, skipped, reason);
-    List<String> ofOtherShape =
-        outputs.stream().filter(name -> merged.get(name).hasOtherShape()).toList();
+    List<String> ofOtherShape = new ArrayList<>();
+    merged.forEach(
+        (name, metrics) -> ofOtherShape.addAll(metrics.hasOtherShape() ? List.of(name) : NONE));
+    integers.forEach(
+        (name, metrics) -> ofOtherShape.addAll(metrics.hasOtherShape() ? List.of(name) : NONE));
     merged.keySet().removeAll(ofOtherShape);
+    integers.keySet().removeAll(ofOtherShape);
     return new Result(
-        rows, skipped, reason, merged, ofOtherShape, (System.nanoTime() - started) / 1e9);
+        rows, skipped, reason, merged, integers, ofOtherShape, (System.nanoTime() - started) / 1e9);
   }
 
   /**
    * What a task found; as bytes on its way, so that no serializer of the session has to know it.
    */
   record Partial(
-      int partition, long rows, long skipped, String reason, HashMap<String, OutputMetrics> metrics)
+      int partition,
+      long rows,
+      long skipped,
+      String reason,
+      HashMap<String, OutputMetrics> metrics,
+      HashMap<String, IntegerMetrics> integers)
       implements Serializable {
     private static final long serialVersionUID = 1L;
 
@@ -255,7 +324,7 @@ public final class EvaluationJob {
       RowSource source,
       ShippedModel floatModel,
       ShippedModel quantizedModel,
-      List<String> outputs,
+      Compared outputs,
       String mask)
       implements MapPartitionsFunction<Row, byte[]> {
     private static final long serialVersionUID = 1L;
@@ -263,7 +332,9 @@ public final class EvaluationJob {
     @Override
     public Iterator<byte[]> call(Iterator<Row> rows) {
       HashMap<String, OutputMetrics> metrics = new HashMap<>();
-      outputs.forEach(name -> metrics.put(name, new OutputMetrics()));
+      HashMap<String, IntegerMetrics> integers = new HashMap<>();
+      outputs.floats().forEach(name -> metrics.put(name, new OutputMetrics()));
+      outputs.integers().forEach(name -> integers.put(name, new IntegerMetrics()));
       if (!rows.hasNext()) {
         return Collections.emptyIterator();
       }
@@ -275,14 +346,21 @@ public final class EvaluationJob {
               bad,
               floatModel.session(task),
               quantizedModel.session(task),
-              new ArrayList<>(outputs),
+              outputs.floats(),
               mask,
               new OutputAxes(),
               metrics);
-      RowSource.Tally tally = source.run(rows, comparison::compare);
+      RowSource.Tally tally =
+          source.run(rows, (batch, count) -> comparison.compare(batch, count, integers));
       tally.subtract(bad);
       Partial partial =
-          new Partial(task.partitionId(), tally.rows(), tally.skipped(), tally.reason(), metrics);
+          new Partial(
+              task.partitionId(),
+              tally.rows(),
+              tally.skipped(),
+              tally.reason(),
+              metrics,
+              integers);
       return List.of(partial.encode()).iterator();
     }
   }
@@ -304,13 +382,49 @@ public final class EvaluationJob {
 
     record Values(long[] shape, float[] floats) {}
 
-    void compare(Batches.Batch batch, int rows) {
+    private record Integers(long[] shape, long[] values) {}
+
+    void compare(Batches.Batch batch, int rows, Map<String, IntegerMetrics> integers) {
       int given = given(source, batch, rows);
-      compare(
-          batch,
-          rows,
-          values(floatSession, batch.inputs(given), outputs),
-          values(quantizedSession, batch.inputs(given), outputs));
+      Map<String, Integers> x = new HashMap<>();
+      Map<String, Integers> y = new HashMap<>();
+      boolean[] isBad =
+          compare(
+              batch,
+              rows,
+              values(floatSession, batch.inputs(given), outputs, integers.keySet(), x),
+              values(quantizedSession, batch.inputs(given), outputs, integers.keySet(), y));
+      integers.forEach(
+          (name, own) -> compare(batch, rows, isBad, x.get(name), y.get(name), own));
+    }
+
+    /** Integers of an output; its rows are the first axis, if that has as many places. */
+    private void compare(
+        Batches.Batch batch,
+        int rows,
+        boolean[] isBad,
+        Integers x,
+        Integers y,
+        IntegerMetrics own) {
+      if (!Arrays.equals(x.shape(), y.shape())) {
+        own.markOtherShape();
+        return;
+      }
+      int given = given(source, batch, rows);
+      boolean isPerRow = given == 1 || (x.shape().length > 0 && x.shape()[0] == given);
+      int length = isPerRow ? x.values().length / given : x.values().length;
+      Optional<SequenceMask> filling =
+          batch.mask(mask, given).filter(one -> isPerRow && one.coversPlaces(x.shape()));
+      for (int row = 0; row < (isPerRow ? rows : 1); row++) {
+        if (isPerRow && isBad[row]) {
+          continue;
+        }
+        own.add(x.values(), y.values(), row, length, filling);
+        long label = batch.tag(row).label();
+        if (isPerRow && length == 1 && source.labelIndex() >= 0 && label >= 0) {
+          own.addClass(x.values()[row], y.values()[row], label);
+        }
+      }
     }
 
     /** How many rows the models are given, filling included. */
@@ -318,7 +432,8 @@ public final class EvaluationJob {
       return source.batch().isFixed() ? batch.size() : rows;
     }
 
-    void compare(
+    /** Compares floats; gives the rows that were left out. */
+    boolean[] compare(
         Batches.Batch batch, int rows, Map<String, Values> expected, Map<String, Values> actual) {
       int given = given(source, batch, rows);
       Optional<SequenceMask> filling = batch.mask(mask, given);
@@ -361,6 +476,7 @@ public final class EvaluationJob {
         }
         ranked |= hasClasses;
       }
+      return isBad;
     }
 
     /** The axis of the rows in each output. */
@@ -430,11 +546,29 @@ public final class EvaluationJob {
 
     static Map<String, Values> values(
         ModelSession session, Map<String, ModelSession.InputTensor> inputs, List<String> outputs) {
+      return values(session, inputs, outputs, Set.of(), new HashMap<>());
+    }
+
+    /**
+     * @param found takes the values of the outputs of integers
+     */
+    private static Map<String, Values> values(
+        ModelSession session,
+        Map<String, ModelSession.InputTensor> inputs,
+        List<String> outputs,
+        Set<String> integers,
+        Map<String, Integers> found) {
       Map<String, Values> values = new HashMap<>();
+      Set<String> all = new LinkedHashSet<>(outputs);
+      all.addAll(integers);
       session.run(
           inputs,
-          new LinkedHashSet<>(outputs),
+          all,
           (name, tensor) -> {
+            if (integers.contains(name)) {
+              found.put(name, new Integers(tensor.shape(), tensor.integers()));
+              return;
+            }
             FloatBuffer buffer = tensor.floats();
             float[] copy = new float[buffer.remaining()];
             buffer.get(copy);

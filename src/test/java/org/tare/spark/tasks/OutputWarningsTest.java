@@ -17,7 +17,7 @@ class OutputWarningsTest {
     float[] expected = {3, -4, 0, 0};
     metrics.add(expected, quantized, 0, expected.length);
     return Warnings.ofOutputs(
-        new EvaluationJob.Result(1, 0, "", Map.of("y", metrics), List.of(), 0));
+        new EvaluationJob.Result(1, 0, "", Map.of("y", metrics), Map.of(), List.of(), 0));
   }
 
   @ParameterizedTest
