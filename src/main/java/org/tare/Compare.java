@@ -77,8 +77,7 @@ public final class Compare extends Call<Compare> {
       List<String> warnings,
       RunInfo info) {
     Preflight.Checked checked =
-        Preflight.check(
-            context(), model, Optional.of(rows), Optional.empty(), Optional.empty(), by());
+        Preflight.ofComparison(context(), model, rows, by());
     warnings.addAll(checked.notes());
     CompareJob.Result found = comparison.activations(checked.context(), tensors, rows, by());
     info.table("data", rows).seconds("compare", found.seconds());

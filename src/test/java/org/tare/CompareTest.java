@@ -236,4 +236,20 @@ class CompareTest {
     TareException e = assertThrows(TareException.class, () -> compare(other.toString()));
     assertTrue(e.getMessage().contains("Nothing to compare"), e.getMessage());
   }
+
+  /** The rows are those of the comparison, and so the message says. */
+  @Test
+  void aColumnThatIsNotThereIsToldAsOfAComparison() {
+    TareException e =
+        assertThrows(
+            TareException.class,
+            () ->
+                tare.compare(MODEL, quantized)
+                    .data(rows)
+                    .set(SETTINGS)
+                    .set("inputs.image.column", "picture")
+                    .run());
+    assertTrue(e.getMessage().startsWith("Cannot compare "), e.getMessage());
+    assertTrue(e.getMessage().contains("picture"), e.getMessage());
+  }
 }

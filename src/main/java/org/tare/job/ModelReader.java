@@ -48,8 +48,7 @@ public final class ModelReader {
     FatalNodes.check(original);
     OnnxModel prepared = prepared(name, original, new FloatPasses.Options(false, false, false));
     Map<String, TensorType> declared = TensorTypes.asItIs(original, name);
-    return FloatInspection.of(
-        name, original, declared, prepared, TensorTypes.of(prepared, name));
+    return FloatInspection.of(name, original, declared, prepared, TensorTypes.of(prepared, name));
   }
 
   private static OnnxModel prepared(String name, OnnxModel original, FloatPasses.Options passes) {

@@ -45,11 +45,7 @@ public final class Preflight {
       Optional<DataSource> validation,
       Optional<String> label,
       List<String> by) {
-    Map<String, TensorType> inputs = new LinkedHashMap<>();
-    for (String input : model.original().graph().inputNames()) {
-      inputs.put(input, model.types().get(input));
-    }
-    context.rows().mask(List.copyOf(inputs.keySet()));
+    Map<String, TensorType> inputs = inputs(context, model);
     Set<String> notes = new LinkedHashSet<>();
     if (validation.isPresent()) {
       EvaluationJob.checkComparable(model.name(), model.original(), model.types());
@@ -63,6 +59,37 @@ public final class Preflight {
           check(checked, "evaluate", model, inputs, validation.get(), label, List.of(), notes);
     }
     return new Checked(checked, List.copyOf(notes));
+  }
+
+  /**
+   * Looks at rows on which models are compared.
+   *
+   * @param by the columns that name slices of the rows
+   * @throws org.tare.TareException that says what does not fit
+   */
+  public static Checked ofComparison(
+      JobContext context, FloatModel model, DataSource rows, List<String> by) {
+    Set<String> notes = new LinkedHashSet<>();
+    JobContext checked =
+        check(
+            context,
+            "compare",
+            model,
+            inputs(context, model),
+            rows,
+            Optional.empty(),
+            by,
+            notes);
+    return new Checked(checked, List.copyOf(notes));
+  }
+
+  private static Map<String, TensorType> inputs(JobContext context, FloatModel model) {
+    Map<String, TensorType> inputs = new LinkedHashMap<>();
+    for (String input : model.original().graph().inputNames()) {
+      inputs.put(input, model.types().get(input));
+    }
+    context.rows().mask(List.copyOf(inputs.keySet()));
+    return inputs;
   }
 
   private static JobContext check(

@@ -132,7 +132,8 @@ final class Growth {
         (name, model) -> {
           int size = sizes.getOrDefault(name, 7);
           cases.add(new Case(name + ", inspect", size, n -> inspect(model.apply(n))));
-          cases.add(new Case(name + ", weight-only", size, n -> without(Mode.WEIGHT_ONLY, model, n)));
+          cases.add(
+              new Case(name + ", weight-only", size, n -> without(Mode.WEIGHT_ONLY, model, n)));
           cases.add(new Case(name + ", dynamic", size, n -> without(Mode.DYNAMIC, model, n)));
           cases.add(new Case(name + ", static", size, n -> withState(model.apply(n))));
         });
@@ -234,9 +235,7 @@ final class Growth {
     for (int i = 0; i < size; i++) {
       model.node("Identity", List.of("t" + i), List.of("t" + (i + 1)));
     }
-    return model
-        .node("MatMul", List.of("t" + size, "w"), List.of("y"))
-        .output("y", -1, WIDTH);
+    return model.node("MatMul", List.of("t" + size, "w"), List.of("y")).output("y", -1, WIDTH);
   }
 
   private static TestModel inputsAndOutputs(int size) {

@@ -50,8 +50,7 @@ class PieceByPieceTest {
             .node("Add", List.of("first", "r1"), List.of("sum"))
             .output("sum", -1, 3);
     return model
-        .initializer(
-            Tensor.ofBytes("yes", ElementType.BOOL, new long[0], new byte[] {1}))
+        .initializer(Tensor.ofBytes("yes", ElementType.BOOL, new long[0], new byte[] {1}))
         .node("If", List.of("yes"), List.of("i"), "then_branch", inner, "else_branch", inner)
         .node("Shape", List.of("r" + rounds), List.of("shape"))
         .node("Add", List.of("i", "r" + rounds), List.of("y"))
@@ -79,7 +78,9 @@ class PieceByPieceTest {
     }
     assertTrue(known.containsAll(model.graph().outputNames()));
     assertEquals(
-        ROUNDS, pieces.stream().mapToLong(piece -> ownConstants(piece)).sum(), "each constant once");
+        ROUNDS,
+        pieces.stream().mapToLong(piece -> ownConstants(piece)).sum(),
+        "each constant once");
   }
 
   private static long ownConstants(Piece piece) {
@@ -136,8 +137,7 @@ class PieceByPieceTest {
     OnnxModel model =
         made.node("Relu", List.of("y"), List.of("z"), "slope", 1f).output("z", -1, 3).read();
     assertEquals(Optional.empty(), cut(model).types(model, ModelSession::openAsItIs));
-    TareException e =
-        assertThrows(TareException.class, () -> TensorTypes.asItIs(model, "m.onnx"));
+    TareException e = assertThrows(TareException.class, () -> TensorTypes.asItIs(model, "m.onnx"));
     assertTrue(e.getMessage().contains("slope"), e.getMessage());
   }
 
