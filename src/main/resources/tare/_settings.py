@@ -361,7 +361,15 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     ),
     "quantize.weight.rounding": (
         "auto",
-        "of convolutions: so that the errors of each kernel add up to nothing, or each weight to the nearest integer",
+        "of convolutions: so that the errors of each kernel add up to nothing, or each weight to the nearest integer; learned (AdaRound, command run): layer by layer from rows of the data, by libtorch",
+    ),
+    "quantize.weight.rounding-rows": (
+        "512",
+        "rows that rounding is learned on",
+    ),
+    "quantize.weight.rounding-steps": (
+        "1000",
+        "steps that rounding is learned in, for each layer",
     ),
     "quantize.smooth-quant": (
         "auto",
@@ -373,7 +381,7 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     ),
     "quantize.measure-rows": (
         "256",
-        "corrections that are auto or sequential are measured on so many rows of the calibration data and left out unless they lower the error; 0 goes by the expected error",
+        "corrections that are auto or sequential are measured on so many rows of the calibration data and left out unless they lower the error; 0 goes by the expected error. SmoothQuant's factors are chosen on a quarter of them",
     ),
     "quantize.float-below": (
         "20",
@@ -430,6 +438,14 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     "drift.fail.effect": (
         "0.5",
         "an effect, in standard deviations, from which a tensor moved",
+    ),
+    "drift.warn.channel": (
+        "0.1",
+        "such a shift of a channel's mean, in standard deviations, from which a tensor moved a little",
+    ),
+    "drift.fail.channel": (
+        "0.2",
+        "such a shift of a channel's mean, in standard deviations, from which a tensor moved",
     ),
     "drift.warn.sqnr-loss": (
         "1",
@@ -539,6 +555,14 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "0",
         "of the order of the rows",
     ),
+    "train.scales": (
+        "fixed",
+        "fixed: as calibration chose them; observed: those of activations follow moving averages of their values; learned: trained with the weights",
+    ),
+    "train.freeze-observers-after": (
+        "0",
+        "after how many steps observed scales stay as they are; 0 for half of all steps",
+    ),
     "train.evaluate-every": (
         "1",
         "after how many rounds the quantized model is measured",
@@ -546,6 +570,10 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     "train.measure-rows": (
         "1024",
         "rows to measure it on: of the validation data, or else of the data",
+    ),
+    "train.checkpoint": (
+        "",
+        "a file that training writes its state to after each round; if it is there, training goes on from it",
     ),
     "sensitivity.types": (
         "w8a8",
@@ -574,6 +602,22 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     "mix.metric": (
         "top1",
         "what mix.max-drop is about",
+    ),
+    "recommend.budget": (
+        "10m",
+        "how long to try, as 90s, 10m or 1h: no way is begun after it",
+    ),
+    "recommend.max-drop": (
+        "0.005",
+        "how much of the metric may be lost at most",
+    ),
+    "recommend.metric": (
+        "top1 with labels, else agreement where classes are ranked, else cosine",
+        "what ways are judged by; top1 needs a label",
+    ),
+    "recommend.rows": (
+        "512",
+        "calibrate and judge on so many rows",
     ),
     "plot.tensor": (
         "",

@@ -92,7 +92,13 @@ public final class Calibrate extends Call<Calibrate> {
     CalibrationJob.Result observed =
         filled.isPresent()
             ? again(target.get().store().readState(filled.get().entry()))
-            : Lineages.calibrate(how, model, data, tare().session(), settings());
+            : Lineages.calibrate(
+                how,
+                model,
+                data,
+                () -> target.flatMap(StoreTarget::latest),
+                tare().session(),
+                settings());
     warnings.addAll(Warnings.ofNonFinite(observed.state()));
     List<StateStore.Added> added =
         filled.map(List::of).or(() -> target.map(one -> one.add(observed))).orElse(List.of());

@@ -28,6 +28,7 @@ public abstract sealed class Call<C extends Call<C>>
         Observe,
         Quantize,
         Recalibrate,
+        Recommend,
         Run {
   private static final String ORIGIN = "set by the caller";
 

@@ -16,7 +16,9 @@ import org.tare.job.Preflight;
 import org.tare.job.QualityGate;
 import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
+import org.tare.job.TrainingCheckpoints;
 import org.tare.job.TrainingRun;
+import org.tare.job.TrainingSettings;
 import org.tare.job.Warnings;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.RunSettings;
@@ -80,9 +82,11 @@ public final class Finetune extends Call<Finetune> {
   @Override
   public RunResult run() {
     RunInfo info = RunInfo.begin("finetune", tare(), settings());
-    QuantizeOptions options = QuantizeSettings.of(settings());
+    QuantizeOptions options = QuantizeSettings.forTraining(settings());
     FloatModel model = readModel(options);
     TrainingRun.check(model);
+    TrainingSettings training = TrainSettings.of(settings());
+    TrainingCheckpoints checkpoints = checkpoints(model, training);
     DataSource givenData = requireTable("data", "train on");
     Optional<DataSource> givenValidation = validation();
     QualityGate gate = gate(givenValidation);
@@ -100,17 +104,17 @@ public final class Finetune extends Call<Finetune> {
       QuantizationRun.Result begun =
           new QuantizationRun(context, options, RunInfo.metadata())
               .run(model, state, Optional.of(data));
-      TrainingRun.Result training =
-          new TrainingRun(context, options, RunInfo.metadata(), TrainSettings.of(settings()))
+      TrainingRun.Result trained =
+          new TrainingRun(context, options, RunInfo.metadata(), training, checkpoints)
               .run(
                   begun,
                   observed.state(),
                   data,
                   validation.orElse(data),
                   validation.isPresent() ? label() : settings().find("train.label"));
-      QuantizationRun.Result quantized = training.best();
+      QuantizationRun.Result quantized = trained.best();
       warnings.addAll(begun.warnings());
-      warnings.addAll(training.warnings());
+      warnings.addAll(trained.warnings());
       Optional<EvaluationJob.Result> evaluation =
           validation.map(
               rows ->
@@ -128,7 +132,7 @@ public final class Finetune extends Call<Finetune> {
       info.seconds("calibrate", observed.seconds());
       begun.correctSeconds().ifPresent(taken -> info.seconds("correct", taken));
       info.seconds("quantize", begun.seconds());
-      info.seconds("train", training.seconds());
+      info.seconds("train", trained.seconds());
       evaluation.ifPresent(found -> info.seconds("evaluate", found.seconds()));
       RunResult result =
           new RunResult(
@@ -139,7 +143,7 @@ public final class Finetune extends Call<Finetune> {
               quantized,
               evaluation,
               evaluation.flatMap(found -> GateVerdict.of(gate, found)),
-              Optional.of(training),
+              Optional.of(trained),
               warnings);
       if (result.unmet().isEmpty()) {
         output.ifPresent(result::publish);
@@ -154,14 +158,18 @@ public final class Finetune extends Call<Finetune> {
 
   @Override
   public DryRun dryRun() {
-    FloatModel model = readModel(QuantizeSettings.of(settings()));
+    FloatModel model = readModel(QuantizeSettings.forTraining(settings()));
     TrainingRun.check(model);
-    TrainSettings.of(settings());
+    checkpoints(model, TrainSettings.of(settings()));
     DataSource data = requireTable("data", "train on");
     gate(validation());
     Publication.check(this);
     Preflight.check(context(), model, Optional.of(data), validation(), label(), List.of());
     return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+  }
+
+  private TrainingCheckpoints checkpoints(FloatModel model, TrainingSettings training) {
+    return TrainingCheckpoints.open(tare().files(), training.checkpoint()).check(model, training);
   }
 
   private CalibrationJob.Result calibrate(

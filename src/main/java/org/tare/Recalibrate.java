@@ -294,7 +294,8 @@ public final class Recalibrate extends Call<Recalibrate> {
         return filled.get();
       }
       CalibrationJob.Result observed =
-          Lineages.calibrate(calibration, model, rows, tare().session(), settings());
+          Lineages.calibrate(
+              calibration, model, rows, target::latest, tare().session(), settings());
       info.seconds("calibrate", observed.seconds());
       return target.add(observed.state());
     }

@@ -14,6 +14,7 @@ public sealed interface Result
         Observation,
         Quantized,
         Recalibration,
+        Recommendation,
         RunResult,
         Sensitivity {
   /** On what it was made, with which settings, when, by which versions. */

@@ -17,6 +17,7 @@ import org.tare.job.Preflight;
 import org.tare.job.QualityGate;
 import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
+import org.tare.job.RoundingRun;
 import org.tare.job.Warnings;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.RunSettings;
@@ -80,7 +81,7 @@ public final class Run extends Call<Run> {
   @Override
   public RunResult run() {
     RunInfo info = RunInfo.begin("run", tare(), settings());
-    QuantizeOptions options = QuantizeSettings.of(settings());
+    QuantizeOptions options = QuantizeSettings.withRows(settings());
     FloatModel model = readModel(options);
     Optional<DataSource> givenData = data(model);
     Optional<DataSource> givenValidation = validation();
@@ -98,7 +99,12 @@ public final class Run extends Call<Run> {
     state.map(Warnings::ofNonFinite).ifPresent(warnings::addAll);
     try {
       QuantizationRun.Result quantized =
-          new QuantizationRun(context, options, RunInfo.metadata()).run(model, state, data);
+          learned(
+              context,
+              options,
+              new QuantizationRun(context, options, RunInfo.metadata()).run(model, state, data),
+              state,
+              data);
       warnings.addAll(quantized.warnings());
       Optional<EvaluationJob.Result> evaluation =
           validation.map(
@@ -143,12 +149,27 @@ public final class Run extends Call<Run> {
 
   @Override
   public DryRun dryRun() {
-    FloatModel model = readModel(QuantizeSettings.of(settings()));
+    FloatModel model = readModel(QuantizeSettings.withRows(settings()));
     Optional<DataSource> data = data(model);
     gate(validation());
     Publication.check(this);
     Preflight.check(context(), model, data, validation(), label(), by());
     return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+  }
+
+  /** The same with learned rounding, if that is wanted and better. */
+  private QuantizationRun.Result learned(
+      JobContext context,
+      QuantizeOptions options,
+      QuantizationRun.Result begun,
+      Optional<CalibrationState> state,
+      Optional<DataSource> data) {
+    if (!QuantizeSettings.learnsRounding(settings())) {
+      return begun;
+    }
+    return new RoundingRun(
+            context, options, RunInfo.metadata(), QuantizeSettings.rounding(settings()))
+        .run(begun, state.orElseThrow(), data.orElseThrow());
   }
 
   private CalibrationJob.Result calibrate(
@@ -165,6 +186,9 @@ public final class Run extends Call<Run> {
             .readFloat(
                 settings().require("model"), RunSettings.prepare(settings()), options.mapping());
     NothingToQuantize.check(model);
+    if (QuantizeSettings.learnsRounding(settings())) {
+      RoundingRun.check(model);
+    }
     return model;
   }
 

@@ -142,6 +142,11 @@ public final class Tare {
     return new MixTypes(this).set("model", model);
   }
 
+  /** Tries the ways to quantize a model on sample rows, and says which is enough. */
+  public Recommend recommend(String model) {
+    return new Recommend(this).set("model", model);
+  }
+
   /**
    * Compares new rows with what a deployed model was calibrated on, and makes it anew if needed.
    */

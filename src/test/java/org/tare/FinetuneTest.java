@@ -11,9 +11,19 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.spark.SparkContext;
+import org.apache.spark.TaskKilled;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerStageSubmitted;
+import org.apache.spark.scheduler.SparkListenerTaskEnd;
+import org.apache.spark.scheduler.SparkListenerTaskStart;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -26,6 +36,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException.Kind;
 import org.tare.job.TrainingRun;
 import org.tare.onnx.TestModel;
+import org.tare.spark.tasks.DigitsCalibration;
 
 /** Training for quantization, on a net of a few weights. */
 class FinetuneTest {
@@ -95,8 +106,11 @@ class FinetuneTest {
   }
 
   private static Finetune finetune(SparkSession spark, String model, Dataset<Row> rows) {
-    return Tare.on(spark)
-        .finetune(model)
+    return finetune(Tare.on(spark), model, rows);
+  }
+
+  private static Finetune finetune(Tare tare, String model, Dataset<Row> rows) {
+    return tare.finetune(model)
         .data(rows)
         .set("quantize.weight.bits", 3)
         .set("quantize.measure-rows", 0)
@@ -151,6 +165,162 @@ class FinetuneTest {
     } finally {
       spark.stop();
     }
+  }
+
+  /** Kills the first attempt of every task that takes steps of training. */
+  private static final class Killer extends SparkListener {
+    private final SparkContext context;
+    private final AtomicInteger killed = new AtomicInteger();
+    private final Set<Integer> stages = ConcurrentHashMap.newKeySet();
+
+    Killer(SparkContext context) {
+      this.context = context;
+    }
+
+    @Override
+    public void onStageSubmitted(SparkListenerStageSubmitted submitted) {
+      String description = submitted.properties().getProperty("spark.job.description", "");
+      if (description.contains(": steps ")) {
+        stages.add(submitted.stageInfo().stageId());
+      }
+    }
+
+    @Override
+    public void onTaskStart(SparkListenerTaskStart start) {
+      if (stages.contains(start.stageId()) && start.taskInfo().attemptNumber() == 0) {
+        context.killTaskAttempt(start.taskInfo().taskId(), false, "by the test");
+      }
+    }
+
+    @Override
+    public void onTaskEnd(SparkListenerTaskEnd end) {
+      if (stages.contains(end.stageId()) && end.reason() instanceof TaskKilled) {
+        killed.incrementAndGet();
+      }
+    }
+  }
+
+  private static TareException refusal(Finetune finetune) {
+    return assertThrows(TareException.class, finetune::run);
+  }
+
+  @Test
+  void goesOnFromItsCheckpointToTheSameBytesThoughTasksAreKilled() throws Exception {
+    String model = model();
+    Path file = folder.resolve("net.checkpoint");
+    SparkSession spark = session("local[2]");
+    try {
+      Dataset<Row> rows = spark.createDataFrame(rows(5), SCHEMA);
+      RunResult whole = finetune(spark, model, rows).run();
+      Tare broken =
+          Tare.on(spark)
+              .withProgress(
+                  line -> {
+                    if (line.startsWith("Training: step 36 ")) {
+                      throw new IllegalStateException("the driver is gone");
+                    }
+                  });
+      assertThrows(
+          IllegalStateException.class,
+          () -> finetune(broken, model, rows).set("train.checkpoint", file.toString()).run());
+      byte[] reached = Files.readAllBytes(file);
+
+      Killer killer = new Killer(spark.sparkContext());
+      spark.sparkContext().addSparkListener(killer);
+      List<String> lines = Collections.synchronizedList(new ArrayList<>());
+      Finetune again =
+          finetune(Tare.on(spark).withProgress(lines::add), model, rows)
+              .set("train.checkpoint", file.toString());
+      RunResult resumed = again.run();
+      assertTrue(
+          lines.contains("Training goes on after step 24, from its checkpoint"), lines.toString());
+      assertTrue(killer.killed.get() > 0, "no task was killed");
+      assertArrayEquals(
+          TestModel.bytes(whole.quantized().model()), TestModel.bytes(resumed.quantized().model()));
+      assertEquals(
+          whole.training().orElseThrow().curve(), resumed.training().orElseThrow().curve());
+      assertEquals(whole.training().orElseThrow().bestStep(), resumed.training().get().bestStep());
+
+      // What has ended is not trained again.
+      lines.clear();
+      again.run();
+      assertTrue(lines.stream().noneMatch(line -> line.startsWith("Training: ")), lines.toString());
+
+      assertDoesNotGoOn(spark, model, file, reached);
+    } finally {
+      spark.stop();
+    }
+  }
+
+  @Test
+  void scalesThatAreObservedOrLearnedDoNoHarm() {
+    String model = model();
+    SparkSession spark = session("local[2]");
+    try {
+      Dataset<Row> rows = spark.createDataFrame(rows(5), SCHEMA);
+      for (String scales : List.of("observed", "learned")) {
+        RunResult result = finetune(spark, model, rows).set("train.scales", scales).run();
+        TrainingRun.Result training = result.training().orElseThrow();
+        assertTrue(
+            training.measured().sqnr() > training.before().sqnr() + 2,
+            scales + ": " + training.before() + " became " + training.measured());
+        assertTrue(
+            result.quantized().qparams().values().stream()
+                .anyMatch(one -> one.method().equals("trained")),
+            scales);
+      }
+    } finally {
+      spark.stop();
+    }
+  }
+
+  private void assertDoesNotGoOn(SparkSession spark, String model, Path file, byte[] good)
+      throws Exception {
+    Dataset<Row> rows = spark.createDataFrame(rows(5), SCHEMA);
+    // Of the same values, and so with the same scales.
+    Dataset<Row> twice = rows.union(rows);
+    String begin = "Cannot go on from the checkpoint " + file + ": ";
+    String end = "; give another train.checkpoint, or remove it to begin anew";
+    Files.write(file, good);
+    Finetune plain = finetune(spark, model, rows).set("train.checkpoint", file.toString());
+    assertEquals(
+        begin + "train.batch is \"32\", and was \"16\"" + end,
+        refusal(
+                finetune(spark, model, rows)
+                    .set("train.checkpoint", file.toString())
+                    .set("train.batch", 32))
+            .getMessage());
+    assertEquals(
+        begin + "it was trained on other rows" + end,
+        refusal(finetune(spark, model, twice).set("train.checkpoint", file.toString()))
+            .getMessage());
+    String other = DigitsCalibration.demoFile(folder, "digits-mobilenet.onnx").toString();
+    assertEquals(
+        begin + "it is of another model" + end,
+        refusal(finetune(spark, other, rows).set("train.checkpoint", file.toString()))
+            .getMessage());
+    byte[] flipped = good.clone();
+    flipped[good.length / 2] ^= 1;
+    Files.write(file, flipped);
+    assertEquals(
+        begin + "its checksum does not fit, it is damaged or cut short",
+        refusal(plain).getMessage());
+    Files.write(file, Arrays.copyOf(good, good.length - 1));
+    assertEquals(
+        begin + "its checksum does not fit, it is damaged or cut short",
+        refusal(plain).getMessage());
+    byte[] newer = good.clone();
+    newer[7] = 9;
+    Files.write(file, newer);
+    assertEquals(
+        begin + "it is of version 9, this Tare reads version 1", refusal(plain).getMessage());
+    Files.writeString(file, "notes of mine");
+    TareException foreign = refusal(plain);
+    assertEquals(
+        begin + "it is no checkpoint, it does not begin with the letters TTRN",
+        foreign.getMessage());
+    assertEquals(Kind.BAD_INPUT, foreign.kind());
+    assertEquals("notes of mine", Files.readString(file));
   }
 
   /** A weight that leaves the finite ends training; what is given out is the model without it. */

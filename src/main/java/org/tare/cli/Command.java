@@ -55,6 +55,13 @@ enum Command {
       "Finds the types of layers that take the fewest bytes and keep a target.",
       Positional.NONE,
       of(job(), trials(), List.of(MIX_TYPES, MIN_SQNR, MAX_DROP, DROP_OF))),
+  RECOMMEND(
+      "Tries the ways to quantize on sample rows, the cheapest first; says which is enough.",
+      Positional.NONE,
+      of(
+          job(),
+          List.of(DATA, TABLE, QUERY, FORMAT, KEY, VALIDATION, LABEL, BATCH, BAD_ROWS),
+          List.of(BACKEND, BUDGET, ROWS, MOST_LOST, JUDGED_BY))),
   OBSERVE(
       "Prints qparams of the columns of a table: the observers without a model.",
       Positional.TABLE,

@@ -77,6 +77,7 @@ final class CommandRun implements AutoCloseable {
       case COMPARE -> call(tare.compare(model(), quantized()).settings(settings));
       case SENSITIVITY -> call(tare.sensitivity(model()).settings(settings));
       case MIX -> call(tare.mix(model()).settings(settings));
+      case RECOMMEND -> call(tare.recommend(model()).settings(settings));
       case OBSERVE -> call(tare.observe("").settings(settings));
       case DRIFT -> call(tare.drift(reference()).settings(settings));
       case RECALIBRATE -> call(tare.recalibrate(model()).settings(settings));
@@ -158,6 +159,7 @@ final class CommandRun implements AutoCloseable {
             || command == Command.COMPARE
             || command == Command.SENSITIVITY
             || command == Command.MIX
+            || command == Command.RECOMMEND
             || command == Command.OBSERVE
             || command == Command.DRIFT
             || (command == Command.CALIBRATE && settings.find("store.path").isPresent());

@@ -13,14 +13,21 @@ import picocli.CommandLine;
 public final class Tare {
   private Tare() {}
 
-  /** Runs the command and ends the process with its exit status. */
+  /**
+   * Runs the command and ends the process with its exit status; in a driver of YARN's cluster mode
+   * it returns, or throws what tells Spark the status.
+   */
   public static void main(String[] args) {
     Stop stop = Stop.watch(System.err);
     int status = execute(args);
     if (!Stop.isUnderWay()) {
       stop.ended();
     }
-    System.exit(status);
+    if (!YarnMaster.isHere()) {
+      System.exit(status);
+    } else if (status != 0) {
+      throw YarnMaster.failed(status);
+    }
   }
 
   /** Runs the command; returns its exit status. */

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Optional;
 import org.tare.qconfig.QConfig;
 import org.tare.stats.ChannelStats;
+import org.tare.stats.Smoothing;
 
 /**
  * Chooses SmoothQuant's factors for the channels of one tensor, see {@link SmoothQuant}.
@@ -15,16 +16,12 @@ import org.tare.stats.ChannelStats;
 record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig config) {
   private static final double[] ALPHAS = {0.25, 0.35, 0.45, 0.5, 0.55, 0.65, 0.75, 0.85, 0.95, 1};
 
-  /** Factors are 2^-24 to 2^24. */
-  private static final int LARGEST_EXPONENT = 24;
-
   /**
    * What was chosen.
    *
-   * @param exponents of the factors, which are powers of two
    * @param gain the expected error without factors over that with them
    */
-  record Choice(double alpha, int[] exponents, double gain) {}
+  record Choice(Smoothing smoothing, double gain) {}
 
   /**
    * The best factors, if the error to be expected comes down enough.
@@ -32,8 +29,52 @@ record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig co
    * @param worth the share of the error without factors that it has to come down to
    */
   Optional<Choice> choose(double worth) {
+    return weightSquares().flatMap(squares -> choose(worth, squares));
+  }
+
+  /** Factors that were chosen before, if they can be applied. */
+  Optional<Choice> given(Smoothing smoothing) {
+    return weightSquares()
+        .map(
+            squares ->
+                new Choice(
+                    smoothing,
+                    error(new int[stats.channels()], squares)
+                        / error(smoothing.exponents(), squares)));
+  }
+
+  private Optional<Choice> choose(double worth, double[] squares) {
+    float[] largest = largestWeights();
+    double without = error(new int[stats.channels()], squares);
+    Choice best = null;
+    for (double alpha : ALPHAS) {
+      int[] exponents = exponents(largest, alpha);
+      double error = error(exponents, squares);
+      if (error < without * worth && (best == null || without / error > best.gain())) {
+        best = new Choice(new Smoothing((float) alpha, exponents), without / error);
+      }
+    }
+    return Optional.ofNullable(best);
+  }
+
+  private float[] largestWeights() {
+    float[] largest = new float[stats.channels()];
+    for (ChannelWeight weight : weights) {
+      float[] values = weight.values();
+      for (int i = 0; i < values.length; i++) {
+        int c = weight.channel(i);
+        largest[c] = Math.max(largest[c], Math.abs(values[i]));
+      }
+    }
+    return largest;
+  }
+
+  /**
+   * The sum of the squares of each channel's weights; none if a weight is not finite, or a channel
+   * has no finite value: then there are no factors.
+   */
+  private Optional<double[]> weightSquares() {
     int channels = stats.channels();
-    float[] largest = new float[channels];
     double[] squares = new double[channels];
     for (ChannelWeight weight : weights) {
       float[] values = weight.values();
@@ -42,9 +83,7 @@ record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig co
         if (!Float.isFinite(value)) {
           return Optional.empty();
         }
-        int c = weight.channel(i);
-        largest[c] = Math.max(largest[c], Math.abs(value));
-        squares[c] += (double) value * value;
+        squares[weight.channel(i)] += (double) value * value;
       }
     }
     for (int c = 0; c < channels; c++) {
@@ -52,16 +91,7 @@ record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig co
         return Optional.empty();
       }
     }
-    double without = error(new int[channels], squares);
-    Choice best = null;
-    for (double alpha : ALPHAS) {
-      int[] exponents = exponents(largest, alpha);
-      double error = error(exponents, squares);
-      if (error < without * worth && (best == null || without / error > best.gain())) {
-        best = new Choice(alpha, exponents, without / error);
-      }
-    }
-    return Optional.ofNullable(best);
+    return Optional.of(squares);
   }
 
   /** The factors as powers of two, their geometric mean about 1; 0 for channels of zeros. */
@@ -82,7 +112,9 @@ record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig co
     int[] exponents = new int[logs.length];
     for (int c = 0; c < logs.length; c++) {
       double exponent = Double.isNaN(logs[c]) ? 0 : Math.rint(logs[c] - mean);
-      exponents[c] = (int) Math.max(-LARGEST_EXPONENT, Math.min(LARGEST_EXPONENT, exponent));
+      exponents[c] =
+          (int)
+              Math.max(-Smoothing.LARGEST_EXPONENT, Math.min(Smoothing.LARGEST_EXPONENT, exponent));
     }
     return exponents;
   }

@@ -2,6 +2,7 @@ package org.tare.correct;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -9,8 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.SortedMap;
-import java.util.TreeMap;
+import java.util.function.Function;
 import org.tare.correct.SmoothGroups.Group;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
@@ -19,7 +19,7 @@ import org.tare.onnx.Tensor;
 import org.tare.onnx.TensorType;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.stats.CalibrationState;
-import org.tare.stats.ChannelStats;
+import org.tare.stats.Smoothing;
 import org.tare.stats.TensorStats;
 
 /**
@@ -46,6 +46,11 @@ import org.tare.stats.TensorStats;
  *
  * with E[x^2] from the mean magnitude as of a normal distribution. It takes no more than the
  * extremes and sums of each channel.
+ *
+ * <p>Static quantization needs the range of {@code x / s}, so the factors have to be known before
+ * the rows are observed: {@link #choose} takes them from the state of a few rows, {@link
+ * #observing} gives a model that computes {@code x / s} beside {@code x}, and {@link #observed}
+ * finds the factors again in the state of all rows.
  */
 public final class SmoothQuant {
   /** The greatest share of the expected error that may remain where the factors need a Mul. */
@@ -53,6 +58,9 @@ public final class SmoothQuant {
 
   /** The greatest share that may remain where constants take the factors. */
   private static final double WORTH = 0.95;
+
+  /** Behind it in the name of a tensor with factors stands a hash of them. */
+  private static final String SMOOTHED = "_smooth_";
 
   private SmoothQuant() {}
 
@@ -75,13 +83,14 @@ public final class SmoothQuant {
    *
    * @param smoothed the name of {@code x / s}; it is made of the factors, so that statistics of
    *     other factors are not taken for its
+   * @param smoothing the factors
    * @param gain the expected error without factors over that with them
    * @param folded whether the division went into constants
    */
   public record Layer(
       String tensor,
       String smoothed,
-      double alpha,
+      Smoothing smoothing,
       double gain,
       boolean folded,
       List<String> products) {}
@@ -109,11 +118,114 @@ public final class SmoothQuant {
    * @param state with statistics of the channels of {@link #candidates}; tensors without them get
    *     no factors
    */
-  public static Result apply(
+  public static Result choose(
       OnnxModel prepared,
       Map<String, TensorType> types,
       QConfigMapping mapping,
       CalibrationState state) {
+    return apply(
+        prepared,
+        types,
+        mapping,
+        group ->
+            factors(group, state)
+                .flatMap(
+                    factors ->
+                        factors.choose(group.arithmetic().isEmpty() ? WORTH_A_NODE : WORTH)));
+  }
+
+  /**
+   * Adds the factors that the values of a state were divided by to a copy of the model.
+   *
+   * @param state of the model's tensors and of those with factors. A tensor that has some of them
+   *     divided by other factors, as in the sum of states that chose differently, gets none
+   */
+  public static Result observed(
+      OnnxModel prepared,
+      Map<String, TensorType> types,
+      QConfigMapping mapping,
+      CalibrationState state) {
+    return apply(
+        prepared,
+        types,
+        mapping,
+        group ->
+            factors(group, state)
+                .flatMap(factors -> smoothing(group, state).flatMap(factors::given)));
+  }
+
+  /** Whether a state tells which tensors were divided by which factors. */
+  public static boolean knowsFactors(CalibrationState state) {
+    return state.tensors().values().stream().anyMatch(stats -> stats.smoothing().isPresent());
+  }
+
+  /**
+   * The tensors of which a state holds values that were divided by factors, but not all by the same
+   * ones: {@link #observed} gives them none.
+   */
+  public static List<String> disagreeing(
+      OnnxModel prepared, QConfigMapping mapping, CalibrationState state) {
+    return SmoothGroups.of(prepared.graph(), mapping).stream()
+        .filter(group -> state.tensors().containsKey(group.tensor()))
+        .filter(
+            group ->
+                divided(group, state).stream().anyMatch(stats -> stats.smoothing().isPresent())
+                    && smoothing(group, state).isEmpty())
+        .map(Group::tensor)
+        .toList();
+  }
+
+  /** What a state holds of a tensor divided by factors, of each choice of them. */
+  private static Collection<TensorStats> divided(Group group, CalibrationState state) {
+    String begin = group.tensor() + SMOOTHED;
+    return state.tensors().subMap(begin, begin + Character.MAX_VALUE).values();
+  }
+
+  private static Optional<SmoothFactors> factors(Group group, CalibrationState state) {
+    return Optional.ofNullable(state.tensors().get(group.tensor()))
+        .flatMap(TensorStats::channels)
+        .filter(stats -> stats.channels() == group.channels())
+        .map(stats -> new SmoothFactors(stats, group.weights(), group.config()));
+  }
+
+  /** The factors that all values of a tensor were divided by. */
+  private static Optional<Smoothing> smoothing(Group group, CalibrationState state) {
+    long count = state.tensor(group.tensor()).count();
+    return divided(group, state).stream()
+        .filter(stats -> stats.count() == count)
+        .flatMap(stats -> stats.smoothing().stream())
+        .filter(smoothing -> smoothing.channels() == group.channels())
+        .findFirst();
+  }
+
+  /**
+   * The float model that computes each tensor divided by its factors beside it, and is otherwise
+   * what it was. The values are those of the model with factors, to the last bit: a factor is a
+   * power of two.
+   *
+   * @param smoothed of the prepared model
+   */
+  public static OnnxModel observing(OnnxModel prepared, QConfigMapping mapping, Result smoothed) {
+    Map<String, Layer> layers = new LinkedHashMap<>();
+    smoothed.layers().forEach(layer -> layers.put(layer.tensor(), layer));
+    OnnxModel copy = prepared.copy();
+    Graph graph = copy.graph();
+    List<Node> nodes = new ArrayList<>(graph.nodes());
+    for (Group group : SmoothGroups.of(graph, mapping)) {
+      Layer layer = layers.get(group.tensor());
+      if (layer != null) {
+        nodes.add(division(graph, group, layer.smoothed(), inverse(layer.smoothing())));
+      }
+    }
+    graph.setNodes(nodes);
+    return copy;
+  }
+
+  private static Result apply(
+      OnnxModel prepared,
+      Map<String, TensorType> types,
+      QConfigMapping mapping,
+      Function<Group, Optional<SmoothFactors.Choice>> factors) {
     OnnxModel copy = prepared.copy();
     Graph graph = copy.graph();
     List<Node> nodes = new ArrayList<>(graph.nodes());
@@ -121,16 +233,7 @@ public final class SmoothQuant {
     List<Layer> layers = new ArrayList<>();
     Set<Node> taken = new LinkedHashSet<>();
     for (Group group : SmoothGroups.of(graph, mapping)) {
-      Optional<ChannelStats> channels =
-          Optional.ofNullable(state.tensors().get(group.tensor()))
-              .flatMap(TensorStats::channels)
-              .filter(stats -> stats.channels() == group.channels());
-      boolean isFree = !group.arithmetic().isEmpty();
-      Optional<SmoothFactors.Choice> choice =
-          channels.flatMap(
-              stats ->
-                  new SmoothFactors(stats, group.weights(), group.config())
-                      .choose(isFree ? WORTH : WORTH_A_NODE));
+      Optional<SmoothFactors.Choice> choice = factors.apply(group);
       if (choice.isPresent() && taken.addAll(group.products())) {
         Layer layer = write(graph, nodes, group, choice.get());
         layers.add(layer);
@@ -150,16 +253,12 @@ public final class SmoothQuant {
 
   private static Layer write(
       Graph graph, List<Node> nodes, Group group, SmoothFactors.Choice choice) {
-    float[] inverse = new float[group.channels()];
-    for (int c = 0; c < inverse.length; c++) {
-      inverse[c] = Math.scalb(1f, -choice.exponents()[c]);
-    }
-    String hash = String.format(Locale.ROOT, "%08x", Arrays.hashCode(choice.exponents()));
-    String smoothed = graph.freshName(group.tensor() + "_smooth_" + hash);
+    int[] exponents = choice.smoothing().exponents();
+    float[] inverse = inverse(choice.smoothing());
+    String hash = String.format(Locale.ROOT, "%08x", Arrays.hashCode(exponents));
+    String smoothed = graph.freshName(group.tensor() + SMOOTHED + hash);
     if (group.arithmetic().isEmpty()) {
-      String factors = graph.freshName(smoothed + "_factors");
-      graph.addConstant(Tensor.ofFloats(factors, shape(group, 0), inverse));
-      nodes.add(Node.of("Mul", smoothed, List.of(group.tensor(), factors), List.of(smoothed)));
+      nodes.add(division(graph, group, smoothed, inverse));
     } else {
       for (Node node : group.arithmetic()) {
         for (int i = 0; i < node.inputs().size(); i++) {
@@ -175,7 +274,7 @@ public final class SmoothQuant {
       Node product = group.products().get(i);
       ChannelWeight own = group.weights().get(i);
       String name = graph.freshName(own.name() + "_smooth");
-      graph.addConstant(Tensor.ofFloats(name, own.shape(), own.scaled(choice.exponents())));
+      graph.addConstant(Tensor.ofFloats(name, own.shape(), own.scaled(exponents)));
       product.setInput(0, smoothed);
       product.setInput(1, name);
       products.add(product.label());
@@ -183,10 +282,25 @@ public final class SmoothQuant {
     return new Layer(
         group.tensor(),
         smoothed,
-        choice.alpha(),
+        choice.smoothing(),
         choice.gain(),
         !group.arithmetic().isEmpty(),
         products);
+  }
+
+  private static float[] inverse(Smoothing smoothing) {
+    int[] exponents = smoothing.exponents();
+    float[] inverse = new float[exponents.length];
+    for (int c = 0; c < inverse.length; c++) {
+      inverse[c] = Math.scalb(1f, -exponents[c]);
+    }
+    return inverse;
+  }
+
+  private static Node division(Graph graph, Group group, String smoothed, float[] inverse) {
+    String factors = graph.freshName(smoothed + "_factors");
+    graph.addConstant(Tensor.ofFloats(factors, shape(group, 0), inverse));
+    return Node.of("Mul", smoothed, List.of(group.tensor(), factors), List.of(smoothed));
   }
 
   /**
@@ -214,12 +328,5 @@ public final class SmoothQuant {
     String name = graph.freshName(constant + "_smooth_" + hash);
     graph.addConstant(Tensor.ofFloats(name, shape(group, rank), divided));
     return name;
-  }
-
-  /** The state of both passes: tensors of the float model, and those that have factors. */
-  public static CalibrationState join(CalibrationState first, CalibrationState second) {
-    SortedMap<String, TensorStats> tensors = new TreeMap<>(first.tensors());
-    tensors.putAll(second.tensors());
-    return new CalibrationState(first.modelDigest(), first.slice(), first.rows(), tensors);
   }
 }

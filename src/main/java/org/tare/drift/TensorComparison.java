@@ -35,26 +35,32 @@ record TensorComparison(long rows, long currentRows, DriftThresholds thresholds)
     Optional<ChannelShift> channel = Optional.empty();
     Optional<DeployedRange> deployed = Optional.empty();
     double noise = 0;
-    Shown shown = new Shown(0, "");
+    double effect = 0;
     if (hasBoth) {
       Cells cells = Cells.of(then, now);
       Bins bins = Bins.of(cells);
       Distances found = Distances.of(cells, bins, chance.smoothing());
       noise = chance.overBins(0, bins.count()).noise();
-      shown = largest(cells, bins, found, chance);
+      Shown shown = largest(cells, bins, found, chance);
       distances = Optional.of(found);
-      channel = channel(then, now, found.std(), chance);
-      if (channel.isPresent()) {
-        ChannelShift most = channel.get();
-        shown =
-            shown.orLarger(
-                most.effect(), "mean of channel %d moved %.2f std", most.channel(), most.shift());
-      }
       Verdict byEffect = thresholds.effect().verdict(shown.size());
       if (byEffect != Verdict.STABLE) {
         reasons.add(shown.text());
       }
       verdict = verdict.worst(byEffect);
+      effect = shown.size();
+      channel = channel(then, now, found.std(), chance);
+      if (channel.isPresent()) {
+        ChannelShift most = channel.get();
+        Verdict byChannel = thresholds.channel().verdict(most.effect());
+        if (byChannel != Verdict.STABLE) {
+          reasons.add(
+              String.format(
+                  Locale.ROOT, "mean of channel %d moved %.2f std", most.channel(), most.shift()));
+        }
+        verdict = verdict.worst(byChannel);
+        effect = Math.max(effect, most.effect());
+      }
       if (qparams != null) {
         DeployedRange range = DeployedRange.of(qparams, then, now);
         deployed = Optional.of(range);
@@ -65,7 +71,7 @@ record TensorComparison(long rows, long currentRows, DriftThresholds thresholds)
       reasons.add(then.finiteCount() == 0 ? "no finite value before" : "no finite value any more");
     }
     return new TensorDrift(
-        name, then, now, distances, shown.size(), noise, channel, deployed, verdict, reasons);
+        name, then, now, distances, effect, noise, channel, deployed, verdict, reasons);
   }
 
   private static Shown largest(Cells cells, Bins bins, Distances found, Chance chance) {

@@ -8,8 +8,10 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import org.tare.infer.ModelSession;
 import org.tare.job.CalibrationRun;
 import org.tare.job.ColumnObservation;
@@ -34,7 +36,22 @@ public final class Lineages {
   /** Calibrates; the states know where they come from. */
   public static CalibrationJob.Result calibrate(
       CalibrationRun how, FloatModel model, DataSource data, Session session, Settings settings) {
-    CalibrationJob.Result observed = how.run(model, data);
+    return calibrate(how, model, data, Optional::empty, session, settings);
+  }
+
+  /**
+   * Calibrates for a state store; the states know where they come from.
+   *
+   * @param latest a state that the new one is to be added to in time, if there is one
+   */
+  public static CalibrationJob.Result calibrate(
+      CalibrationRun how,
+      FloatModel model,
+      DataSource data,
+      Supplier<Optional<CalibrationState>> latest,
+      Session session,
+      Settings settings) {
+    CalibrationJob.Result observed = how.run(model, data, latest);
     JobMetrics.calibrated(observed.state().rows(), observed.skipped(), observed.seconds());
     return of(session, settings, data, columns(settings, model), digest(settings, how, model))
         .add(observed);

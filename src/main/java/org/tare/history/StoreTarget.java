@@ -3,6 +3,7 @@ package org.tare.history;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -84,6 +85,17 @@ public record StoreTarget(
     return there
         .filter(entry -> entry.data().isSurely(data))
         .map(entry -> new StateStore.Added(entry, StateStore.Outcome.SAME));
+  }
+
+  /**
+   * The state that came last of the same model and settings: new ones are divided by its factors of
+   * SmoothQuant, so that their sum has them too.
+   */
+  public Optional<CalibrationState> latest() {
+    return store.entries().stream()
+        .filter(entry -> entry.key().equals(key))
+        .max(Comparator.comparing(Entry::written))
+        .map(store::readState);
   }
 
   /** Adds the state of all rows, as the slice. */

@@ -10,18 +10,23 @@ import java.util.regex.Pattern;
 import org.tare.TareException;
 import org.tare.infer.ModelSession.InputTensor;
 import org.tare.onnx.Graph;
+import org.tare.onnx.ModelPieces;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 
 /**
  * Loads a written model whole and runs it once, as those will who get it: models that ONNX Runtime
- * loads may still fail when they run. One model is loaded at a time.
+ * loads may still fail when they run. One model is loaded at a time. A model of very many nodes is
+ * loaded and run piece by piece, and whole only if that fails.
  */
 public final class FirstRun {
   /** How ONNX Runtime names the node that failed. */
   private static final Pattern NODE =
       Pattern.compile("while running (\\S+) node\\. Name:'([^']*)'");
+
+  /** Models of more nodes are taken in pieces. */
+  static final int MANY_NODES = 4_000;
 
   private final OnnxModel written;
   private final OnnxModel original;
@@ -58,7 +63,7 @@ public final class FirstRun {
       String name,
       Optional<Map<String, InputTensor>> row) {
     FirstRun run = new FirstRun(written, original, name);
-    if (row.isPresent() && run.takes(session -> List.of(row.get()))) {
+    if (row.isPresent() && run.takes(inputs -> List.of(row.get()))) {
       return Optional.empty();
     }
     if (dividesIntegers(prepared.graph(), types)) {
@@ -66,23 +71,31 @@ public final class FirstRun {
           "it divides whole numbers by computed ones, and where one of these is zero ONNX Runtime"
               + " ends the process");
     }
-    return run.takes(session -> run.madeUp(session))
+    return run.takes(run::madeUp)
         ? Optional.empty()
         : Optional.of("the float model does not run on inputs that are made up");
   }
 
-  private List<Map<String, InputTensor>> madeUp(ModelSession session) {
-    boolean areTensors = session.inputs().keySet().containsAll(original.graph().inputNames());
-    return areTensors ? MadeUpInputs.of(session.inputs()) : List.of();
+  private List<Map<String, InputTensor>> madeUp(Map<String, TensorType> inputs) {
+    boolean areTensors = inputs.keySet().containsAll(original.graph().inputNames());
+    return areTensors ? MadeUpInputs.of(inputs) : List.of();
   }
 
   /** Whether the written model takes one of the rows; the float model takes none before it. */
-  private boolean takes(Function<ModelSession, List<Map<String, InputTensor>>> rows) {
+  private boolean takes(Function<Map<String, TensorType>, List<Map<String, InputTensor>>> rows) {
+    boolean isTakenInPieces =
+        ModelPieces.ofMoreThan(MANY_NODES, written)
+            .map(pieces -> new PieceByPiece(pieces, "quantized " + name))
+            .filter(pieces -> rows.apply(pieces.inputs()).stream().anyMatch(pieces::takes))
+            .isPresent();
+    if (isTakenInPieces) {
+      return true;
+    }
     failures.clear();
     boolean isTaken = false;
     try (TemporaryModel file = TemporaryModel.of(written);
         ModelSession session = open(file)) {
-      for (Map<String, InputTensor> row : rows.apply(session)) {
+      for (Map<String, InputTensor> row : rows.apply(session.inputs())) {
         Optional<TareException> cause = run(session, row);
         if (cause.isEmpty()) {
           isTaken = true;

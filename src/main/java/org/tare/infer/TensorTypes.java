@@ -1,12 +1,15 @@
 package org.tare.infer;
 
+import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BiFunction;
 import org.tare.TareException;
 import org.tare.onnx.ElementType;
+import org.tare.onnx.ModelPieces;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
@@ -14,8 +17,8 @@ import org.tare.onnx.TensorType;
 /** Finds the types of a model's tensors by letting ONNX Runtime infer them. */
 public final class TensorTypes {
   /**
-   * Of models with more tensors, not all are asked for: ONNX Runtime looks through all outputs for
-   * each node.
+   * Of models with more tensors, not all are asked for, since ONNX Runtime looks through all
+   * outputs for each node; and models with more nodes are asked in pieces.
    */
   private static final int MANY = 10_000;
 
@@ -122,20 +125,30 @@ public final class TensorTypes {
   }
 
   /**
-   * Does nothing if ONNX Runtime accepts the model as it is written: nothing of it is optimised
-   * away first, and no constant is computed.
+   * Types of the model's inputs and outputs. ONNX Runtime takes the model as it is written: nothing
+   * of it is optimised away first, and no constant is computed.
    *
-   * @throws TareException if it does not
+   * @throws TareException if ONNX Runtime does not accept it
    */
-  public static void checkAsItIs(OnnxModel model, String name) {
-    try (TemporaryModel temporary = TemporaryModel.forTypes(model)) {
-      ModelSession.openAsItIs(temporary.file(), name).close();
-    }
+  public static Map<String, TensorType> asItIs(OnnxModel model, String name) {
+    return typesOf(model, name, ModelSession::openAsItIs);
   }
 
   private static Map<String, TensorType> typesOf(OnnxModel model, String name) {
+    return typesOf(model, name, ModelSession::openForTypes);
+  }
+
+  private static Map<String, TensorType> typesOf(
+      OnnxModel model, String name, BiFunction<Path, String, ModelSession> open) {
+    return ModelPieces.ofMoreThan(MANY, model)
+        .flatMap(pieces -> new PieceByPiece(pieces, name).types(model, open))
+        .orElseGet(() -> typesOfWhole(model, name, open));
+  }
+
+  private static Map<String, TensorType> typesOfWhole(
+      OnnxModel model, String name, BiFunction<Path, String, ModelSession> open) {
     try (TemporaryModel temporary = TemporaryModel.forTypes(model);
-        ModelSession session = ModelSession.openForTypes(temporary.file(), name)) {
+        ModelSession session = open.apply(temporary.file(), name)) {
       Map<String, TensorType> types = new LinkedHashMap<>(session.inputs());
       types.putAll(session.outputs());
       return types;

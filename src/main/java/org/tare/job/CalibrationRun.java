@@ -6,24 +6,33 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 import org.tare.TareException;
 import org.tare.correct.ChannelAxes;
 import org.tare.correct.SmoothQuant;
 import org.tare.qconfig.Mode;
 import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.KeptRows;
 import org.tare.spark.tasks.CalibrationJob;
 import org.tare.spark.tasks.ObservedParts;
 import org.tare.spark.tasks.ObservedParts.ChannelDetail;
 import org.tare.stats.CalibrationState;
+import org.tare.stats.Smoothing;
+import org.tare.stats.TensorStats;
 
 /**
- * Calibrates a model as the settings say: one pass over the data, and with SmoothQuant a second one
- * over the tensors that got factors in the first.
+ * Calibrates a model as the settings say, in one pass over the data. SmoothQuant's factors have to
+ * be known before; they come from a few of the rows.
  */
 public final class CalibrationRun {
+  /** Of so many rows those that choose factors are taken, where the settings do not say. */
+  private static final int FACTOR_ROWS = 256;
+
+  /** Fewer rows choose no good factors. */
+  private static final int LEAST_ROWS = 32;
+
   private final JobContext context;
   private final CalibrationOptions options;
   private final CorrectionOptions corrections;
@@ -36,7 +45,7 @@ public final class CalibrationRun {
   }
 
   /** Whether outliers are moved into weights where the model has products that gain by it. */
-  static boolean isSmoothed(CorrectionOptions corrections, FloatModel model) {
+  public static boolean isSmoothed(CorrectionOptions corrections, FloatModel model) {
     boolean isPossible = model.mapping().mode() != Mode.WEIGHT_ONLY && !candidates(model).isEmpty();
     return isPossible && corrections.smooths();
   }
@@ -66,32 +75,94 @@ public final class CalibrationRun {
         "mask " + mask(model));
   }
 
-  /** The state of all rows, and of each slice. */
-  public CalibrationJob.Result run(FloatModel model, DataSource data) {
+  /**
+   * The state of all rows, and of each slice.
+   *
+   * @param latest a state that the new one may be added to: its factors of SmoothQuant are taken
+   *     again, if it has any
+   */
+  public CalibrationJob.Result run(
+      FloatModel model, DataSource data, Supplier<Optional<CalibrationState>> latest) {
     boolean smooths = isSmoothed(corrections, model);
     Map<String, Integer> candidates = smooths ? candidates(model) : Map.of();
     Set<String> observed = new LinkedHashSet<>(model.observed());
     observed.addAll(candidates.keySet());
-    CalibrationJob.Result first =
-        pass(model, data, List.copyOf(observed), parts(model, candidates));
+    ObservedParts parts = parts(model, candidates);
     if (!smooths || model.mapping().mode() != Mode.STATIC) {
-      return first;
+      return pass(model, data, List.copyOf(observed), parts);
     }
-    SmoothQuant.Result smoothed =
-        SmoothQuant.apply(model.prepared(), model.types(), model.mapping(), first.state());
-    if (smoothed.layers().isEmpty()) {
-      return first;
+    SmoothQuant.Result factors =
+        latest
+            .get()
+            .filter(SmoothQuant::knowsFactors)
+            .map(
+                state ->
+                    SmoothQuant.observed(model.prepared(), model.types(), model.mapping(), state))
+            .orElseGet(() -> factors(model, data, candidates));
+    observed.addAll(factors.smoothed());
+    ObservedParts ofSmoothed = parts(model.with(factors), Map.of()).only(factors.smoothed());
+    FloatModel observing =
+        model.observing(
+            SmoothQuant.observing(model.prepared(), model.mapping(), factors), factors.types());
+    CalibrationJob.Result result =
+        pass(observing, data, List.copyOf(observed), parts.and(ofSmoothed));
+    note(result.state(), candidates.keySet(), factors.layers());
+    result.slices().values().forEach(slice -> note(slice, candidates.keySet(), factors.layers()));
+    return result;
+  }
+
+  /** Notes in a state what its tensors were divided by. */
+  private static void note(
+      CalibrationState state, Set<String> candidates, List<SmoothQuant.Layer> layers) {
+    Set<String> plain = new TreeSet<>(candidates);
+    for (SmoothQuant.Layer layer : layers) {
+      plain.remove(layer.tensor());
+      state.tensor(layer.smoothed()).with(layer.smoothing());
     }
-    context
-        .progress()
-        .accept(
-            "Calibrating again: "
-                + smoothed.layers().size()
-                + " tensors got factors of SmoothQuant (quantize.smooth-quant=false goes without)");
-    FloatModel second = model.with(smoothed);
-    CalibrationJob.Result again = pass(second, data, smoothed.smoothed(), parts(second, Map.of()));
-    first.checkSameRows(again, model.name(), data);
-    return join(first, again);
+    for (String tensor : plain) {
+      TensorStats stats = state.tensor(tensor);
+      stats.channels().ifPresent(known -> stats.with(Smoothing.none(known.channels())));
+    }
+  }
+
+  /** SmoothQuant's factors, chosen on some of the rows. */
+  private SmoothQuant.Result factors(
+      FloatModel model, DataSource data, Map<String, Integer> candidates) {
+    int most = corrections.measureRows() > 0 ? corrections.measureRows() : FACTOR_ROWS;
+    try (KeptRows kept = kept(model, data, most);
+        KeptRows few = kept(model, kept.source(), Math.max(LEAST_ROWS, (int) kept.count() / 4))) {
+      context
+          .progress()
+          .accept("Choosing factors of SmoothQuant (quantize.smooth-quant=false goes without)");
+      CalibrationJob.Result sampled =
+          CalibrationJob.run(
+              context.spark().get(),
+              new CalibrationJob.Request(
+                  model.name(),
+                  model.prepared(),
+                  model.types(),
+                  List.copyOf(candidates.keySet()),
+                  few.source(),
+                  context.rows().inputs(),
+                  context.rows().batch(),
+                  context.rows().withoutLimit().badRows(),
+                  new ObservedParts(Map.of(), ChannelDetail.SUMMARY, candidates),
+                  mask(model),
+                  List.of()),
+              line -> {});
+      return SmoothQuant.choose(model.prepared(), model.types(), model.mapping(), sampled.state());
+    }
+  }
+
+  private KeptRows kept(FloatModel model, DataSource data, int count) {
+    return KeptRows.of(
+        context.spark().get(),
+        model.name(),
+        model.original(),
+        model.types(),
+        data,
+        context.rows().inputs(),
+        count);
   }
 
   /**
@@ -135,23 +206,6 @@ public final class CalibrationRun {
     return model.mapping().mode() == Mode.DYNAMIC
         ? Optional.empty()
         : context.rows().mask(model.original().graph().inputNames());
-  }
-
-  private static CalibrationJob.Result join(
-      CalibrationJob.Result first, CalibrationJob.Result second) {
-    SortedMap<String, CalibrationState> slices = new TreeMap<>(first.slices());
-    slices.replaceAll(
-        (name, state) ->
-            second.slices().containsKey(name)
-                ? SmoothQuant.join(state, second.slices().get(name))
-                : state);
-    return new CalibrationJob.Result(
-        SmoothQuant.join(first.state(), second.state()),
-        slices,
-        first.skipped(),
-        first.reason(),
-        first.partitions(),
-        first.seconds() + second.seconds());
   }
 
   /** What the methods and the settings want observed besides the stats of every tensor. */

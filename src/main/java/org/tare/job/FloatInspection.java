@@ -7,7 +7,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.tare.TareException;
-import org.tare.infer.TensorTypes;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.Tensor;
@@ -55,13 +54,17 @@ public record FloatInspection(
       List<FloatNode> floatNodes) {}
 
   /**
-   * Looks at a model. ONNX Runtime infers its types; it is not run.
+   * Looks at a model.
    *
-   * @throws TareException if ONNX Runtime does not accept it
+   * @param declared types of its inputs and outputs
+   * @param types of the prepared model's tensors
    */
   static FloatInspection of(
-      String name, OnnxModel original, OnnxModel prepared, Map<String, TensorType> types) {
-    Map<String, TensorType> declared = TensorTypes.of(original, name);
+      String name,
+      OnnxModel original,
+      Map<String, TensorType> declared,
+      OnnxModel prepared,
+      Map<String, TensorType> types) {
     Map<String, Long> parameters = new TreeMap<>();
     for (Tensor constant : original.graph().constants()) {
       parameters.merge(constant.type().id(), constant.size(), Long::sum);

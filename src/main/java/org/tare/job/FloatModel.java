@@ -59,6 +59,11 @@ public record FloatModel(
         : of(name, original, smoothed.model(), smoothed.types(), mapping);
   }
 
+  /** The same model that computes more tensors than it did. */
+  FloatModel observing(OnnxModel more, Map<String, TensorType> moreTypes) {
+    return new FloatModel(name, original, more, moreTypes, mapping, plan);
+  }
+
   /** The same model with another configuration. */
   FloatModel with(QConfigMapping other) {
     return of(name, original, prepared, types, other);

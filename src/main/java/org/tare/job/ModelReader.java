@@ -37,6 +37,8 @@ public final class ModelReader {
     OnnxModel original = read(file);
     AlreadyQuantized.check(original, name);
     OnnxModel prepared = prepared(name, original, passes);
+    // The prepared model does not show what the passes folded.
+    TensorTypes.asItIs(original, name);
     Map<String, TensorType> types = TensorTypes.of(prepared, name);
     return FloatModel.of(name, original, prepared, types, mapping);
   }
@@ -45,7 +47,9 @@ public final class ModelReader {
   public static FloatInspection inspect(String name, OnnxModel original) {
     FatalNodes.check(original);
     OnnxModel prepared = prepared(name, original, new FloatPasses.Options(false, false, false));
-    return FloatInspection.of(name, original, prepared, TensorTypes.of(prepared, name));
+    Map<String, TensorType> declared = TensorTypes.asItIs(original, name);
+    return FloatInspection.of(
+        name, original, declared, prepared, TensorTypes.of(prepared, name));
   }
 
   private static OnnxModel prepared(String name, OnnxModel original, FloatPasses.Options passes) {
@@ -54,10 +58,7 @@ public final class ModelReader {
     OnnxModel folded = ConstantFolding.apply(HalfToFloat.apply(plain), name);
     // Sizes that were computed are known now, and what stands in functions.
     FatalNodes.check(folded);
-    OnnxModel prepared = FloatPasses.prepare(folded, passes, older -> TensorTypes.of(older, name));
-    // The prepared model does not show what the passes folded.
-    TensorTypes.checkAsItIs(original, name);
-    return prepared;
+    return FloatPasses.prepare(folded, passes, older -> TensorTypes.of(older, name));
   }
 
   /** The last part of a path. */

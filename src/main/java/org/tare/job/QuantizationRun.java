@@ -3,6 +3,7 @@ package org.tare.job;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.tare.correct.SmoothQuant;
@@ -12,12 +13,12 @@ import org.tare.onnx.OnnxModel;
 import org.tare.plan.ChosenRanges;
 import org.tare.plan.QuantizationPlan;
 import org.tare.qconfig.QConfigMapping;
-import org.tare.quant.ChannelQParams;
 import org.tare.rewrite.FloatNodeNotes;
 import org.tare.rewrite.Quantization;
 import org.tare.rewrite.QuantizedModel;
 import org.tare.spark.rows.DataSource;
 import org.tare.stats.CalibrationState;
+import org.tare.train.TrainedQParams;
 
 /**
  * Quantizes a float model: chooses its corrections, on rows if there are any, writes the quantized
@@ -27,7 +28,7 @@ public final class QuantizationRun {
   private final JobContext context;
   private final QuantizeOptions options;
   private final Map<String, String> metadata;
-  private final Map<String, ChannelQParams> weights;
+  private final TrainedQParams trained;
 
   /**
    * @param metadata goes into the model besides the digests of float model and state
@@ -37,19 +38,19 @@ public final class QuantizationRun {
     this.context = context;
     this.options = options;
     this.metadata = Map.copyOf(metadata);
-    this.weights = Map.of();
+    this.trained = new TrainedQParams(Map.of(), Map.of());
   }
 
-  private QuantizationRun(QuantizationRun other, Map<String, ChannelQParams> weights) {
+  private QuantizationRun(QuantizationRun other, TrainedQParams trained) {
     this.context = other.context;
     this.options = other.options;
     this.metadata = other.metadata;
-    this.weights = weights;
+    this.trained = trained;
   }
 
-  /** The same for weights that were trained with qparams, which they keep. */
-  QuantizationRun with(Map<String, ChannelQParams> trained) {
-    return new QuantizationRun(this, trained);
+  /** The same for weights and activations that were trained with qparams, which they keep. */
+  QuantizationRun with(TrainedQParams qparams) {
+    return new QuantizationRun(this, qparams);
   }
 
   /**
@@ -102,7 +103,7 @@ public final class QuantizationRun {
 
   /** Of a state that was made with other overrides too, as far as it holds the same values. */
   private ChosenRanges ranges(FloatModel model, CalibrationState state) {
-    ChosenRanges ranges = new ChosenRanges(state, weights);
+    ChosenRanges ranges = new ChosenRanges(state, trained.weights(), trained.activations());
     if (state.tensors().keySet().containsAll(model.observed())) {
       return ranges;
     }
@@ -120,16 +121,33 @@ public final class QuantizationRun {
     if (state.isEmpty() || !CalibrationRun.isSmoothed(options.corrections(), model)) {
       return none;
     }
-    SmoothQuant.Result smoothed =
-        SmoothQuant.apply(model.prepared(), model.types(), model.mapping(), state.get());
-    boolean isObserved = state.get().tensors().keySet().containsAll(smoothed.smoothed());
-    if (model.plan().isPresent() && !isObserved) {
+    CalibrationState observed = state.get();
+    if (model.plan().isEmpty()) {
+      return SmoothQuant.choose(model.prepared(), model.types(), model.mapping(), observed);
+    }
+    if (SmoothQuant.knowsFactors(observed)) {
+      List<String> disagreeing =
+          SmoothQuant.disagreeing(model.prepared(), model.mapping(), observed);
+      if (!disagreeing.isEmpty()) {
+        warnings.add(
+            String.format(
+                Locale.ROOT,
+                "SmoothQuant is left out for %d tensors (%s, …): the state is the sum of states with"
+                    + " other factors; calibrate again for it",
+                disagreeing.size(),
+                disagreeing.get(0)));
+      }
+      return SmoothQuant.observed(model.prepared(), model.types(), model.mapping(), observed);
+    }
+    // States of former versions do not tell their factors: they are those that their rows choose.
+    SmoothQuant.Result chosen =
+        SmoothQuant.choose(model.prepared(), model.types(), model.mapping(), observed);
+    if (!observed.tensors().keySet().containsAll(chosen.smoothed())) {
       warnings.add(
-          "SmoothQuant is left out: the state was made without it, or is the sum of states with"
-              + " other factors; calibrate again for it");
+          "SmoothQuant is left out: the state was made without it; calibrate again for it");
       return none;
     }
-    return smoothed;
+    return chosen;
   }
 
   private QuantizedModel quantized(

@@ -53,7 +53,7 @@ public record RowOptions(
   }
 
   /** The same, where any share of bad rows may be skipped: it was checked on all rows before. */
-  RowOptions withoutLimit() {
+  public RowOptions withoutLimit() {
     return new RowOptions(inputs, batch, new BadRows(badRows.skip(), 1), mask);
   }
 }

@@ -1,37 +1,22 @@
 package org.tare.job;
 
-import java.nio.ByteBuffer;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.SortedMap;
+import java.util.function.Function;
 import org.tare.TareException;
-import org.tare.infer.ModelSession;
-import org.tare.infer.ModelSession.InputTensor;
-import org.tare.infer.TemporaryModel;
-import org.tare.onnx.OnnxModel;
-import org.tare.plan.ChosenRanges;
 import org.tare.qconfig.Mode;
-import org.tare.qconfig.QConfigMapping;
-import org.tare.quant.ChannelQParams;
-import org.tare.rewrite.Quantization;
-import org.tare.rewrite.QuantizedModel;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.Sample;
-import org.tare.spark.tasks.EvaluationJob;
-import org.tare.spark.tasks.OutputMetrics;
 import org.tare.spark.tasks.TrainingJob;
 import org.tare.stats.CalibrationState;
 import org.tare.train.Grids;
 import org.tare.train.Libtorch;
 import org.tare.train.TrainedModel;
-import org.tare.train.Trainer;
-import org.tare.train.TrainingBatch;
-import org.tare.train.TrainingRow;
 import org.tare.train.TrainingState;
 
 /**
@@ -40,13 +25,10 @@ import org.tare.train.TrainingState;
  * without training included.
  */
 public final class TrainingRun {
-  /** Outputs of libtorch and of ONNX Runtime differ by so much of the greatest value at most. */
-  private static final double TOLERANCE = 1e-4;
-
   private final JobContext context;
-  private final QuantizeOptions options;
-  private final Map<String, String> metadata;
+  private final TrainableModel model;
   private final TrainingSettings settings;
+  private final TrainingCheckpoints checkpoints;
 
   /**
    * A point of the loss curve.
@@ -101,33 +83,29 @@ public final class TrainingRun {
       double seconds) {
     /** What was measured of the best. */
     public Measured measured() {
-      return curve.stream()
-          .filter(point -> bestStep > 0 && point.step() == bestStep)
-          .flatMap(point -> point.measured().stream())
-          .findFirst()
-          .orElse(before);
+      return TrainingRun.measured(before, curve, bestStep);
     }
+  }
+
+  /** What was measured after a step; without training if it is 0. */
+  static Measured measured(Measured before, List<Point> curve, long step) {
+    return curve.stream()
+        .filter(point -> step > 0 && point.step() == step)
+        .flatMap(point -> point.measured().stream())
+        .findFirst()
+        .orElse(before);
   }
 
   public TrainingRun(
       JobContext context,
       QuantizeOptions options,
       Map<String, String> metadata,
-      TrainingSettings settings) {
-    // The share of bad rows was checked on all rows; among few it may be greater.
-    this.context = context.with(context.rows().withoutLimit());
+      TrainingSettings settings,
+      TrainingCheckpoints checkpoints) {
+    this.model = new TrainableModel(context, options, metadata);
+    this.context = model.context();
     this.settings = settings;
-    this.metadata = Map.copyOf(metadata);
-    QConfigMapping plain = options.mapping().withoutKernelSums().withoutBiasCorrection();
-    CorrectionOptions.Switch off = CorrectionOptions.Switch.OFF;
-    this.options =
-        new QuantizeOptions(
-            plain,
-            options.form(),
-            new CorrectionOptions(off, off, off, false, 0, 0),
-            options.declaresShapes(),
-            options.storesHalf(),
-            options.exports());
+    this.checkpoints = checkpoints;
   }
 
   /**
@@ -161,92 +139,157 @@ public final class TrainingRun {
       DataSource measured,
       Optional<String> label) {
     long started = System.nanoTime();
-    FloatModel model = begun.chosen().model().with(options.mapping());
-    TrainedModel trained =
-        TrainedModel.of(model.name(), model.prepared(), model.types(), model.mapping());
-    QuantizedModel unrounded =
-        Quantization.quantizeWith(
-            trained.model(),
-            model.types(),
-            options.mapping(),
-            Quantization.Form.QDQ,
-            Optional.of(new ChosenRanges(state)),
-            Map.of());
-    Grids grids = trained.grids(unrounded);
-    Map<String, ChannelQParams> weights = new HashMap<>();
-    unrounded
-        .weights()
-        .forEach((name, weight) -> weight.channels().ifPresent(q -> weights.put(name, q)));
-    checkSame(model, trained, data);
+    TrainableModel.Begin begin = model.begin(begun, state);
+    FloatModel floats = begin.model();
+    TrainedModel trained = begin.trained();
+    Grids grids = begin.grids();
+    FirstRow.of(context, floats, data)
+        .ifPresent(row -> SameOutputs.check(floats, trained, settings.options(), row));
     DataSource sampled =
         new DataSource(
             measured.origin(),
             Optional.of(new Sample.Rows(settings.measureRows())),
             measured.key());
-    Measured before = measure(model, begun.quantized().model(), sampled, label);
-    context.progress().accept("Without training: " + before);
-    List<Point> curve = new ArrayList<>();
-    List<String> warnings = new ArrayList<>();
-    Measured best = before;
-    QuantizationRun.Result bestModel = begun;
-    long bestStep = 0;
     try (TrainingJob job =
         TrainingJob.open(
             context.spark().get(),
             new TrainingJob.Request(
                 trained,
-                model.types(),
+                floats.types(),
                 data,
                 settings.label(),
                 context.rows().inputs(),
                 context.rows().badRows(),
                 settings.options()))) {
-      long steps = job.steps();
-      TrainingState now = trained.initialState();
-      for (int round = 1; now.step() < steps; round++) {
-        int next = (int) Math.min(settings.options().roundSteps(), steps - now.step());
-        TrainingJob.Round done = job.round(now, grids, next);
-        if (done.failure().isPresent()) {
-          warnings.add(
-              "Training stopped: "
-                  + done.failure().get()
-                  + "; what was best before is kept; set train.learning-rate lower than "
-                  + settings.options().rate());
-          break;
-        }
-        now = done.state();
-        boolean isDue = round % settings.evaluateEvery() == 0 || now.step() == steps;
-        Optional<Measured> found = Optional.empty();
-        if (isDue) {
-          QuantizationRun.Result quantized =
-              quantized(begun, model.withPrepared(trained.with(now)), state, weights);
-          Measured one = measure(model, quantized.quantized().model(), sampled, label);
-          found = Optional.of(one);
-          if (one.isBetterThan(best)) {
-            best = one;
-            bestModel = quantized;
-            bestStep = now.step();
-          }
-        }
-        Point point = new Point(now.step(), mean(done.losses()), found);
-        curve.add(point);
-        tell(point, steps);
-      }
-      if (bestStep == 0) {
+      SortedMap<String, String> origin = settings.origin();
+      origin.put(TrainingCheckpoint.MODEL, floats.original().digest());
+      origin.put(TrainingCheckpoint.GRIDS, TrainingCheckpoint.digest(grids.text()));
+      origin.put(TrainingCheckpoint.ROWS, job.rows() + " of hash " + job.digest());
+      List<String> warnings = new ArrayList<>();
+      TrainingCheckpoint reached =
+          checkpoints
+              .find(origin)
+              .map(this::goingOn)
+              .orElseGet(
+                  () ->
+                      new TrainingCheckpoint(
+                          origin,
+                          model.measure(floats, begun.quantized().model(), sampled, label),
+                          List.of(),
+                          trained.initialState(grids, settings.options()),
+                          0,
+                          Optional.empty()));
+      context.progress().accept("Without training: " + reached.before());
+      Quantizer quantizer = now -> model.quantized(begin, now, settings.options());
+      Rounds rounds =
+          new Rounds(
+              job,
+              grids,
+              quantizer,
+              quantized -> model.measure(floats, quantized.quantized().model(), sampled, label));
+      reached = rounds.run(reached, warnings);
+      if (reached.bestStep() == 0) {
         warnings.add(
             "Training made the model no better ("
-                + before
+                + reached.before()
                 + " without it): the model without training is kept");
       }
       return new Result(
-          bestModel,
-          before,
-          curve,
-          bestStep,
+          reached.best().map(quantizer::quantized).orElse(begun),
+          reached.before(),
+          reached.curve(),
+          reached.bestStep(),
           job.rows(),
-          steps,
+          job.steps(),
           warnings,
           (System.nanoTime() - started) / 1e9);
+    }
+  }
+
+  private TrainingCheckpoint goingOn(TrainingCheckpoint from) {
+    context
+        .progress()
+        .accept(
+            String.format(
+                Locale.ROOT,
+                "Training goes on after step %,d, from its checkpoint",
+                from.state().step()));
+    return from;
+  }
+
+  /** Gives the quantized model of trained weights. */
+  @FunctionalInterface
+  private interface Quantizer {
+    QuantizationRun.Result quantized(TrainingState state);
+  }
+
+  /** Goes through rounds, measures after them, and keeps how far it has come. */
+  private final class Rounds {
+    private final TrainingJob job;
+    private final Grids grids;
+    private final Quantizer quantizer;
+    private final Function<QuantizationRun.Result, Measured> measure;
+
+    Rounds(
+        TrainingJob job,
+        Grids grids,
+        Quantizer quantizer,
+        Function<QuantizationRun.Result, Measured> measure) {
+      this.job = job;
+      this.grids = grids;
+      this.quantizer = quantizer;
+      this.measure = measure;
+    }
+
+    TrainingCheckpoint run(TrainingCheckpoint from, List<String> warnings) {
+      TrainingCheckpoint reached = from;
+      while (reached.state().step() < job.steps()) {
+        long step = reached.state().step();
+        int next = (int) Math.min(settings.options().roundSteps(), job.steps() - step);
+        TrainingJob.Round done = job.round(reached.state(), grids, next);
+        if (done.failure().isPresent()) {
+          warnings.add(stopped(done.failure().get(), step));
+          return reached;
+        }
+        reached = after(reached, done);
+        checkpoints.write(reached);
+      }
+      return reached;
+    }
+
+    private TrainingCheckpoint after(TrainingCheckpoint reached, TrainingJob.Round done) {
+      TrainingState now = done.state();
+      int round = reached.curve().size() + 1;
+      Optional<Measured> found = Optional.empty();
+      Measured best = reached.measured();
+      boolean isBest = false;
+      if (round % settings.evaluateEvery() == 0 || now.step() == job.steps()) {
+        Measured one = measure.apply(quantizer.quantized(now));
+        found = Optional.of(one);
+        isBest = one.isBetterThan(best);
+      }
+      List<Point> curve = new ArrayList<>(reached.curve());
+      curve.add(new Point(now.step(), mean(done.losses()), found));
+      tell(curve.get(curve.size() - 1), job.steps());
+      return new TrainingCheckpoint(
+          reached.origin(),
+          reached.before(),
+          curve,
+          now,
+          isBest ? now.step() : reached.bestStep(),
+          isBest ? Optional.of(now) : reached.best());
+    }
+
+    private String stopped(String failure, long step) {
+      return "Training stopped: "
+          + failure
+          + checkpoints
+              .file()
+              .filter(file -> step > 0)
+              .map(file -> "; " + file + " keeps the state after step " + step)
+              .orElse("")
+          + "; what was best before is kept; set train.learning-rate lower than "
+          + settings.options().rate();
     }
   }
 
@@ -269,109 +312,5 @@ public final class TrainingRun {
       sum += value;
     }
     return sum / values.length;
-  }
-
-  private QuantizationRun.Result quantized(
-      QuantizationRun.Result begun,
-      FloatModel model,
-      CalibrationState state,
-      Map<String, ChannelQParams> weights) {
-    QuantizationRun.Result made =
-        new QuantizationRun(context, options, metadata)
-            .with(weights)
-            .run(model, Optional.of(state), Optional.empty());
-    return new QuantizationRun.Result(
-        new Corrections.Chosen(
-            made.chosen().model(), begun.chosen().layers(), List.of(), List.of(), List.of()),
-        made.quantized(),
-        made.warnings(),
-        begun.correctSeconds(),
-        made.seconds());
-  }
-
-  private Measured measure(
-      FloatModel model, OnnxModel quantized, DataSource rows, Optional<String> label) {
-    EvaluationJob.Result result =
-        new EvaluationRun(context)
-            .run(model.name(), model.original(), quantized, model.types(), rows, label);
-    double noise =
-        result.outputs().values().stream()
-            .mapToDouble(metrics -> Math.pow(10, -metrics.sqnr() / 10))
-            .map(error -> Double.isFinite(error) ? error : 1e30)
-            .average()
-            .orElse(1e30);
-    OptionalDouble top1 =
-        result.outputs().values().stream()
-            .filter(OutputMetrics::isLabelled)
-            .mapToDouble(OutputMetrics::quantizedTop1)
-            .findFirst();
-    return new Measured(-10 * Math.log10(noise), top1);
-  }
-
-  /** Compares libtorch's outputs with those of ONNX Runtime on a row. */
-  private void checkSame(FloatModel model, TrainedModel trained, DataSource data) {
-    Optional<Map<String, InputTensor>> row = FirstRow.of(context, model, data);
-    if (row.isEmpty()) {
-      return;
-    }
-    TrainingBatch batch = batch(row.get());
-    Map<String, float[]> expected = new HashMap<>();
-    try (TemporaryModel temporary = TemporaryModel.of(trained.model());
-        ModelSession session = ModelSession.open(temporary.file(), model.name(), 1)) {
-      session.run(
-          row.get(),
-          session.outputs().keySet(),
-          (name, tensor) -> {
-            if (EvaluationJob.outputs(trained.model(), model.types()).contains(name)) {
-              FloatBuffer floats = tensor.floats();
-              float[] values = new float[floats.remaining()];
-              floats.get(values);
-              expected.put(name, values);
-            }
-          });
-    }
-    try (Trainer trainer = Trainer.of(trained, settings.options())) {
-      Map<String, float[]> actual =
-          trainer.outputs(batch, trained.initialState(), Optional.empty());
-      expected.forEach((name, values) -> checkSame(model, name, values, actual.get(name)));
-    }
-  }
-
-  private static void checkSame(FloatModel model, String output, float[] x, float[] y) {
-    double greatest = 1;
-    double error = x.length == y.length ? 0 : Double.POSITIVE_INFINITY;
-    for (int i = 0; i < Math.min(x.length, y.length); i++) {
-      greatest = Math.max(greatest, Math.abs(x[i]));
-      error = Math.max(error, Math.abs(x[i] - y[i]));
-    }
-    if (!(error <= TOLERANCE * greatest)) {
-      throw TareException.badInput(
-          "Cannot train %s: libtorch computes its output \"%s\" otherwise than ONNX Runtime, by %s"
-              + " where the greatest value is %s",
-          model.name(), output, error, greatest);
-    }
-  }
-
-  private static TrainingBatch batch(Map<String, InputTensor> row) {
-    List<TrainingRow.Value> values = new ArrayList<>();
-    row.forEach(
-        (name, tensor) -> {
-          long[] shape = tensor.shape();
-          if (shape.length == 0 || shape[0] != 1) {
-            throw TareException.badInput(
-                "Cannot train: the input \"%s\" has no first axis that counts rows", name);
-          }
-          ByteBuffer bytes = tensor.direct().duplicate();
-          byte[] copy = new byte[bytes.remaining()];
-          bytes.get(copy);
-          values.add(
-              new TrainingRow.Value(
-                  name,
-                  tensor.elementType(),
-                  java.util.Arrays.copyOfRange(shape, 1, shape.length),
-                  copy));
-        });
-    return new TrainingBatch(
-        List.of(new TrainingRow(values.toArray(TrainingRow.Value[]::new), -1)));
   }
 }

@@ -1,6 +1,8 @@
 package org.tare.job;
 
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.tare.train.TrainingOptions;
 
 /**
@@ -9,6 +11,35 @@ import org.tare.train.TrainingOptions;
  * @param label the column of class numbers in the data
  * @param evaluateEvery after how many rounds the quantized model is measured
  * @param measureRows rows to measure on
+ * @param checkpoint the file that it writes its state to after each round, and goes on from
  */
 public record TrainingSettings(
-    TrainingOptions options, Optional<String> label, int evaluateEvery, int measureRows) {}
+    TrainingOptions options,
+    Optional<String> label,
+    int evaluateEvery,
+    int measureRows,
+    Optional<String> checkpoint) {
+  /**
+   * The settings that decide what training comes to, by name. The learning rate is not one of them:
+   * a training that came to no finite loss goes on with a lower one.
+   */
+  SortedMap<String, String> origin() {
+    SortedMap<String, String> origin = new TreeMap<>();
+    origin.put("train.loss", options.loss().toString());
+    origin.put("train.label", label.orElse(""));
+    origin.put("train.label-share", Double.toString(options.labelShare()));
+    origin.put("train.optimizer", options.optimizer().toString());
+    origin.put("train.epochs", Double.toString(options.epochs()));
+    origin.put("train.workers", Integer.toString(options.workers()));
+    origin.put("train.batch", Integer.toString(options.batch()));
+    origin.put("train.round-steps", Integer.toString(options.roundSteps()));
+    origin.put("train.weight-decay", Double.toString(options.weightDecay()));
+    origin.put("train.clip-norm", Double.toString(options.clipNorm()));
+    origin.put("train.seed", Long.toString(options.seed()));
+    origin.put("train.scales", options.scales().toString());
+    origin.put("train.freeze-observers-after", Long.toString(options.freezeAfter()));
+    origin.put("train.evaluate-every", Integer.toString(evaluateEvery));
+    origin.put("train.measure-rows", Integer.toString(measureRows));
+    return origin;
+  }
+}

@@ -482,6 +482,20 @@ public final class Graph {
     }
   }
 
+  /** Inputs, outputs and declared tensors: the graph without nodes and values. */
+  GraphProto header() {
+    GraphProto.Builder header = GraphProto.newBuilder().addAllInput(inputs).addAllOutput(outputs);
+    declaredInfos().forEach(header::addValueInfo);
+    return header.build();
+  }
+
+  private Collection<ValueInfoProto> declaredInfos() {
+    Map<String, ValueInfoProto> infos = new LinkedHashMap<>();
+    source.getValueInfoList().forEach(info -> infos.put(info.getName(), info));
+    infos.putAll(declared);
+    return infos.values();
+  }
+
   public GraphProto toProto() {
     Set<String> live = new HashSet<>();
     nodes.forEach(node -> live.addAll(node.outputs()));
@@ -500,10 +514,7 @@ public final class Graph {
         .filter(input -> isInput(input.getName()) || defaults.containsKey(input.getName()))
         .forEach(builder::addInput);
     builder.addAllOutput(outputs);
-    Map<String, ValueInfoProto> infos = new LinkedHashMap<>();
-    source.getValueInfoList().forEach(info -> infos.put(info.getName(), info));
-    infos.putAll(declared);
-    infos.values().stream()
+    declaredInfos().stream()
         .filter(info -> live.contains(info.getName()) && !isOutput(info.getName()))
         .forEach(builder::addValueInfo);
     return builder.build();

@@ -27,21 +27,27 @@ public final class ChosenRanges {
 
   private final CalibrationState state;
   private final Map<String, ChannelQParams> weights;
+  private final Map<String, QParams> activations;
   private final Map<Key, RangeChoice> found = new HashMap<>();
   private final Map<String, String> standIns = new HashMap<>();
 
   public ChosenRanges(CalibrationState state) {
-    this(state, Map.of());
+    this(state, Map.of(), Map.of());
   }
 
   /**
-   * The same for weights that have qparams already.
+   * The same for weights and activations that have qparams already.
    *
    * @param weights by name
+   * @param activations by root
    */
-  public ChosenRanges(CalibrationState state, Map<String, ChannelQParams> weights) {
+  public ChosenRanges(
+      CalibrationState state,
+      Map<String, ChannelQParams> weights,
+      Map<String, QParams> activations) {
     this.state = state;
     this.weights = Map.copyOf(weights);
+    this.activations = Map.copyOf(activations);
   }
 
   /** The qparams that a weight has already: those that it was trained with. */
@@ -85,6 +91,11 @@ public final class ChosenRanges {
   }
 
   private ActivationQParams qparams(Activation activation, List<String> tensors) {
+    QParams trained = activations.get(activation.root());
+    if (trained != null) {
+      Range range = new Range((float) trained.lowest(), (float) trained.highest());
+      return new ActivationQParams(trained, new RangeChoice(range, "trained", 0, 0, 0), tensors);
+    }
     RangeChoice choice =
         activation
             .fixedRange()

@@ -36,7 +36,7 @@ public record QParams(float scale, int zeroPoint, DType dtype, int quantMin, int
   }
 
   /** The same integers for another step. */
-  QParams withScale(float other) {
+  public QParams withScale(float other) {
     return new QParams(other, zeroPoint, dtype, quantMin, quantMax);
   }
 

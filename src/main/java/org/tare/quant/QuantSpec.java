@@ -1,5 +1,6 @@
 package org.tare.quant;
 
+import java.io.Serializable;
 import java.util.OptionalInt;
 import org.tare.TareException;
 
@@ -22,7 +23,8 @@ public record QuantSpec(
     int quantMin,
     int quantMax,
     boolean customized,
-    float eps) {
+    float eps)
+    implements Serializable {
   public QuantSpec {
     if (quantMin >= quantMax) {
       throw TareException.usage(

@@ -114,7 +114,7 @@ public final class ResultJson {
     for (SmoothQuant.Layer layer : chosen.layers()) {
       ObjectNode one = smoothed.addObject();
       one.put("tensor", layer.tensor());
-      one.put("alpha", layer.alpha());
+      one.put("alpha", layer.smoothing().alpha());
       one.put("expected_gain", layer.gain());
       one.put("folded", layer.folded());
       layer.products().forEach(one.withArray("products")::add);

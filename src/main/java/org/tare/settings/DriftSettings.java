@@ -15,6 +15,7 @@ public final class DriftSettings {
   public static DriftThresholds of(Settings settings) {
     return new DriftThresholds(
         band(settings, "effect"),
+        band(settings, "channel"),
         band(settings, "sqnr-loss"),
         band(settings, "clipped"),
         band(settings, "non-finite"));

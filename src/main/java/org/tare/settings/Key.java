@@ -61,6 +61,7 @@ public record Key(
     RECALIBRATE("Recalibration"),
     TRAIN("Training"),
     TRIALS("Types of layers"),
+    ADVICE("Recommendation"),
     PLOT("Plots"),
     RUN("The run");
 

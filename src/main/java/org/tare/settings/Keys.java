@@ -64,6 +64,7 @@ public final class Keys {
     recalibrate(keys);
     train(keys);
     trials(keys);
+    advice(keys);
     plot(keys);
     run(keys);
     Map<String, Key> byName = new LinkedHashMap<>();
@@ -560,9 +561,26 @@ public final class Keys {
             group,
             "quantize.weight.rounding",
             "auto",
-            List.of("auto", "sums", "nearest"),
+            List.of("auto", "sums", "nearest", "learned"),
             "of convolutions: so that the errors of each kernel add up to nothing, or each weight"
-                + " to the nearest integer"));
+                + " to the nearest integer; learned (AdaRound, command run): layer by layer from rows"
+                + " of the data, by libtorch"));
+    keys.add(
+        Key.whole(
+            group,
+            "quantize.weight.rounding-rows",
+            "512",
+            1,
+            1 << 20,
+            "rows that rounding is learned on"));
+    keys.add(
+        Key.whole(
+            group,
+            "quantize.weight.rounding-steps",
+            "1000",
+            1,
+            1 << 20,
+            "steps that rounding is learned in, for each layer"));
     keys.add(
         Key.choice(
             group,
@@ -587,7 +605,7 @@ public final class Keys {
             1_000_000,
             "corrections that are auto or sequential are measured on so many rows of the"
                 + " calibration data and left out unless they lower the error; 0 goes by the"
-                + " expected error"));
+                + " expected error. SmoothQuant's factors are chosen on a quarter of them"));
     keys.add(
         Key.number(
             group,
@@ -669,6 +687,11 @@ public final class Keys {
             false,
             "observe and compare the model's inputs alone: the model is not run"));
     band(keys, "effect", "an effect, in standard deviations,", STANDARD_LIMITS.effect());
+    band(
+        keys,
+        "channel",
+        "such a shift of a channel's mean, in standard deviations,",
+        STANDARD_LIMITS.channel());
     band(keys, "sqnr-loss", "so many dB less expected SQNR", STANDARD_LIMITS.sqnrLoss());
     band(keys, "clipped", "such a share of values more that is clipped", STANDARD_LIMITS.clipped());
     band(
@@ -739,6 +762,36 @@ public final class Keys {
                 "how much of the metric may be lost at most: 0.01 of top1 is a point")
             .absent("no target"));
     keys.add(Key.choice(group, "mix.metric", "top1", metrics(), "what `mix.max-drop` is about"));
+  }
+
+  private static void advice(List<Key> keys) {
+    Group group = Group.ADVICE;
+    keys.add(
+        Key.text(
+            group,
+            "recommend.budget",
+            "10m",
+            "how long to try, as `90s`, `10m` or `1h`: no way is begun after it"));
+    keys.add(
+        Key.number(
+            group,
+            "recommend.max-drop",
+            "0.005",
+            0,
+            ANY,
+            "how much of the metric may be lost at most"));
+    keys.add(
+        Key.choice(
+                group,
+                "recommend.metric",
+                "",
+                metrics().stream().filter(id -> !id.equals(Metric.SQNR.id())).toList(),
+                "what ways are judged by; top1 needs a label")
+            .absent(
+                "`top1` with labels, else `agreement` where classes are ranked, else `cosine`"));
+    keys.add(
+        Key.whole(
+            group, "recommend.rows", "512", 1, 1_000_000, "calibrate and judge on so many rows"));
   }
 
   private static List<String> metrics() {
@@ -875,6 +928,22 @@ public final class Keys {
             "the greatest norm of all gradients of a step together; 0 for none"));
     keys.add(Key.whole(group, "train.seed", "0", 0, Integer.MAX_VALUE, "of the order of the rows"));
     keys.add(
+        Key.choice(
+            group,
+            "train.scales",
+            "fixed",
+            List.of("fixed", "observed", "learned"),
+            "fixed: as calibration chose them; observed: those of activations follow moving averages of"
+                + " their values; learned: trained with the weights"));
+    keys.add(
+        Key.whole(
+            group,
+            "train.freeze-observers-after",
+            "0",
+            0,
+            Integer.MAX_VALUE,
+            "after how many steps observed scales stay as they are; 0 for half of all steps"));
+    keys.add(
         Key.whole(
             group,
             "train.evaluate-every",
@@ -890,6 +959,13 @@ public final class Keys {
             1,
             1 << 30,
             "rows to measure it on: of the validation data, or else of the data"));
+    keys.add(
+        Key.text(
+            group,
+            "train.checkpoint",
+            "",
+            "a file that training writes its state to after each round; if it is there, training"
+                + " goes on from it"));
   }
 
   private static void run(List<Key> keys) {

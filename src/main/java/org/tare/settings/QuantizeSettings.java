@@ -9,6 +9,7 @@ import org.tare.job.CorrectionOptions;
 import org.tare.job.CorrectionOptions.Switch;
 import org.tare.job.Exports;
 import org.tare.job.QuantizeOptions;
+import org.tare.job.RoundingRun;
 import org.tare.qconfig.Backend;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
@@ -19,16 +20,54 @@ import org.tare.quant.DType;
 import org.tare.quant.QScheme;
 import org.tare.range.RangeMethod;
 import org.tare.rewrite.Quantization;
+import org.tare.train.RoundingOptions;
 
 /** What the settings below {@code quantize} mean, as typed values. */
 public final class QuantizeSettings {
+  private static final int ROUNDING_BATCH = 32;
+  private static final long ROUNDING_SEED = 0;
+
   private QuantizeSettings() {}
+
+  /** The same for a call that has rows to learn rounding on. */
+  public static QuantizeOptions withRows(Settings settings) {
+    return any(settings);
+  }
+
+  /** Whether rounding is learned. */
+  public static boolean learnsRounding(Settings settings) {
+    return settings.require("quantize.weight.rounding").equals("learned");
+  }
+
+  /** How rounding is learned. */
+  public static RoundingRun.Settings rounding(Settings settings) {
+    return new RoundingRun.Settings(
+        new RoundingOptions(
+            settings.whole("quantize.weight.rounding-steps"), ROUNDING_BATCH, ROUNDING_SEED),
+        settings.whole("quantize.weight.rounding-rows"),
+        settings.whole("quantize.measure-rows"));
+  }
+
+  /** The same where training follows: layers are trained, and do not stay float32 unless told. */
+  public static QuantizeOptions forTraining(Settings settings) {
+    settings.setDefault("quantize.float-below", "0", "default of finetune");
+    return of(settings);
+  }
 
   /**
    * All of them. What was not said is as the backend has it; it is put into the settings, so that
    * it shows as such.
    */
   public static QuantizeOptions of(Settings settings) {
+    if (learnsRounding(settings)) {
+      throw TareException.usage(
+          "quantize.weight.rounding=learned needs rows, and works with the command run alone; this"
+              + " one takes auto, sums or nearest");
+    }
+    return any(settings);
+  }
+
+  private static QuantizeOptions any(Settings settings) {
     CorrectionOptions corrections = corrections(settings);
     QConfigMapping mapping = mapping(settings, corrections);
     return new QuantizeOptions(

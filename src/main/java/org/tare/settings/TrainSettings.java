@@ -24,11 +24,15 @@ public final class TrainSettings {
             settings.number("train.learning-rate"),
             settings.number("train.weight-decay"),
             settings.number("train.clip-norm"),
-            settings.whole("train.seed"));
+            settings.whole("train.seed"),
+            TrainingOptions.Scales.valueOf(
+                settings.require("train.scales").toUpperCase(Locale.ROOT)),
+            settings.whole("train.freeze-observers-after"));
     return new TrainingSettings(
         options,
         settings.find("train.label"),
         settings.whole("train.evaluate-every"),
-        settings.whole("train.measure-rows"));
+        settings.whole("train.measure-rows"),
+        settings.find("train.checkpoint"));
   }
 }

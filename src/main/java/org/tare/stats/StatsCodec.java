@@ -12,7 +12,8 @@ import org.tare.stats.bytes.PageCodec;
  *
  * <pre>
  *   u8      version of this layout, 2
- *   u8      parts that follow the body, a sum: 1 channels, 2 moving average, 4 recording
+ *   u8      parts that follow the body, a sum: 1 channels, 2 moving average, 4 recording,
+ *           8 smoothing
  *   body    varint  zeros, NaN, +infinities, -infinities
  *           f32     min, max
  *           varint  number of pages that hold values
@@ -33,6 +34,10 @@ import org.tare.stats.bytes.PageCodec;
  *           varint  limit; place of the first batch that did not fit, 2^63 - 1 for none
  *           varint  number of batches
  *           batch*  by ascending place: varint place, varint length, f32*
+ *   smoothing, if there
+ *           f32     alpha
+ *           varint  number of channels
+ *           i8*     exponent of the factor that a channel's values were divided by
  *   u32     CRC-32C of all bytes before
  * </pre>
  *
@@ -44,6 +49,7 @@ public final class StatsCodec {
   private static final int CHANNELS = 1;
   private static final int AVERAGE = 2;
   private static final int RECORDING = 4;
+  private static final int SMOOTHING = 8;
 
   private StatsCodec() {}
 
@@ -54,7 +60,8 @@ public final class StatsCodec {
     out.u8(
         (stats.channels == null ? 0 : CHANNELS)
             + (stats.average == null ? 0 : AVERAGE)
-            + (stats.recording == null ? 0 : RECORDING));
+            + (stats.recording == null ? 0 : RECORDING)
+            + (stats.smoothing == null ? 0 : SMOOTHING));
     writeBody(out, stats);
     if (stats.channels != null) {
       writeChannels(out, stats.channels);
@@ -64,6 +71,9 @@ public final class StatsCodec {
     }
     if (stats.recording != null) {
       writeRecording(out, stats.recording);
+    }
+    if (stats.smoothing != null) {
+      writeSmoothing(out, stats.smoothing);
     }
     byte[] block = out.toByteArray();
     out.i32(Checksum.of(block, block.length));
@@ -155,6 +165,14 @@ public final class StatsCodec {
             });
   }
 
+  private static void writeSmoothing(ByteWriter out, Smoothing smoothing) {
+    out.f32(smoothing.alpha());
+    out.varint(smoothing.channels());
+    for (int exponent : smoothing.exponents()) {
+      out.u8(exponent & 0xff);
+    }
+  }
+
   /**
    * The stats of the bytes.
    *
@@ -180,7 +198,7 @@ public final class StatsCodec {
   static TensorStats decode(byte[] bytes, String source) {
     ByteReader in = checked(bytes, source);
     int parts = in.u8();
-    if (parts > CHANNELS + AVERAGE + RECORDING) {
+    if (parts > CHANNELS + AVERAGE + RECORDING + SMOOTHING) {
       throw in.damaged("parts " + parts + " are unknown");
     }
     StatsReader reader = new StatsReader(in);
@@ -194,6 +212,9 @@ public final class StatsCodec {
     }
     if ((parts & RECORDING) != 0) {
       stats.recording = reader.recording();
+    }
+    if ((parts & SMOOTHING) != 0) {
+      stats.smoothing = reader.smoothing();
     }
     requireEnd(in);
     return stats;

@@ -237,4 +237,23 @@ final class StatsReader {
     recording.setEnd(end);
     return recording;
   }
+
+  Smoothing smoothing() {
+    float alpha = in.f32();
+    boolean isShare = alpha >= 0 && alpha <= 1 && Float.floatToRawIntBits(alpha) >= 0;
+    if (!isShare) {
+      throw in.damaged("alpha " + alpha + " of SmoothQuant cannot be there");
+    }
+    int[] exponents = new int[in.count("factors of SmoothQuant", 1)];
+    if (exponents.length == 0) {
+      throw in.damaged("it has factors of SmoothQuant for no channels");
+    }
+    for (int c = 0; c < exponents.length; c++) {
+      exponents[c] = (byte) in.u8();
+      if (!Smoothing.isExponent(exponents[c])) {
+        throw in.damaged("a factor of 2^" + exponents[c] + " of SmoothQuant cannot be there");
+      }
+    }
+    return new Smoothing(alpha, exponents);
+  }
 }

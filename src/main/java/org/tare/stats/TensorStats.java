@@ -10,7 +10,7 @@ import org.tare.TareException;
  * What was observed of one tensor: the exact least and greatest finite value, counts of zeros, NaN
  * and infinities, and a {@link FloatHistogram} of the rest. One pass answers every range method.
  * Three parts are there on request: {@link ChannelStats}, a {@link MovingAverage} and a {@link
- * Recording}.
+ * Recording}; a fourth, {@link Smoothing}, tells what the values were divided by.
  *
  * <p>{@link #merge} is associative and commutative with {@link #empty} as its identity, and {@code
  * observe(a ++ b)} equals {@code merge(observe(a), observe(b))}, exactly: all is integer sums, a
@@ -37,6 +37,7 @@ public final class TensorStats {
 
   MovingAverage average;
   Recording recording;
+  Smoothing smoothing;
 
   TensorStats() {}
 
@@ -93,6 +94,10 @@ public final class TensorStats {
     if (recording != null && other.recording != null) {
       recording.requireMergeable(other.recording);
     }
+    if (smoothing != null && other.smoothing != null && !smoothing.equals(other.smoothing)) {
+      throw TareException.badInput(
+          "Cannot merge stats: their values were divided by different factors of SmoothQuant");
+    }
     Counts.requireRoom(count(), other.count(), 1);
   }
 
@@ -111,6 +116,7 @@ public final class TensorStats {
       recording = recording == null ? Recording.of(other.recording.limit()) : recording;
       recording.add(other.recording);
     }
+    smoothing = smoothing == null ? other.smoothing : smoothing;
   }
 
   private void requireSame(String part, Object ours, Object theirs, TensorStats other) {
@@ -263,6 +269,12 @@ public final class TensorStats {
     return this;
   }
 
+  /** These stats as those of values that were divided by factors. */
+  public TensorStats with(Smoothing part) {
+    smoothing = part;
+    return this;
+  }
+
   /** Statistics of each channel, if they were asked for. */
   public Optional<ChannelStats> channels() {
     return Optional.ofNullable(channels);
@@ -278,6 +290,11 @@ public final class TensorStats {
     return Optional.ofNullable(recording);
   }
 
+  /** What the values were divided by before they were observed, if they were. */
+  public Optional<Smoothing> smoothing() {
+    return Optional.ofNullable(smoothing);
+  }
+
   @Override
   public boolean equals(Object other) {
     return other instanceof TensorStats that
@@ -290,7 +307,8 @@ public final class TensorStats {
         && histogram.equals(that.histogram)
         && Objects.equals(channels, that.channels)
         && Objects.equals(average, that.average)
-        && Objects.equals(recording, that.recording);
+        && Objects.equals(recording, that.recording)
+        && Objects.equals(smoothing, that.smoothing);
   }
 
   @Override

@@ -137,6 +137,22 @@ public final class HadoopFiles {
   }
 
   /**
+   * The bytes of a small file; empty if nothing is there.
+   *
+   * @param what it is, for messages
+   */
+  public Optional<byte[]> readIfThere(String what, String file) {
+    boolean isThere;
+    try {
+      Path path = qualifiedPath(file);
+      isThere = store(path).find(path).isPresent();
+    } catch (IOException | IllegalArgumentException | LinkageError | FSError e) {
+      throw FileErrors.reading(what, file, e);
+    }
+    return isThere ? Optional.of(read(what, file)) : Optional.empty();
+  }
+
+  /**
    * The first bytes of a file, all of a shorter one.
    *
    * @param what it is, for messages

@@ -29,16 +29,25 @@ public final class Optimizer {
    * Takes one step.
    *
    * @param state is changed; its count of steps is not
-   * @param gradients of its parameters
+   * @param decayed how many of its arrays shrink by weight decay: the first ones
+   * @param gradients of its arrays; null for those that stay
    * @param step counted from 1
    */
   static void step(
-      TrainingOptions options, TrainingState state, float[][] gradients, long step, double rate) {
+      TrainingOptions options,
+      TrainingState state,
+      int decayed,
+      float[][] gradients,
+      long step,
+      double rate) {
     double factor = clipFactor(gradients, options.clipNorm());
     double firstBias = 1 - Math.pow(FIRST, (double) step);
     double secondBias = 1 - Math.pow(SECOND, (double) step);
-    double keep = 1 - rate * options.weightDecay();
     for (int p = 0; p < gradients.length; p++) {
+      if (gradients[p] == null) {
+        continue;
+      }
+      double keep = p < decayed ? 1 - rate * options.weightDecay() : 1;
       float[] w = state.values()[p];
       float[] m = state.first()[p];
       float[] v = state.second()[p];
@@ -64,7 +73,8 @@ public final class Optimizer {
     }
     double squares = 0;
     for (float[] one : gradients) {
-      for (float g : one) {
+      for (int i = 0; one != null && i < one.length; i++) {
+        float g = one[i];
         squares += (double) g * g;
       }
     }

@@ -59,7 +59,7 @@ final class TorchGraph implements AutoCloseable {
 
   /** The float model's outputs. */
   Map<String, Tensor> run(Map<String, Tensor> inputs) {
-    return run(inputs, Map.of(), Optional.empty());
+    return run(inputs, Map.of(), Optional.empty(), ActivationRounding.FIXED);
   }
 
   /**
@@ -69,32 +69,80 @@ final class TorchGraph implements AutoCloseable {
    * @param grids to round with; without, nothing is
    */
   Map<String, Tensor> run(
-      Map<String, Tensor> inputs, Map<String, Tensor> given, Optional<Grids> grids) {
-    Map<String, Tensor> values = new HashMap<>(constants);
-    values.putAll(given);
-    values.putAll(inputs);
-    Map<String, Tensor> rounded = new HashMap<>();
+      Map<String, Tensor> inputs,
+      Map<String, Tensor> given,
+      Optional<Grids> grids,
+      ActivationRounding rounding) {
+    Running running = new Running(inputs, given, grids, rounding);
     for (int i = 0; i < nodes.size(); i++) {
-      Node node = nodes.get(i);
-      boolean isQuantized = places.quantized().contains(i);
-      List<Tensor> read = new ArrayList<>();
-      for (String input : node.inputs()) {
-        read.add(input.isEmpty() ? null : read(input, i, isQuantized, values, rounded, grids));
-      }
-      List<Tensor> results = TorchOperators.run(node, read);
-      for (int out = 0; out < node.outputs().size(); out++) {
-        if (out < results.size()) {
-          values.put(node.outputs().get(out), results.get(out));
-        }
-      }
+      running.step(i);
     }
     Map<String, Tensor> outputs = new HashMap<>();
     for (String output : graph.outputNames()) {
       boolean isRounded = grids.isPresent() && places.rounded().contains(output);
       outputs.put(
-          output, isRounded ? round(output, values, rounded, grids.get()) : values.get(output));
+          output,
+          isRounded
+              ? round(output, running.values, running.rounded, grids.get())
+              : running.values.get(output));
     }
     return outputs;
+  }
+
+  List<Node> nodes() {
+    return nodes;
+  }
+
+  /** The node that alone reads what a node gives, if that is no output of the model. */
+  Optional<Node> soleReader(Node node) {
+    String output = node.outputs().get(0);
+    List<Node> readers = nodes.stream().filter(one -> one.inputs().contains(output)).toList();
+    return readers.size() == 1 && !graph.outputNames().contains(output)
+        ? Optional.of(readers.get(0))
+        : Optional.empty();
+  }
+
+  /** A constant; null if it is none. */
+  Tensor constant(String name) {
+    return constants.get(name);
+  }
+
+  /** A run, node by node. */
+  final class Running {
+    private final Map<String, Tensor> values = new HashMap<>(constants);
+    private final Rounded rounded;
+    private final Optional<Grids> grids;
+
+    Running(
+        Map<String, Tensor> inputs,
+        Map<String, Tensor> given,
+        Optional<Grids> grids,
+        ActivationRounding rounding) {
+      values.putAll(given);
+      values.putAll(inputs);
+      this.rounded = new Rounded(rounding, new HashMap<>());
+      this.grids = grids;
+    }
+
+    /** What a node reads, null for what is left out. */
+    List<Tensor> inputs(int node) {
+      boolean isQuantized = places.quantized().contains(node);
+      List<Tensor> inputs = new ArrayList<>();
+      for (String input : nodes.get(node).inputs()) {
+        inputs.add(input.isEmpty() ? null : read(input, node, isQuantized, values, rounded, grids));
+      }
+      return inputs;
+    }
+
+    /** Computes a node whose inputs are there. */
+    List<Tensor> step(int node) {
+      List<Tensor> results = TorchOperators.run(nodes.get(node), inputs(node));
+      List<String> outputs = nodes.get(node).outputs();
+      for (int out = 0; out < outputs.size() && out < results.size(); out++) {
+        values.put(outputs.get(out), results.get(out));
+      }
+      return results;
+    }
   }
 
   private Tensor read(
@@ -102,7 +150,7 @@ final class TorchGraph implements AutoCloseable {
       int node,
       boolean isQuantized,
       Map<String, Tensor> values,
-      Map<String, Tensor> rounded,
+      Rounded rounded,
       Optional<Grids> grids) {
     if (grids.isEmpty()) {
       return values.get(input);
@@ -125,22 +173,18 @@ final class TorchGraph implements AutoCloseable {
     return values.get(input);
   }
 
-  private Tensor round(
-      String tensor, Map<String, Tensor> values, Map<String, Tensor> rounded, Grids grids) {
-    Tensor found = rounded.get(tensor);
+  private Tensor round(String tensor, Map<String, Tensor> values, Rounded rounded, Grids grids) {
+    Tensor found = rounded.tensors().get(tensor);
     if (found == null) {
-      Grids.Grid grid = grids.activations().get(places.roots().get(tensor));
-      found =
-          torch.fake_quantize_per_tensor_affine(
-              values.get(tensor),
-              grid.scales()[0],
-              grid.zeroPoints()[0],
-              grid.quantMin(),
-              grid.quantMax());
-      rounded.put(tensor, found);
+      String root = places.roots().get(tensor);
+      found = rounded.by().round(root, grids.activations().get(root), values.get(tensor));
+      rounded.tensors().put(tensor, found);
     }
     return found;
   }
+
+  /** What was rounded in this run. */
+  private record Rounded(ActivationRounding by, Map<String, Tensor> tensors) {}
 
   @Override
   public void close() {

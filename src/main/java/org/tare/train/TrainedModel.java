@@ -21,6 +21,7 @@ import org.tare.plan.QuantizationPlan;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.quant.ChannelQParams;
 import org.tare.quant.QParams;
+import org.tare.quant.QuantSpec;
 import org.tare.quant.WeightQuantizer;
 import org.tare.rewrite.QuantizedModel;
 import org.tare.rewrite.QuantizedWeight;
@@ -147,6 +148,54 @@ public final class TrainedModel {
     return TrainingState.of(values);
   }
 
+  /** The weights and biases as they were, and the scales that are to change. */
+  public TrainingState initialState(Grids grids, TrainingOptions options) {
+    List<float[]> values = new ArrayList<>(List.of(initialState().values()));
+    values.addAll(TrainedScales.of(places(), grids, options).initial());
+    return TrainingState.of(values.toArray(float[][]::new));
+  }
+
+  /**
+   * The scales and zero points that were trained, as the quantizer takes them.
+   *
+   * @param begun the quantized model that training began with
+   */
+  public TrainedQParams qparams(
+      QuantizedModel begun, Grids grids, TrainingState state, TrainingOptions options) {
+    Grids now = TrainedScales.of(places(), grids, options).at(state);
+    HashMap<String, ChannelQParams> weights = new HashMap<>();
+    begun
+        .weights()
+        .forEach(
+            (name, weight) ->
+                weight
+                    .channels()
+                    .ifPresent(q -> weights.put(name, with(q, now.constants().get(name)))));
+    HashMap<String, QParams> activations = new HashMap<>();
+    if (options.scales() != TrainingOptions.Scales.FIXED) {
+      for (String root : grids.specs().keySet()) {
+        Grids.Grid grid = now.activations().get(root);
+        activations.put(
+            root,
+            new QParams(
+                grid.scales()[0],
+                grid.zeroPoints()[0],
+                begun.activations().get(root).qparams().dtype(),
+                grid.quantMin(),
+                grid.quantMax()));
+      }
+    }
+    return new TrainedQParams(weights, activations);
+  }
+
+  private static ChannelQParams with(ChannelQParams q, Grids.Grid grid) {
+    List<QParams> channels = new ArrayList<>();
+    for (int i = 0; i < q.channels().size(); i++) {
+      channels.add(q.channels().get(i).withScale(grid.scales()[i]));
+    }
+    return new ChannelQParams(q.axis(), channels);
+  }
+
   /** The model with other weights and biases. */
   public OnnxModel with(TrainingState state) {
     OnnxModel other = model.copy();
@@ -201,16 +250,29 @@ public final class TrainedModel {
     for (Map.Entry<String, ActivationQParams> entry : quantized.activations().entrySet()) {
       activations.put(entry.getKey(), grid(entry.getValue().qparams()));
     }
+    HashMap<String, QuantSpec> specs = new HashMap<>();
+    for (QuantizationPlan.Activation activation : plan.activations().values()) {
+      if (activation.fixedRange().isEmpty() && activations.containsKey(activation.root())) {
+        specs.put(activation.root(), activation.spec());
+      }
+    }
     HashMap<String, ChannelQParams> channels = new HashMap<>();
     for (Map.Entry<String, QuantizedWeight> entry : quantized.weights().entrySet()) {
       entry.getValue().channels().ifPresent(q -> channels.put(entry.getKey(), q));
     }
     HashMap<String, Grids.Grid> constants = new HashMap<>();
     channels.forEach((constant, q) -> constants.put(constant, grid(q)));
+    HashMap<String, Grids.Bias> scaled = new HashMap<>();
     biases.forEach(
         (bias, node) ->
-            biasGrid(node, activations, channels).ifPresent(grid -> constants.put(bias, grid)));
-    return new Grids(activations, constants);
+            biasGrid(node, activations, channels)
+                .ifPresent(
+                    grid -> {
+                      constants.put(bias, grid);
+                      String root = plan.activation(node.input(0)).orElseThrow().root();
+                      scaled.put(bias, new Grids.Bias(root, node.input(1)));
+                    }));
+    return new Grids(activations, constants, scaled, specs);
   }
 
   private Optional<Grids.Grid> biasGrid(

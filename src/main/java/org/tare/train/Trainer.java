@@ -66,17 +66,24 @@ public final class Trainer implements AutoCloseable {
    */
   public Round run(TrainingState from, Grids grids, Batches batches, int steps, long all) {
     TrainingState state = from.copy();
+    TrainedScales scales = TrainedScales.of(places, grids, options);
     double[] losses = new double[steps];
     for (int i = 0; i < steps; i++) {
       long step = from.step() + i;
       try (PointerScope scope = new PointerScope()) {
-        float[][] gradients = new float[places.parameters().size()][];
-        losses[i] = step(state, grids, batches.batch(step), gradients);
+        float[][] gradients = new float[state.values().length][];
+        losses[i] = step(state, scales.begin(state, step, all), batches.batch(step), gradients);
         if (!Double.isFinite(losses[i])) {
           return new Round(
               from, losses, Optional.of("the loss is " + losses[i] + " at step " + (step + 1)));
         }
-        Optimizer.step(options, state, gradients, step + 1, options.rate(step, all));
+        Optimizer.step(
+            options,
+            state,
+            places.parameters().size(),
+            gradients,
+            step + 1,
+            options.rate(step, all));
       }
     }
     long last = from.step() + steps;
@@ -89,7 +96,9 @@ public final class Trainer implements AutoCloseable {
         Optional.empty());
   }
 
-  private double step(TrainingState state, Grids grids, TrainingBatch batch, float[][] gradients) {
+  private double step(
+      TrainingState state, TrainedScales.Step scales, TrainingBatch batch, float[][] gradients) {
+    Grids grids = scales.grids();
     Map<String, Tensor> inputs = batch.tensors(name);
     Map<String, Tensor> expected;
     try (NoGradGuard guard = new NoGradGuard()) {
@@ -113,24 +122,29 @@ public final class Trainer implements AutoCloseable {
       insides.add(inside);
       given.put(parameter, leaf);
     }
-    Map<String, Tensor> actual = graph.run(inputs, given, Optional.of(grids));
+    Map<String, Tensor> actual = graph.run(inputs, given, Optional.of(grids), scales.rounding());
     Tensor loss = Losses.of(name, options, expected, actual, batch);
     loss.backward();
-    for (int p = 0; p < gradients.length; p++) {
-      gradients[p] = gradient(leaves.get(p), state.values()[p].length, insides.get(p));
+    for (int p = 0; p < leaves.size(); p++) {
+      float[] gradient = gradient(leaves.get(p), state.values()[p].length);
+      String parameter = places.parameters().get(p);
+      scales.backward(parameter, state.values()[p], graph.shapeOf(parameter), gradient);
+      gradients[p] = inside(gradient, insides.get(p));
     }
+    scales.addTo(gradients);
     return loss.item_float();
   }
 
-  /** Zero where nothing depends on the parameter, and where it lies outside of its grid. */
-  private static float[] gradient(Tensor leaf, int length, boolean[] inside) {
+  /** Zero where nothing depends on the parameter. */
+  private static float[] gradient(Tensor leaf, int length) {
     Tensor found = leaf.grad();
-    if (!found.defined()) {
-      return new float[length];
-    }
-    float[] gradient = Libtorch.floats(found);
+    return found.defined() ? Libtorch.floats(found) : new float[length];
+  }
+
+  /** Zero where a value lies outside of its grid. */
+  private static float[] inside(float[] gradient, boolean[] inside) {
     if (inside != null) {
-      for (int i = 0; i < length; i++) {
+      for (int i = 0; i < gradient.length; i++) {
         gradient[i] = inside[i] ? gradient[i] : 0f;
       }
     }
@@ -156,7 +170,7 @@ public final class Trainer implements AutoCloseable {
       }
       Map<String, float[]> outputs = new HashMap<>();
       graph
-          .run(batch.tensors(name), given, grids)
+          .run(batch.tensors(name), given, grids, ActivationRounding.FIXED)
           .forEach(
               (output, tensor) -> {
                 if (Libtorch.isFloat(tensor)) {

@@ -13,6 +13,7 @@ import java.io.Serializable;
  * @param weightDecay what weights shrink by with each step, times the learning rate
  * @param clipNorm the greatest norm of all gradients together; 0 for none
  * @param seed of the order of rows
+ * @param freezeAfter after how many steps ranges that follow the values stay; 0 for half of all
  */
 public record TrainingOptions(
     Loss loss,
@@ -25,7 +26,9 @@ public record TrainingOptions(
     double rate,
     double weightDecay,
     double clipNorm,
-    long seed)
+    long seed,
+    Scales scales,
+    long freezeAfter)
     implements Serializable {
   private static final double WARM_UP = 0.1;
 
@@ -35,6 +38,21 @@ public record TrainingOptions(
     KL,
     /** Squared error over the float model's mean square. */
     MSE
+  }
+
+  /** What becomes of the scales that training begins with. */
+  public enum Scales {
+    /** They stay. */
+    FIXED,
+    /** Those of activations follow moving averages of the least and the greatest value. */
+    OBSERVED,
+    /** All are trained, as in LSQ. */
+    LEARNED
+  }
+
+  /** Whether ranges still follow the values at a step. */
+  boolean observes(long step, long steps) {
+    return scales == Scales.OBSERVED && step < (freezeAfter > 0 ? freezeAfter : steps / 2);
   }
 
   /**

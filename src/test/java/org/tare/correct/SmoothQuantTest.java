@@ -62,7 +62,7 @@ class SmoothQuantTest {
   }
 
   private static SmoothQuant.Result smooth(OnnxModel model, String tensor, Values values) {
-    return SmoothQuant.apply(
+    return SmoothQuant.choose(
         model, TensorTypes.of(model, "test"), STANDARD, state(model, tensor, values));
   }
 
@@ -152,7 +152,7 @@ class SmoothQuantTest {
         new CalibrationState(
             model.digest(), 64, new TreeMap<>(Map.of("x", TensorStats.of(rows(100).floats()))));
     SmoothQuant.Result result =
-        SmoothQuant.apply(model, TensorTypes.of(model, "test"), STANDARD, none);
+        SmoothQuant.choose(model, TensorTypes.of(model, "test"), STANDARD, none);
     assertTrue(result.layers().isEmpty());
     assertEquals(model, result.model());
   }
@@ -216,7 +216,7 @@ class SmoothQuantTest {
         new QConfigMapping(Mode.STATIC, Backend.ONEDNN, QConfig.standard(), List.of());
     Map<String, TensorType> types = TensorTypes.of(model, "test");
     assertTrue(SmoothQuant.candidates(model, types, rounds).isEmpty());
-    assertTrue(SmoothQuant.apply(model, types, rounds, state(model, "x", x)).layers().isEmpty());
+    assertTrue(SmoothQuant.choose(model, types, rounds, state(model, "x", x)).layers().isEmpty());
   }
 
   /** Runtimes fuse a Gelu by its 0.5. */
@@ -233,5 +233,76 @@ class SmoothQuantTest {
     SmoothQuant.Result smoothed = smooth(model, "h", h);
     assertFalse(smoothed.layers().get(0).folded());
     assertTrue(smoothed.model().graph().isConstant("half"));
+  }
+
+  private static OnnxModel afterArithmetic() {
+    return product()
+        .constant("gamma", new long[] {CHANNELS}, Samples.normal(new Random(3), CHANNELS))
+        .constant("beta", new long[] {CHANNELS}, Samples.normal(new Random(4), CHANNELS))
+        .node("Mul", List.of("x", "gamma"), List.of("scaled"))
+        .node("Add", List.of("scaled", "beta"), List.of("h"))
+        .node("MatMul", List.of("h", "w"), List.of("y"))
+        .output("y", -1, 8)
+        .read();
+  }
+
+  private static float[] values(OnnxModel model, String tensor, Values x) {
+    return TestModel.run(model.withOutputs(List.of(tensor)), Map.of("x", x)).get(tensor).floats();
+  }
+
+  /** Factors go to a Mul of their own in the one, into constants in the other. */
+  @Test
+  void dividedValuesAreObservedInTheFloatModel() {
+    Values x = rows(100);
+    for (OnnxModel model : List.of(plain(), afterArithmetic())) {
+      String tensor = model.graph().nodes().size() == 1 ? "x" : "h";
+      Values read =
+          tensor.equals("x") ? x : new Values(new long[] {64, CHANNELS}, values(model, "h", x));
+      SmoothQuant.Result factors = smooth(model, tensor, read);
+      OnnxModel observing = SmoothQuant.observing(model, STANDARD, factors);
+      String divided = factors.smoothed().get(0);
+      assertArrayEquals(values(factors.model(), divided, x), values(observing, divided, x));
+      assertArrayEquals(values(model, "y", x), values(observing, "y", x));
+      assertEquals(model.digest(), observing.digest());
+    }
+  }
+
+  /** The state of x whose values were divided by the factors of other rows. */
+  private static CalibrationState divided(OnnxModel model, Values x, SmoothQuant.Result factors) {
+    OnnxModel observing = SmoothQuant.observing(model, STANDARD, factors);
+    CalibrationState state = state(model, "x", x);
+    for (SmoothQuant.Layer layer : factors.layers()) {
+      float[] values = values(observing, layer.smoothed(), x);
+      state.tensors().put(layer.smoothed(), TensorStats.of(values).with(layer.smoothing()));
+    }
+    return state;
+  }
+
+  @Test
+  void factorsThatAStateWasMadeWithAreFoundInIt() {
+    OnnxModel model = plain();
+    Map<String, TensorType> types = TensorTypes.of(model, "test");
+    SmoothQuant.Result few = smooth(model, "x", rows(100));
+    CalibrationState state = divided(model, rows(2000), few);
+    assertFalse(
+        few.smoothed().equals(SmoothQuant.choose(model, types, STANDARD, state).smoothed()));
+    SmoothQuant.Result found = SmoothQuant.observed(model, types, STANDARD, state);
+    assertEquals(few.smoothed(), found.smoothed());
+    assertEquals(few.layers().get(0).smoothing(), found.layers().get(0).smoothing());
+    assertEquals(List.of(), SmoothQuant.disagreeing(model, STANDARD, state));
+    CalibrationState sum = state.merge(divided(model, rows(50), few));
+    assertEquals(few.smoothed(), SmoothQuant.observed(model, types, STANDARD, sum).smoothed());
+  }
+
+  @Test
+  void sumOfStatesWithOtherFactorsHasNone() {
+    OnnxModel model = plain();
+    Map<String, TensorType> types = TensorTypes.of(model, "test");
+    CalibrationState one = divided(model, rows(100), smooth(model, "x", rows(100)));
+    CalibrationState other = divided(model, rows(100), smooth(model, "x", rows(2000)));
+    CalibrationState sum = one.merge(other);
+    assertEquals(3, sum.tensors().size());
+    assertEquals(List.of(), SmoothQuant.observed(model, types, STANDARD, sum).layers());
+    assertEquals(List.of("x"), SmoothQuant.disagreeing(model, STANDARD, sum));
   }
 }

@@ -84,7 +84,12 @@ class DriftTest {
     TensorDrift much = drift(column(then), column(shifted(now, 1, 0.7)));
     assertEquals(Verdict.MOVED, much.verdict());
     DriftThresholds strict =
-        new DriftThresholds(new Band(0.01, 0.05), new Band(1, 3), new Band(1, 1), new Band(1, 1));
+        new DriftThresholds(
+            new Band(0.01, 0.05),
+            new Band(0.01, 0.05),
+            new Band(1, 3),
+            new Band(1, 1),
+            new Band(1, 1));
     assertEquals(
         Verdict.MOVED,
         Drift.between(column(then), column(shifted(now, 1, 0.1)), Map.of(), strict).verdict());
@@ -250,6 +255,39 @@ class DriftTest {
     assertTrue(channel.channel() == 1 || channel.channel() == 2, "" + channel);
     assertEquals(1 / Math.sqrt(2.25), Math.abs(channel.shift()), 0.06);
     assertTrue(found.reasons().get(0).startsWith("mean of channel "), "" + found.reasons());
+  }
+
+  /**
+   * Ten classes, and of each a channel that is on for it: without one of them the tensor looks the
+   * same, and the mean of its channel is lower by a third of a deviation at most.
+   */
+  @Test
+  void aClassThatIsMissingMovesTheMeanOfItsChannel() {
+    Random random = new Random(9);
+    CalibrationState then = state(5000, "x", classes(random, 5000, 10));
+    assertEquals(
+        Verdict.STABLE, drift(then, state(2000, "x", classes(random, 2000, 10))).verdict());
+    TensorDrift found = drift(then, state(2000, "x", classes(random, 2000, 9)));
+    assertEquals(Verdict.MOVED, found.verdict());
+    ChannelShift channel = found.channel().orElseThrow();
+    assertEquals(9, channel.channel());
+    assertEquals(-1 / 3.0, channel.shift(), 0.03);
+    assertEquals(
+        List.of(String.format("mean of channel 9 moved %.2f std", channel.shift())),
+        found.reasons());
+    assertEquals(channel.effect(), found.effect());
+  }
+
+  /** Rows of ten channels, of the first classes. */
+  private static TensorStats classes(Random random, int rows, int classes) {
+    float[] values = new float[rows * 10];
+    for (int row = 0; row < rows; row++) {
+      values[10 * row + random.nextInt(classes)] = 1;
+    }
+    TensorStats stats = TensorStats.of(values).with(ChannelStats.of(10));
+    new ChannelObserver(new StatsObserver())
+        .observe(stats.channels().orElseThrow(), values, 0, values.length, rows, 1);
+    return stats;
   }
 
   @Test

@@ -94,8 +94,8 @@ class HostileModelsTest {
   @Test
   void attributeOfAWrongNameIsRefused() {
     OnnxModel model = OnnxModel.read(recorded("bn_misspelt"));
-    TensorTypes.checkAsItIs(FloatPasses.prepare(model), "prepared");
-    assertContains("epsilom", refusal(() -> TensorTypes.checkAsItIs(model, "m.onnx")));
+    TensorTypes.asItIs(FloatPasses.prepare(model), "prepared");
+    assertContains("epsilom", refusal(() -> TensorTypes.asItIs(model, "m.onnx")));
   }
 
   @Test
@@ -104,7 +104,7 @@ class HostileModelsTest {
     assertEquals(Set.of("c.bin"), OnnxModel.dataFiles(file));
     OnnxModel model = OnnxModel.read(file);
     assertEquals(Files.size(file) + 32, model.sizeBytes());
-    TensorTypes.checkAsItIs(model, "m.onnx");
+    TensorTypes.asItIs(model, "m.onnx");
     Map<String, Values> inputs =
         Map.of("x", new Values(new long[] {1, 8}, new float[] {0, 0, 0, 0, 0, 0, 0, 0}));
     // The function adds what is in c.bin: zeros in give its product with the weight.

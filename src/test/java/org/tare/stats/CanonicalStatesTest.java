@@ -272,6 +272,55 @@ class CanonicalStatesTest {
     out.varint(values);
   }
 
+  /** The bytes of stats of nothing with factors that are made by hand. */
+  private static void assertSmoothingRefused(String reason, Consumer<ByteWriter> part) {
+    ByteWriter out = new ByteWriter();
+    out.u8(2);
+    out.u8(8);
+    counts(out, 0, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, 0);
+    part.accept(out);
+    byte[] block = out.toByteArray();
+    out.i32(Checksum.of(block, block.length));
+    TareException e = assertThrows(TareException.class, () -> StatsCodec.decode(out.toByteArray()));
+    assertEquals("Cannot read calibration state of a tensor: " + reason, e.getMessage());
+  }
+
+  @Test
+  void factorsOfSmoothQuantAreInRange() {
+    for (float alpha : new float[] {-0f, -0.5f, 1.0001f, Float.NaN, Float.POSITIVE_INFINITY}) {
+      assertSmoothingRefused(
+          "alpha " + alpha + " of SmoothQuant cannot be there",
+          out -> {
+            out.f32(alpha);
+            out.varint(1);
+            out.u8(0);
+          });
+    }
+    for (int exponent : new int[] {25, -25, -128, 127}) {
+      assertSmoothingRefused(
+          "a factor of 2^" + exponent + " of SmoothQuant cannot be there",
+          out -> {
+            out.f32(0.5f);
+            out.varint(2);
+            out.u8(1);
+            out.u8(exponent & 0xff);
+          });
+    }
+    assertSmoothingRefused(
+        "it has factors of SmoothQuant for no channels",
+        out -> {
+          out.f32(0.5f);
+          out.varint(0);
+        });
+    assertSmoothingRefused(
+        "3000000 factors of SmoothQuant do not fit into the 1 bytes left",
+        out -> {
+          out.f32(0.5f);
+          out.varint(3_000_000);
+          out.u8(0);
+        });
+  }
+
   @Test
   void namesAreInOrder() {
     for (String[] names : new String[][] {{"b", "a"}, {"a", "a"}}) {

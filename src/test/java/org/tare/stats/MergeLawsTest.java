@@ -40,6 +40,19 @@ class MergeLawsTest {
   }
 
   @Test
+  void valuesThatWereDividedByDifferentFactorsDoNotMerge() {
+    TensorStats one = TensorStats.of(1, 2).with(new Smoothing(0.5f, new int[] {1, 0}));
+    TensorStats same = TensorStats.of(1, 2).with(new Smoothing(0.5f, new int[] {1, 0}));
+    TensorStats other = TensorStats.of(3).with(new Smoothing(0.5f, new int[] {1, 1}));
+    TareException e = assertThrows(TareException.class, () -> one.merge(other));
+    assertEquals(TareException.Kind.BAD_INPUT, e.kind());
+    assertEquals(
+        "Cannot merge stats: their values were divided by different factors of SmoothQuant",
+        e.getMessage());
+    assertEquals(same, one);
+  }
+
+  @Test
   void theLineageIsNoPartOfWhatAStateIs() {
     CalibrationState without = StateSamples.state(Part.ALL, 3, 1);
     CalibrationState with = StateSamples.withLineage(Part.ALL, 3, 1);

@@ -15,6 +15,7 @@ final class StateSamples {
     CHANNEL_HISTOGRAMS,
     AVERAGE,
     RECORDING,
+    SMOOTHING,
     ALL
   }
 
@@ -39,6 +40,9 @@ final class StateSamples {
     }
     if (all || part == Part.RECORDING) {
       stats.with(Recording.of(60));
+    }
+    if (all || part == Part.SMOOTHING) {
+      stats.with(new Smoothing(0.35f, new int[] {-24, 0, 3, 24}));
     }
     StatsObserver observer = new StatsObserver(new LoopBlockScan());
     int batches = 1 + random.nextInt(3);

@@ -11,8 +11,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.tare.infer.ConstantFolding;
 import org.tare.infer.TensorTypes;
 import org.tare.onnx.ElementType;
@@ -20,6 +23,7 @@ import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
+import org.tare.plan.ChosenRanges;
 import org.tare.prepare.FloatPasses;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
@@ -27,7 +31,9 @@ import org.tare.qconfig.TensorQConfig;
 import org.tare.quant.DType;
 import org.tare.quant.QScheme;
 import org.tare.range.RangeMethod;
+import org.tare.rewrite.Quantization;
 import org.tare.rewrite.QuantizedModel;
+import org.tare.stats.CalibrationState;
 
 /** What training computes with is what the written model computes with. */
 class SimulationTest {
@@ -129,6 +135,69 @@ class SimulationTest {
               + " dB";
       assertTrue(sqnr(written, simulated) > SAME, found);
       assertTrue(sqnr(plain, simulated) < 30, found);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = TrainingOptions.Scales.class,
+      names = {"OBSERVED", "LEARNED"})
+  void scalesThatChangedGoIntoTheWrittenModelAsTheyAre(TrainingOptions.Scales scales)
+      throws Exception {
+    QConfigMapping mapping = mapping(4, 8);
+    Random random = new Random(6);
+    float[] pixels = new float[ROWS * 28 * 28];
+    for (int i = 0; i < pixels.length; i++) {
+      pixels[i] = Math.max(0, random.nextFloat() * 2 - 1);
+    }
+    Map<String, Values> inputs = Map.of("image", new Values(new long[] {ROWS, 1, 28, 28}, pixels));
+    OnnxModel model = digits();
+    QuantizedModel begun = TestModel.quantize(model, inputs, mapping);
+    OnnxModel prepared =
+        FloatPasses.prepare(
+            ConstantFolding.apply(model, "test"),
+            FloatPasses.Options.none(),
+            older -> TensorTypes.of(older, "test"));
+    Map<String, TensorType> types = TensorTypes.of(prepared, "test");
+    TrainedModel trained = TrainedModel.of("digits", prepared, types, mapping);
+    Grids grids = trained.grids(begun);
+    TrainingOptions options = TrainedScalesTest.options(scales, 0);
+    TrainingState state = trained.initialState(grids, options);
+    for (int i = trained.initialState().values().length; i < state.values().length; i++) {
+      for (int k = 0; k < state.values()[i].length; k++) {
+        state.values()[i][k] *= 0.8f + 0.4f * random.nextFloat();
+      }
+    }
+    TrainedQParams qparams = trained.qparams(begun, grids, state, options);
+    QuantizedModel quantized =
+        Quantization.quantizeWith(
+            trained.with(state),
+            types,
+            mapping,
+            Quantization.Form.QDQ,
+            Optional.of(
+                new ChosenRanges(
+                    new CalibrationState(model.digest(), 1, new TreeMap<>()),
+                    qparams.weights(),
+                    qparams.activations())),
+            Map.of());
+    float[] first = TestModel.run(begun.model(), inputs).get("logits").floats();
+    float[] written = TestModel.run(quantized.model(), inputs).get("logits").floats();
+    assertTrue(sqnr(first, written) < SAME, "the scales did not change");
+    try (Trainer trainer = new Trainer("digits", trained.model(), trained.places(), options)) {
+      float[] simulated =
+          trainer
+              .outputs(batch(pixels, 1, 28, 28), state, Optional.of(trained.grids(quantized)))
+              .get("logits");
+      assertTrue(sqnr(written, simulated) > SAME, sqnr(written, simulated) + " dB");
+      float[] trainedOn =
+          trainer
+              .outputs(
+                  batch(pixels, 1, 28, 28),
+                  state,
+                  Optional.of(TrainedScales.of(trained.places(), grids, options).at(state)))
+              .get("logits");
+      assertTrue(sqnr(written, trainedOn) > SAME, sqnr(written, trainedOn) + " dB");
     }
   }
 }

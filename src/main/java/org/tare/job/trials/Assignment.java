@@ -31,7 +31,7 @@ public record Assignment(List<LayerType> types) {
   }
 
   /** What quantizes the model so: the mapping with an override for each layer. */
-  QConfigMapping mapping(List<Layer> layers, QConfigMapping given) {
+  public QConfigMapping mapping(List<Layer> layers, QConfigMapping given) {
     List<Rule> rules = new ArrayList<>(given.overrides());
     for (int i = 0; i < types.size(); i++) {
       Layer layer = layers.get(i);

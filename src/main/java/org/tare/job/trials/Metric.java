@@ -14,6 +14,8 @@ public enum Metric {
   TOP1("top1"),
   /** The share of rows whose first class is the float model's. */
   AGREEMENT("agreement"),
+  /** The cosine between the outputs of both models, of the output where it is least. */
+  COSINE("cosine"),
   /** The divergence of the quantized classes from the float ones, in nats a row; less is better. */
   KL("kl");
 
@@ -46,13 +48,16 @@ public enum Metric {
   }
 
   /**
-   * The figure of a form: of the ranked output for all but the SQNR.
+   * The figure of a form: of the ranked output, or for SQNR and cosine of all.
    *
    * @throws TareException if the outputs have no such figure
    */
   public double of(Map<String, OutputMetrics> outputs) {
     if (this == SQNR) {
       return -10 * Math.log10(OutputMetrics.error(outputs));
+    }
+    if (this == COSINE) {
+      return outputs.values().stream().mapToDouble(OutputMetrics::cosine).min().orElse(Double.NaN);
     }
     OutputMetrics ranked =
         outputs.values().stream()
@@ -71,6 +76,21 @@ public enum Metric {
       case TOP1 -> ranked.quantizedTop1();
       case AGREEMENT -> ranked.agreement();
       default -> ranked.divergence();
+    };
+  }
+
+  /** The figure of the float model itself. */
+  public double ofFloat(Map<String, OutputMetrics> outputs) {
+    return switch (this) {
+      case SQNR -> Double.POSITIVE_INFINITY;
+      case TOP1 ->
+          outputs.values().stream()
+              .filter(OutputMetrics::isLabelled)
+              .mapToDouble(OutputMetrics::floatTop1)
+              .findFirst()
+              .orElse(Double.NaN);
+      case AGREEMENT, COSINE -> 1;
+      case KL -> 0;
     };
   }
 

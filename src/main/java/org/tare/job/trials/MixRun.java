@@ -101,6 +101,15 @@ public final class MixRun {
     }
   }
 
+  /**
+   * The layers whose types a search would choose.
+   *
+   * @throws TareException if there is none
+   */
+  public static List<Layer> layers(FloatModel model) {
+    return Layers.of(model);
+  }
+
   public MixRun(JobContext context, Options options) {
     this.context = context;
     this.options = options;

@@ -55,9 +55,26 @@ public final class KeptRows implements AutoCloseable {
       DataSource data,
       Map<String, InputSpec> inputs,
       int count) {
+    return of(spark, label, model, types, data, inputs, Optional.empty(), count);
+  }
+
+  /**
+   * The same with a column of labels.
+   *
+   * @param labels its name
+   */
+  public static KeptRows of(
+      SparkSession spark,
+      String label,
+      OnnxModel model,
+      Map<String, TensorType> types,
+      DataSource data,
+      Map<String, InputSpec> inputs,
+      Optional<String> labels,
+      int count) {
     SessionSettings settings = new SessionSettings(spark);
     try {
-      return of(settings, label, model, types, data, inputs, count);
+      return of(settings, label, model, types, data, inputs, labels, count);
     } catch (RuntimeException | Error e) {
       settings.close();
       throw e;
@@ -71,6 +88,7 @@ public final class KeptRows implements AutoCloseable {
       Map<String, TensorType> types,
       DataSource data,
       Map<String, InputSpec> inputs,
+      Optional<String> labels,
       int count) {
     Map<String, TensorType> inputTypes = new LinkedHashMap<>();
     model.graph().inputNames().forEach(input -> inputTypes.put(input, types.get(input)));
@@ -82,7 +100,7 @@ public final class KeptRows implements AutoCloseable {
             data,
             inputTypes,
             inputs,
-            Optional.empty(),
+            labels,
             List.of(),
             1,
             new BadRows(true, 1));
@@ -135,6 +153,11 @@ public final class KeptRows implements AutoCloseable {
   /** The rows, while this is open. */
   public DataSource source() {
     return source;
+  }
+
+  /** How many there are. It reads them. */
+  public long count() {
+    return rows.count();
   }
 
   @Override

@@ -64,33 +64,7 @@ public final class CalibrationJob {
       long skipped,
       String reason,
       int partitions,
-      double seconds) {
-
-    /**
-     * Checks that another pass read as many rows of each slice: a state whose tensors saw different
-     * rows would be of no data set.
-     *
-     * @throws TareException of the kind {@code TRY_AGAIN} if the table changed in between
-     */
-    public void checkSameRows(Result again, String label, DataSource data) {
-      check(label, data, "", state.rows() + skipped, again.state.rows() + again.skipped);
-      slices.forEach(
-          (slice, one) -> {
-            CalibrationState other = again.slices.get(slice);
-            check(label, data, slice, one.rows(), other == null ? 0 : other.rows());
-          });
-    }
-
-    private static void check(
-        String label, DataSource data, String slice, long rows, long rowsAgain) {
-      if (rows != rowsAgain) {
-        throw TareException.tryAgain(
-            "Cannot calibrate %s: %s%s had %d rows when it was read first and %d when it was read"
-                + " again; calibrate on data that nobody writes to, or on a snapshot of it",
-            label, data.label(), slice.isEmpty() ? "" : ", slice " + slice + ",", rows, rowsAgain);
-      }
-    }
-  }
+      double seconds) {}
 
   /**
    * What is to be done, in terms of the caller.

@@ -1,6 +1,8 @@
 package org.tare.spark.tasks;
 
 import java.io.Serializable;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import org.tare.stats.ChannelStats;
@@ -35,6 +37,25 @@ public record ObservedParts(
   /** Nothing else. */
   public static ObservedParts none() {
     return new ObservedParts(Map.of(), ChannelDetail.NONE, Map.of());
+  }
+
+  /** What is observed of some tensors alone. */
+  public ObservedParts only(Collection<String> tensors) {
+    Map<String, Float> someAverages = new HashMap<>(averages);
+    someAverages.keySet().retainAll(tensors);
+    Map<String, Integer> someAxes = new HashMap<>(axes);
+    someAxes.keySet().retainAll(tensors);
+    return new ObservedParts(someAverages, channels, someAxes);
+  }
+
+  /** What is observed of these tensors and of others, with the greater detail of channels. */
+  public ObservedParts and(ObservedParts others) {
+    Map<String, Float> allAverages = new HashMap<>(averages);
+    allAverages.putAll(others.averages);
+    Map<String, Integer> allAxes = new HashMap<>(axes);
+    allAxes.putAll(others.axes);
+    boolean isMore = others.channels.compareTo(channels) > 0;
+    return new ObservedParts(allAverages, isMore ? others.channels : channels, allAxes);
   }
 
   /** Empty stats with the parts that a tensor gets, but for channels, whose number shows later. */

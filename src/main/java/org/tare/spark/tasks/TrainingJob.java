@@ -30,6 +30,8 @@ import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.InputSpec;
 import org.tare.spark.rows.RowSource;
 import org.tare.train.Grids;
+import org.tare.train.LearnedRounding;
+import org.tare.train.RoundingOptions;
 import org.tare.train.SentModel;
 import org.tare.train.TrainedModel;
 import org.tare.train.Trainer;
@@ -74,6 +76,7 @@ public final class TrainingJob implements AutoCloseable {
   private final int batch;
   private final JavaRDD<byte[]> shards;
   private final long[] sizes;
+  private long digest;
   private final Broadcast<byte[]> model;
 
   private TrainingJob(SessionSettings settings, Request request) {
@@ -162,16 +165,27 @@ public final class TrainingJob implements AutoCloseable {
         .mapPartitionsWithIndex(
             (shard, rows) -> {
               long count = 0;
+              long hash = 1;
               while (rows.hasNext()) {
-                rows.next();
+                hash = 31 * hash + java.util.Arrays.hashCode(rows.next());
                 count++;
               }
-              return List.of(new Tuple2<>(shard, count)).iterator();
+              return List.of(new long[] {shard, count, hash}).iterator();
             },
             false)
         .collect()
-        .forEach(found -> counts[found._1()] = found._2());
+        .forEach(
+            found -> {
+              counts[(int) found[0]] = found[1];
+              // Shards come in any order.
+              digest += (found[0] + 1) * found[2];
+            });
     return counts;
+  }
+
+  /** A number that tells these rows, and their shards, from others. */
+  public long digest() {
+    return digest;
   }
 
   /** How many rows there are. */
@@ -233,6 +247,51 @@ public final class TrainingJob implements AutoCloseable {
         ? new Round(from, losses, failure)
         : new Round(
             TrainingState.mean(shares.stream().map(Share::state).toList()), losses, failure);
+  }
+
+  /**
+   * Learns how weights are rounded, in one task, on all rows of the first shard.
+   *
+   * @return weights on their grids, and biases that fit them
+   */
+  public TrainingState learnRounding(TrainingState from, Grids grids, RoundingOptions rounding) {
+    Broadcast<byte[]> begin =
+        new JavaSparkContext(spark.sparkContext())
+            .broadcast(Serialized.bytes(new Begin(from, grids)));
+    String description = "learn the rounding of " + request.model().name();
+    try (JobLabel job = new JobLabel(spark, description)) {
+      return learned(new Rounding(model, begin, rounding), job);
+    } finally {
+      begin.destroy();
+    }
+  }
+
+  private TrainingState learned(Rounding work, JobLabel job) {
+    try {
+      List<byte[]> found = shards.mapPartitionsWithIndex(work::run, false).collect();
+      return Serialized.read(found.get(0), TrainingState.class);
+    } catch (Throwable e) { // Scala throws checked exceptions unchecked
+      throw job.failed("Cannot learn the rounding of " + request.model().name(), e, 0);
+    }
+  }
+
+  /** Learned rounding, as a task. */
+  private record Rounding(Broadcast<byte[]> model, Broadcast<byte[]> begin, RoundingOptions options)
+      implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    Iterator<byte[]> run(int shard, Iterator<byte[]> rows) {
+      if (shard > 0) {
+        return java.util.Collections.emptyIterator();
+      }
+      List<TrainingRow> all = new ArrayList<>();
+      rows.forEachRemaining(row -> all.add(EncodedRow.decode(row)));
+      Begin from = Serialized.read(begin.value(), Begin.class);
+      SentModel sent = Serialized.read(model.value(), SentModel.class);
+      try (LearnedRounding rounding = LearnedRounding.of(sent, options)) {
+        return List.of(Serialized.bytes(rounding.run(from.state(), from.grids(), all))).iterator();
+      }
+    }
   }
 
   @Override

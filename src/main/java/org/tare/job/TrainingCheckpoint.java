@@ -1,0 +1,241 @@
+package org.tare.job;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import org.tare.PrintableText;
+import org.tare.TareException;
+import org.tare.job.TrainingRun.Measured;
+import org.tare.job.TrainingRun.Point;
+import org.tare.train.TrainingState;
+
+/**
+ * How far a training has come: all that it needs to go on as if it had not been interrupted.
+ *
+ * <p>The file, big-endian:
+ *
+ * <pre>
+ * letters "TTRN" | version 4 | content | SHA-256 of all before, 32
+ * content: origin | before | points | best step 8 | state | best state, if the best step is not 0
+ * </pre>
+ *
+ * @param origin what it is a training of, by name: model, rows, and every setting that counts
+ * @param before what was measured without training
+ * @param state after the last round that ended well
+ * @param bestStep after which step the best was measured; 0 if it is the model without training
+ * @param best the state then; empty if it is the model without training
+ */
+record TrainingCheckpoint(
+    SortedMap<String, String> origin,
+    Measured before,
+    List<Point> curve,
+    TrainingState state,
+    long bestStep,
+    Optional<TrainingState> best) {
+  /** The digest of the float model, in the origin. */
+  static final String MODEL = "model";
+
+  /** The digest of the rows, in the origin. */
+  static final String ROWS = "rows";
+
+  /** The digest of the scales and zero points that training begins with, in the origin. */
+  static final String GRIDS = "grids";
+
+  private static final byte[] MAGIC = "TTRN".getBytes(StandardCharsets.US_ASCII);
+  private static final int VERSION = 1;
+  private static final int SHA256_BYTES = 32;
+
+  TrainingCheckpoint {
+    curve = List.copyOf(curve);
+  }
+
+  /** What was measured of the best. */
+  Measured measured() {
+    return TrainingRun.measured(before, curve, bestStep);
+  }
+
+  byte[] encode() {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (DataOutputStream out = new DataOutputStream(bytes)) {
+      out.write(MAGIC);
+      out.writeInt(VERSION);
+      out.writeInt(origin.size());
+      for (Map.Entry<String, String> entry : origin.entrySet()) {
+        out.writeUTF(entry.getKey());
+        out.writeUTF(entry.getValue());
+      }
+      write(out, before);
+      out.writeInt(curve.size());
+      for (Point point : curve) {
+        out.writeLong(point.step());
+        out.writeDouble(point.loss());
+        out.writeBoolean(point.measured().isPresent());
+        if (point.measured().isPresent()) {
+          write(out, point.measured().get());
+        }
+      }
+      out.writeLong(bestStep);
+      write(out, state);
+      if (bestStep > 0) {
+        write(out, best.orElseThrow());
+      }
+      out.flush();
+      out.write(sha256(bytes.toByteArray(), bytes.size()));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return bytes.toByteArray();
+  }
+
+  private static void write(DataOutputStream out, Measured measured) throws IOException {
+    out.writeDouble(measured.sqnr());
+    out.writeDouble(measured.top1().orElse(Double.NaN));
+  }
+
+  private static void write(DataOutputStream out, TrainingState state) throws IOException {
+    out.writeLong(state.step());
+    for (float[][] all : List.of(state.values(), state.first(), state.second())) {
+      out.writeInt(all.length);
+      for (float[] one : all) {
+        out.writeInt(one.length);
+        ByteBuffer floats = ByteBuffer.allocate(4 * one.length);
+        floats.asFloatBuffer().put(one);
+        out.write(floats.array());
+      }
+    }
+  }
+
+  /**
+   * Reads one.
+   *
+   * @param file its path, for messages
+   * @throws TareException if it is none, of another version, or damaged
+   */
+  static TrainingCheckpoint decode(byte[] bytes, String file) {
+    if (bytes.length < 2 * MAGIC.length
+        || !Arrays.equals(Arrays.copyOf(bytes, MAGIC.length), MAGIC)) {
+      throw cannot(file, "it is no checkpoint, it does not begin with the letters TTRN");
+    }
+    int version = ByteBuffer.wrap(bytes, MAGIC.length, 4).getInt();
+    if (version != VERSION) {
+      throw cannot(file, "it is of version " + version + ", this Tare reads version " + VERSION);
+    }
+    int end = bytes.length - SHA256_BYTES;
+    if (end < 2 * MAGIC.length
+        || !Arrays.equals(sha256(bytes, end), Arrays.copyOfRange(bytes, end, bytes.length))) {
+      throw cannot(file, "its checksum does not fit, it is damaged or cut short");
+    }
+    int begin = 2 * MAGIC.length;
+    try (DataInputStream in =
+        new DataInputStream(new ByteArrayInputStream(bytes, begin, end - begin))) {
+      SortedMap<String, String> origin = new TreeMap<>();
+      for (int left = in.readInt(); left > 0; left--) {
+        origin.put(in.readUTF(), in.readUTF());
+      }
+      Measured before = readMeasured(in);
+      List<Point> curve = new ArrayList<>();
+      for (int left = in.readInt(); left > 0; left--) {
+        long step = in.readLong();
+        double loss = in.readDouble();
+        curve.add(
+            new Point(
+                step, loss, in.readBoolean() ? Optional.of(readMeasured(in)) : Optional.empty()));
+      }
+      long bestStep = in.readLong();
+      TrainingState state = readState(in);
+      return new TrainingCheckpoint(
+          origin,
+          before,
+          curve,
+          state,
+          bestStep,
+          bestStep > 0 ? Optional.of(readState(in)) : Optional.empty());
+    } catch (IOException e) {
+      throw cannot(file, "it ends too early").causedBy(e);
+    }
+  }
+
+  private static Measured readMeasured(DataInputStream in) throws IOException {
+    double sqnr = in.readDouble();
+    double top1 = in.readDouble();
+    return new Measured(
+        sqnr, Double.isNaN(top1) ? OptionalDouble.empty() : OptionalDouble.of(top1));
+  }
+
+  private static TrainingState readState(DataInputStream in) throws IOException {
+    return new TrainingState(in.readLong(), readFloats(in), readFloats(in), readFloats(in));
+  }
+
+  private static float[][] readFloats(DataInputStream in) throws IOException {
+    float[][] all = new float[in.readInt()][];
+    for (int i = 0; i < all.length; i++) {
+      all[i] = new float[in.readInt()];
+      ByteBuffer.wrap(in.readNBytes(4 * all[i].length)).asFloatBuffer().get(all[i]);
+    }
+    return all;
+  }
+
+  /**
+   * Checks that it is of this training.
+   *
+   * @param own the origin of this training, or a part of it
+   */
+  void check(Map<String, String> own, String file) {
+    for (Map.Entry<String, String> entry : own.entrySet()) {
+      String found = origin.getOrDefault(entry.getKey(), "");
+      if (!found.equals(entry.getValue())) {
+        throw cannot(file, difference(entry.getKey(), found, entry.getValue()));
+      }
+    }
+  }
+
+  private static String difference(String key, String found, String own) {
+    String end = "; give another train.checkpoint, or remove it to begin anew";
+    return switch (key) {
+      case MODEL -> "it is of another model" + end;
+      case ROWS -> "it was trained on other rows" + end;
+      case GRIDS -> "it was trained with other scales or zero points" + end;
+      default ->
+          String.format(
+              "%s is \"%s\", and was \"%s\"%s",
+              key, PrintableText.of(own), PrintableText.of(found), end);
+    };
+  }
+
+  private static TareException cannot(String file, String why) {
+    return TareException.badInput(
+        "Cannot go on from the checkpoint %s: %s", PrintableText.of(file), why);
+  }
+
+  /** A digest of a text, for the origin. */
+  static String digest(String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    return HexFormat.of().formatHex(sha256(bytes, bytes.length));
+  }
+
+  private static byte[] sha256(byte[] bytes, int length) {
+    try {
+      MessageDigest sha = MessageDigest.getInstance("SHA-256");
+      sha.update(bytes, 0, length);
+      return sha.digest();
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}
