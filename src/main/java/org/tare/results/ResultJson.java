@@ -190,7 +190,8 @@ public final class ResultJson {
     for (Map.Entry<String, IntegerMetrics> entry : evaluation.integers().entrySet()) {
       IntegerMetrics metrics = entry.getValue();
       ObjectNode one = outputs.putObject(entry.getKey());
-      one.put("comparison", (metrics.agreement() == 1 ? Comparison.EQUAL : Comparison.INTEGERS).id());
+      one.put(
+          "comparison", (metrics.agreement() == 1 ? Comparison.EQUAL : Comparison.INTEGERS).id());
       put(one, "agreement", metrics.agreement());
       put(one, "row_agreement", metrics.rowAgreement());
       if (metrics.isLabelled()) {

@@ -53,14 +53,10 @@ final class Embeddings {
         qparams.isPerChannel()
             ? qparams
             : new ChannelQParams(
-                axis,
-                Collections.nCopies((int) table.shape()[axis], qparams.channels().get(0)));
+                axis, Collections.nCopies((int) table.shape()[axis], qparams.channels().get(0)));
     Node dequantize =
         Node.of(
-            "DequantizeLinear",
-            "",
-            List.of(rows, constants.scales(table, each)),
-            List.of(output));
+            "DequantizeLinear", "", List.of(rows, constants.scales(table, each)), List.of(output));
     dequantize.setInt("axis", axis == 0 ? 0 : -1);
     return dequantize;
   }

@@ -37,10 +37,7 @@ final class QuantizedConstants {
    * @param tied is told of integers that lookups may read
    */
   QuantizedConstants(
-      Graph graph,
-      Consumer<Node> write,
-      Map<String, QuantizedWeight> weights,
-      TiedTables tied) {
+      Graph graph, Consumer<Node> write, Map<String, QuantizedWeight> weights, TiedTables tied) {
     this(graph, write, weights, new HashMap<>(), false, tied);
   }
 

@@ -49,8 +49,7 @@ final class TiedTables {
   private record Tie(String table, boolean isTurned) {}
 
   /** The integers of a table's matrix, written for a product. */
-  private record Stored(
-      Weight weight, ChannelQParams qparams, String integers, boolean isTurned) {}
+  private record Stored(Weight weight, ChannelQParams qparams, String integers, boolean isTurned) {}
 
   /**
    * Finds the tables of a graph.
@@ -141,7 +140,9 @@ final class TiedTables {
         finished.add(node);
         floatNodes.add(
             new FloatNode(
-                node.opType(), node.label(), "its table is also read by a node that stays float32"));
+                node.opType(),
+                node.label(),
+                "its table is also read by a node that stays float32"));
       } else if (shared.isPresent()) {
         note(table, shared.get(), weights);
         write(node, shared.get(), constants, finished);
@@ -193,8 +194,7 @@ final class TiedTables {
               axis >= 0 && shared.isTurned() ? 1 - axis : axis, shared.qparams().channels());
       long elements = Arrays.stream(shared.weight().shape()).reduce(1, (a, b) -> a * b);
       weights.put(
-          table,
-          new QuantizedWeight(own.dtype(), Optional.of(own), Optional.empty(), elements, 0));
+          table, new QuantizedWeight(own.dtype(), Optional.of(own), Optional.empty(), elements, 0));
     }
   }
 
@@ -217,14 +217,13 @@ final class TiedTables {
       scaleRows(lookup, shared, List.of(rows, scales, ids, floats), finished);
     } else {
       int axis = shared.isTurned() ? 0 : 1;
-      finished.add(
-          Embeddings.dequantize(constants, shared.weight(), qparams, axis, rows, floats));
+      finished.add(Embeddings.dequantize(constants, shared.weight(), qparams, axis, rows, floats));
     }
     if (rank > 0) {
       Node transpose = Node.of("Transpose", "", List.of(floats), List.of(output));
       long[] perm = new long[rank + 1];
       for (int i = 0; i < rank; i++) {
-        perm[i] = i + 1;
+        perm[i] = i + 1L;
       }
       transpose.setInts("perm", perm);
       finished.add(transpose);

@@ -91,7 +91,8 @@ class InputsCommandTest {
               greatest(x, weight)));
     }
     StructType schema =
-        StructType.fromDDL("id bigint, x array<float>, state array<float>, s float, label string, class bigint");
+        StructType.fromDDL(
+            "id bigint, x array<float>, state array<float>, s float, label string, class bigint");
     TestTables.write(
         spark -> spark.createDataFrame(rows, schema).coalesce(1).write().parquet(at("rows")));
   }
@@ -211,7 +212,9 @@ class InputsCommandTest {
     assertTrue(Double.parseDouble(same.group(1)) > 0.8, outcome.out());
     // The labels are the float model's own classes.
     assertTrue(
-        outcome.out().contains("top1                     float32 1.0000, quantized " + same.group(1)),
+        outcome
+            .out()
+            .contains("top1                     float32 1.0000, quantized " + same.group(1)),
         outcome.out());
     assertTrue(!outcome.out().contains("SQNR"), outcome.out());
     Outcome gate = run("classes.onnx", "--label", "id", "--set", "evaluate.max-top1-drop=0.5");

@@ -122,8 +122,7 @@ class TiedTablesTest {
     TensorQConfig weight = standard.weight();
     TensorQConfig other =
         new TensorQConfig(weight.method(), weight.dtype(), weight.scheme().perTensor());
-    QConfig config =
-        new QConfig(true, standard.activation(), perChannel ? weight : other, false);
+    QConfig config = new QConfig(true, standard.activation(), perChannel ? weight : other, false);
     return new QConfigMapping(mode, backend, config, List.of(rules));
   }
 

@@ -247,11 +247,7 @@ public final class EvaluationJob {
   }
 
   private static Result merge(
-      Request request,
-      RowSource source,
-      List<Partial> partials,
-      Compared outputs,
-      long started) {
+      Request request, RowSource source, List<Partial> partials, Compared outputs, long started) {
     Map<String, OutputMetrics> merged = new LinkedHashMap<>();
     Map<String, IntegerMetrics> integers = new LinkedHashMap<>();
     outputs.floats().forEach(name -> merged.put(name, new OutputMetrics()));
@@ -355,12 +351,7 @@ public final class EvaluationJob {
       tally.subtract(bad);
       Partial partial =
           new Partial(
-              task.partitionId(),
-              tally.rows(),
-              tally.skipped(),
-              tally.reason(),
-              metrics,
-              integers);
+              task.partitionId(), tally.rows(), tally.skipped(), tally.reason(), metrics, integers);
       return List.of(partial.encode()).iterator();
     }
   }
@@ -394,8 +385,7 @@ public final class EvaluationJob {
               rows,
               values(floatSession, batch.inputs(given), outputs, integers.keySet(), x),
               values(quantizedSession, batch.inputs(given), outputs, integers.keySet(), y));
-      integers.forEach(
-          (name, own) -> compare(batch, rows, isBad, x.get(name), y.get(name), own));
+      integers.forEach((name, own) -> compare(batch, rows, isBad, x.get(name), y.get(name), own));
     }
 
     /** Integers of an output; its rows are the first axis, if that has as many places. */
