@@ -76,8 +76,7 @@ public final class Compare extends Call<Compare> {
       DataSource rows,
       List<String> warnings,
       RunInfo info) {
-    Preflight.Checked checked =
-        Preflight.ofComparison(context(), model, rows, by());
+    Preflight.Checked checked = Preflight.ofComparison(context(), model, rows, by());
     warnings.addAll(checked.notes());
     CompareJob.Result found = comparison.activations(checked.context(), tensors, rows, by());
     info.table("data", rows).seconds("compare", found.seconds());

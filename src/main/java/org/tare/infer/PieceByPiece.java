@@ -83,6 +83,7 @@ final class PieceByPiece {
   }
 
   /** Whether each piece loads, and runs on what those before it give for the row. */
+  @SuppressWarnings("ReferenceEquality") // which piece it is, whatever it holds
   boolean takes(Map<String, InputTensor> row) {
     Map<String, Piece> lastReaders = new HashMap<>();
     pieces

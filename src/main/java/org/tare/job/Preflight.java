@@ -71,15 +71,7 @@ public final class Preflight {
       JobContext context, FloatModel model, DataSource rows, List<String> by) {
     Set<String> notes = new LinkedHashSet<>();
     JobContext checked =
-        check(
-            context,
-            "compare",
-            model,
-            inputs(context, model),
-            rows,
-            Optional.empty(),
-            by,
-            notes);
+        check(context, "compare", model, inputs(context, model), rows, Optional.empty(), by, notes);
     return new Checked(checked, List.copyOf(notes));
   }
 

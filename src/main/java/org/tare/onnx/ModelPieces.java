@@ -61,6 +61,7 @@ public final class ModelPieces {
    * @return empty if it has no more nodes than that, if inputs have defaults, if an input is an
    *     output, or if too many pieces read the same constants
    */
+  @SuppressWarnings("ReferenceEquality") // a piece is one place in the order, whatever it holds
   public static Optional<ModelPieces> ofMoreThan(int nodes, OnnxModel model) {
     Graph graph = model.graph();
     if (graph.nodes().size() <= nodes || graph.outputNames().stream().anyMatch(graph::isInput)) {

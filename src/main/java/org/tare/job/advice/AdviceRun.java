@@ -358,7 +358,9 @@ public final class AdviceRun {
 
   private CalibrationState calibrate(CorrectionOptions corrections, FloatModel planned) {
     CalibrationOptions plain = new CalibrationOptions(List.of(), ChannelDetail.NONE);
-    return new CalibrationRun(context, plain, corrections).run(planned, data, Optional::empty).state();
+    return new CalibrationRun(context, plain, corrections)
+        .run(planned, data, Optional::empty)
+        .state();
   }
 
   private EvaluationJob.Result evaluate(OnnxModel quantized, DataSource on) {
