@@ -171,7 +171,7 @@ class ModesCommandTest {
         "quantize.mode=half            | static, dynamic or weight-only",
         "quantize.backend=cuda         | onnxruntime-cpu, fbgemm, x86, onednn, qnnpack or tensorrt",
         "quantize.form=tflite          | qdq or qoperator",
-        "quantize.weight.rounding=up   | auto, sums or nearest",
+        "quantize.weight.rounding=up   | auto, sums, nearest or learned",
         "quantize.weight.block=48      | a power of two from 16 on",
         "quantize.weight.method=sigma  | minmax or mse",
         "quantize.float16=maybe        | true or false",
