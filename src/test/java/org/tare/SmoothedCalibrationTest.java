@@ -84,7 +84,9 @@ class SmoothedCalibrationTest {
     List<String> progress = new ArrayList<>();
     CalibrationState state =
         Tare.on(spark).withProgress(progress::add).calibrate(model).data(rows).run().state();
-    assertTrue(progress.stream().anyMatch(line -> line.startsWith("Choosing factors")), "told");
+    assertTrue(
+        progress.stream().anyMatch(line -> line.startsWith("Calibrating: choosing factors")),
+        "told");
     TensorStats plain = state.tensor("x");
     TensorStats divided = state.tensor(smoothed(state));
     assertEquals(ROWS * CHANNELS, plain.count());

@@ -10,7 +10,6 @@ import java.util.regex.Pattern;
 import org.tare.TareException;
 import org.tare.infer.ModelSession.InputTensor;
 import org.tare.onnx.Graph;
-import org.tare.onnx.ModelPieces;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
@@ -84,8 +83,7 @@ public final class FirstRun {
   /** Whether the written model takes one of the rows; the float model takes none before it. */
   private boolean takes(Function<Map<String, TensorType>, List<Map<String, InputTensor>>> rows) {
     boolean isTakenInPieces =
-        ModelPieces.ofMoreThan(MANY_NODES, written)
-            .map(pieces -> new PieceByPiece(pieces, "quantized " + name))
+        PieceByPiece.ofMoreThan(MANY_NODES, written, "quantized " + name)
             .filter(pieces -> rows.apply(pieces.inputs()).stream().anyMatch(pieces::takes))
             .isPresent();
     if (isTakenInPieces) {

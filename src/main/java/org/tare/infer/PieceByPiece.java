@@ -25,12 +25,27 @@ import org.tare.onnx.TensorType;
  * is refused is not: whoever calls asks the whole model then.
  */
 final class PieceByPiece {
+  /** Of models with more inputs, loading takes time that grows faster still. */
+  private static final int MANY_INPUTS = 1_000;
+
   private final ModelPieces pieces;
   private final String name;
 
-  PieceByPiece(ModelPieces pieces, String name) {
+  private PieceByPiece(ModelPieces pieces, String name) {
     this.pieces = pieces;
     this.name = name;
+  }
+
+  /**
+   * A model of more nodes than that, or of very many inputs.
+   *
+   * @param name what to call the model in messages
+   * @return empty if it is smaller, or cannot be cut
+   */
+  static Optional<PieceByPiece> ofMoreThan(int nodes, OnnxModel model, String name) {
+    boolean hasManyInputs = model.graph().inputNames().size() > MANY_INPUTS;
+    return ModelPieces.ofMoreThan(hasManyInputs ? 0 : nodes, model)
+        .map(pieces -> new PieceByPiece(pieces, name));
   }
 
   /**

@@ -9,7 +9,6 @@ import java.util.Set;
 import java.util.function.BiFunction;
 import org.tare.TareException;
 import org.tare.onnx.ElementType;
-import org.tare.onnx.ModelPieces;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
@@ -140,8 +139,8 @@ public final class TensorTypes {
 
   private static Map<String, TensorType> typesOf(
       OnnxModel model, String name, BiFunction<Path, String, ModelSession> open) {
-    return ModelPieces.ofMoreThan(MANY, model)
-        .flatMap(pieces -> new PieceByPiece(pieces, name).types(model, open))
+    return PieceByPiece.ofMoreThan(MANY, model, name)
+        .flatMap(pieces -> pieces.types(model, open))
         .orElseGet(() -> typesOfWhole(model, name, open));
   }
 

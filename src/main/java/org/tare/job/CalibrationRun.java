@@ -133,7 +133,8 @@ public final class CalibrationRun {
         KeptRows few = kept(model, kept.source(), Math.max(LEAST_ROWS, (int) kept.count() / 4))) {
       context
           .progress()
-          .accept("Choosing factors of SmoothQuant (quantize.smooth-quant=false goes without)");
+          .accept(
+              "Calibrating: choosing factors of SmoothQuant (quantize.smooth-quant=false goes without)");
       CalibrationJob.Result sampled =
           CalibrationJob.run(
               context.spark().get(),

@@ -60,7 +60,7 @@ class PieceByPieceTest {
   }
 
   private static PieceByPiece cut(OnnxModel model) {
-    return new PieceByPiece(ModelPieces.ofMoreThan(10, model).orElseThrow(), "m.onnx");
+    return PieceByPiece.ofMoreThan(10, model, "m.onnx").orElseThrow();
   }
 
   @Test
@@ -170,5 +170,22 @@ class PieceByPieceTest {
   private static List<String> reads(int i) {
     String before = i == 0 ? "x" : "t" + (i - 1);
     return i % 1_999 == 0 ? List.of(before, "large") : List.of(before);
+  }
+
+  @Test
+  void modelsOfManyInputsAreCutEvenIfTheyHaveFewNodes() {
+    OnnxModel model = inputs(1_001).read();
+    PieceByPiece pieces = PieceByPiece.ofMoreThan(10_000, model, "m.onnx").orElseThrow();
+    assertEquals(2_002, pieces.types(model, ModelSession::openForTypes).orElseThrow().size());
+    assertTrue(pieces.takes(MadeUpInputs.of(pieces.inputs()).get(0)));
+    assertFalse(PieceByPiece.ofMoreThan(10_000, inputs(1_000).read(), "m.onnx").isPresent());
+  }
+
+  private static TestModel inputs(int count) {
+    TestModel model = TestModel.opset(17);
+    for (int i = 0; i < count; i++) {
+      model.input("x" + i, 1).node("Relu", List.of("x" + i), List.of("y" + i)).output("y" + i, 1);
+    }
+    return model;
   }
 }
