@@ -58,12 +58,16 @@ public final class EvaluationJob {
           ElementType.INT32,
           ElementType.INT64);
 
+  /** Read as float32. */
+  private static final Set<ElementType> FLOATS =
+      Set.of(ElementType.FLOAT32, ElementType.FLOAT16, ElementType.FLOAT64);
+
   private EvaluationJob() {}
 
   /**
    * What the comparison gives.
    *
-   * @param outputs of each float32 output that can be compared, by its name, in the model's order
+   * @param outputs of each output of floats that can be compared, by its name, in the model's order
    * @param integers of each output of integers, the same
    * @param ofOtherShape outputs of which the models gave different shapes, since these depend on
    *     values; they are not in the others
@@ -183,21 +187,21 @@ public final class EvaluationJob {
   /**
    * Checks that there is something to compare.
    *
-   * @throws TareException if no output is a tensor of float32 or integers
+   * @throws TareException if no output is a tensor of floats or integers
    */
   public static void checkComparable(String label, OnnxModel model, Map<String, TensorType> types) {
     if (integers(model, types).isEmpty()) {
-      check(label, model, types, "no output of it is float32 or of integers");
+      check(label, model, types, "no output of it is of floats or of integers");
     }
   }
 
   /**
    * Checks that there is something whose error can be measured.
    *
-   * @throws TareException if no output is a float32 tensor
+   * @throws TareException if no output is a tensor of floats
    */
   public static void checkOutputs(String label, OnnxModel model, Map<String, TensorType> types) {
-    check(label, model, types, "no output of it is float32");
+    check(label, model, types, "no output of it is of floats");
   }
 
   private static void check(
@@ -238,11 +242,11 @@ public final class EvaluationJob {
         .toList();
   }
 
-  /** The outputs whose errors are measured: float32 tensors. */
+  /** The outputs whose errors are measured: tensors of floats. */
   public static List<String> outputs(OnnxModel model, Map<String, TensorType> types) {
     return model.graph().outputNames().stream()
         .filter(types::containsKey)
-        .filter(name -> types.get(name).elementType() == ElementType.FLOAT32)
+        .filter(name -> FLOATS.contains(types.get(name).elementType()))
         .toList();
   }
 
