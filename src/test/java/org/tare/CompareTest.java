@@ -12,6 +12,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Comparator;
 import java.util.Map;
 import java.util.Set;
 import org.apache.spark.sql.Dataset;
@@ -105,6 +107,32 @@ class CompareTest {
     assertEquals(evaluated.sqnr(), compared.sqnr(), 1e-4);
     assertEquals(evaluated.mse(), compared.mse(), 1e-6);
     assertTrue(whole.accumulated().size() > 20, whole.toJson());
+  }
+
+  /** The layer that a comparison of the same rows finds worst stands first. */
+  @Test
+  void aWarningOfAnEvaluationNamesTheLayersThatLoseMost() {
+    String output = folder.resolve("coarse").toString();
+    tare.quantize(MODEL)
+        .state(calibration.state())
+        .set(SETTINGS)
+        .set("quantize.activation.bits", 3)
+        .output(output)
+        .run();
+    String coarse = output + "/model.onnx";
+    Dataset<Row> few = rows.limit(24);
+    List<String> warnings = tare.evaluate(MODEL, coarse).data(few).set(SETTINGS).run().warnings();
+    LayerComparison compared = tare.compare(MODEL, coarse).data(few).set(SETTINGS).run();
+    String worst =
+        compared.local().keySet().stream()
+            .min(Comparator.comparingDouble(tensor -> compared.local().get(tensor).sqnr()))
+            .orElseThrow();
+    String named =
+        String.format(
+            Locale.ROOT, "(%s) (%.1f dB alone), ", worst, compared.local().get(worst).sqnr());
+    assertEquals(1, warnings.size(), warnings.toString());
+    assertTrue(warnings.get(0).contains("; most comes from "), warnings.get(0));
+    assertTrue(warnings.get(0).contains(named), named + warnings.get(0));
   }
 
   @Test
