@@ -72,11 +72,14 @@ public final class Evaluate extends Call<Evaluate> {
     Preflight.Checked checked = check(context(), model, rows);
     JobContext context = checked.context();
     List<String> warnings = new ArrayList<>(checked.notes());
+    EvaluationRun comparison = new EvaluationRun(context);
     EvaluationJob.Result result =
-        new EvaluationRun(context)
-            .run(model.name(), model.original(), other, model.types(), rows, label());
+        comparison.run(model.name(), model.original(), other, model.types(), rows, label());
+    warnings.addAll(Warnings.ofSaturation(other));
     warnings.addAll(
-        Warnings.ofOutputs(result, () -> WorstLayers.of(context, model, other, rows)));
+        comparison.ofSaturation(
+            model.name(), model.original(), other, model.types(), rows, result));
+    warnings.addAll(Warnings.ofOutputs(result, () -> WorstLayers.of(context, model, other, rows)));
     Evaluation evaluation =
         new Evaluation(
             info.table("validation", rows)

@@ -359,7 +359,8 @@ public final class Recalibrate extends Call<Recalibrate> {
       info.seconds("quantize", made.seconds());
       result.candidate(new QuantizedFiles(options, made, Optional.of(state)));
       EvaluationJob.Result found = evaluate(made.quantized().model());
-      warnings.addAll(Warnings.ofOutputs(found, () -> WorstLayers.of(context, model, made, checkedOn)));
+      warnings.addAll(
+          Warnings.ofOutputs(found, () -> WorstLayers.of(context, model, made, checkedOn)));
       info.seconds("evaluate", found.seconds());
       result.evaluation(found, GateVerdict.of(gate, found));
       Optional<BetterBy> better = compare(found, deployed);

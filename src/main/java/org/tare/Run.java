@@ -120,6 +120,18 @@ public final class Run extends Call<Run> {
       evaluation
           .map(
               found ->
+                  new EvaluationRun(context)
+                      .ofSaturation(
+                          model.name(),
+                          model.original(),
+                          quantized.quantized().model(),
+                          model.types(),
+                          validation.get(),
+                          found))
+          .ifPresent(warnings::addAll);
+      evaluation
+          .map(
+              found ->
                   Warnings.ofOutputs(
                       found, () -> WorstLayers.of(context, model, quantized, validation.get())))
           .ifPresent(warnings::addAll);

@@ -25,6 +25,9 @@ public final class Warnings {
   /** In dB; below, the error is more than a tenth of the signal. */
   private static final double LOW_SQNR = 20;
 
+  /** In dB; less is what kernels that round otherwise make of a result. */
+  private static final double SATURATED = 0.1;
+
   /** Of integers; below, more than one of ten is another. */
   private static final double LOW_AGREEMENT = 0.9;
 
@@ -131,6 +134,30 @@ public final class Warnings {
     return warnings;
   }
 
+  /** Outputs that are worse on the CPU that evaluated, since sums of products saturate there. */
+  static List<String> ofSaturatedOutputs(
+      EvaluationJob.Result measured, EvaluationJob.Result exact) {
+    List<String> warnings = new ArrayList<>();
+    measured
+        .outputs()
+        .forEach(
+            (name, metrics) -> {
+              OutputMetrics other = exact.outputs().get(name);
+              if (other != null && other.sqnr() - metrics.sqnr() > SATURATED) {
+                warnings.add(
+                    String.format(
+                        Locale.ROOT,
+                        "Output \"%s\" has an SQNR of %.2f dB on this CPU, on which sums of integer"
+                            + " products saturate, and %.2f dB with exact products;"
+                            + " quantize.weight.products=portable makes models for all CPUs",
+                        name,
+                        metrics.sqnr(),
+                        other.sqnr()));
+              }
+            });
+    return warnings;
+  }
+
   /** Bias correction that was left out, since the state holds no means of channels. */
   public static Optional<String> ofMissingMeans(FloatModel model, CalibrationState state) {
     boolean hasMeans =
@@ -189,8 +216,7 @@ public final class Warnings {
    *
    * @param worst names the layers that lose most, the worst first; asked only if much is lost
    */
-  public static List<String> ofOutputs(
-      EvaluationJob.Result result, Supplier<List<String>> worst) {
+  public static List<String> ofOutputs(EvaluationJob.Result result, Supplier<List<String>> worst) {
     boolean losesMuch =
         result.outputs().values().stream().anyMatch(metrics -> metrics.sqnr() < LOW_SQNR);
     List<String> layers = losesMuch ? worst.get() : List.of();

@@ -26,7 +26,7 @@ public final class Float16 {
     int exponent = Math.max(-14, Math.getExponent(magnitude));
     // With the leading bit of the mantissa, if there is one; a carry goes into the exponent.
     int steps = (int) Math.rint(Math.scalb(magnitude, 10 - exponent));
-    return (short) (sign | ((exponent + 14 << 10) + steps));
+    return (short) (sign | (((exponent + 14) << 10) + steps));
   }
 
   /** The number that the low 16 bits stand for. */

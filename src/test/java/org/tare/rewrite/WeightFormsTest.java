@@ -11,7 +11,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Optional;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -444,7 +443,9 @@ class WeightFormsTest {
     assertEquals(List.of("y"), floats.graph().outputNames());
   }
 
-  /** Graphs inside of nodes read float16 inputs and outputs by name, and have names of their own. */
+  /**
+   * Graphs inside of nodes read float16 inputs and outputs by name, and have names of their own.
+   */
   @Test
   void float16InputsAreReadInsideOfNodes() {
     OnnxModel original =

@@ -38,8 +38,7 @@ public final class WorstLayers {
   public static List<String> of(
       JobContext context, FloatModel model, OnnxModel quantized, DataSource rows) {
     boolean isLarge =
-        model.original().sizeBytes() > MOST_BYTES
-            || quantized.graph().nodes().size() > MOST_NODES;
+        model.original().sizeBytes() > MOST_BYTES || quantized.graph().nodes().size() > MOST_NODES;
     if (isLarge) {
       return List.of();
     }
@@ -74,7 +73,8 @@ public final class WorstLayers {
     List<ComparedTensor> lossy = new ArrayList<>(tensors);
     lossy.removeIf(
         tensor ->
-            !alone.containsKey(tensor.name()) || !(alone.get(tensor.name()).sqnr() < Double.MAX_VALUE));
+            !alone.containsKey(tensor.name())
+                || !(alone.get(tensor.name()).sqnr() < Double.MAX_VALUE));
     lossy.sort(Comparator.comparingDouble(tensor -> alone.get(tensor.name()).sqnr()));
     return lossy.stream()
         .map(

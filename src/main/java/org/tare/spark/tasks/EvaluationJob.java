@@ -29,6 +29,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
 import org.tare.infer.ModelSession;
+import org.tare.infer.ModelSession.Pairs;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
@@ -102,6 +103,20 @@ public final class EvaluationJob {
 
   /** Evaluates. */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
+    return run(spark, request, Pairs.FUSED, progress);
+  }
+
+  /**
+   * Evaluates with the figures of a CPU on which no sum of integer products saturates.
+   *
+   * @throws TareException also if ONNX Runtime can't run the quantized model so
+   */
+  public static Result runExactly(SparkSession spark, Request request, Consumer<String> progress) {
+    return run(spark, request, Pairs.FUSED_EXACT, progress);
+  }
+
+  private static Result run(
+      SparkSession spark, Request request, Pairs pairs, Consumer<String> progress) {
     long started = System.nanoTime();
     checkComparable(request.label(), request.floatModel(), request.types());
     Compared outputs =
@@ -111,7 +126,7 @@ public final class EvaluationJob {
     String description = "evaluate " + request.label() + ": compare " + outputs.size() + " outputs";
     try (SessionSettings settings = new SessionSettings(spark);
         JobLabel job = new JobLabel(spark, description)) {
-      return run(settings, job, request, outputs, progress, started);
+      return run(settings, job, request, outputs, pairs, progress, started);
     }
   }
 
@@ -134,6 +149,7 @@ public final class EvaluationJob {
       JobLabel job,
       Request request,
       Compared outputs,
+      Pairs pairs,
       Consumer<String> progress,
       long started) {
     SparkSession spark = settings.spark();
@@ -156,7 +172,8 @@ public final class EvaluationJob {
     List<Partial> partials = new ArrayList<>();
     try (ShippedModel floatModel = ShippedModel.ship(spark, request.floatModel(), request.label());
         ShippedModel quantized =
-            ShippedModel.ship(spark, request.quantizedModel(), "quantized " + request.label());
+            ShippedModel.ship(
+                spark, request.quantizedModel(), "quantized " + request.label(), pairs);
         Progress display =
             new Progress(spark, job, "Evaluating", table.source().seen(), progress)) {
       BoundTable dealt = EvenTasks.deal(spark, table, work(table)).table();

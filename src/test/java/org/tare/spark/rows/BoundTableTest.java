@@ -26,9 +26,9 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.tare.TareException;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.TensorType;
@@ -278,8 +278,7 @@ class BoundTableTest {
     "INT32, 8, INT32_BYTES",
     "INT16, 4, UINT8_BYTES",
   })
-  void bytesOfTheInputsOwnTypeAreKnown(
-      ElementType type, int length, InputBinding.Source expected) {
+  void bytesOfTheInputsOwnTypeAreKnown(ElementType type, int length, InputBinding.Source expected) {
     TensorType pair = new TensorType(type, new long[] {-1, 2});
     assertEquals(expected, sourceOf(ofBytes(pair, Map.of(), -1, length)));
   }

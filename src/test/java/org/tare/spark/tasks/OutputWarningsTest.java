@@ -38,13 +38,15 @@ class OutputWarningsTest {
             "Output \"y\" is far from float32's: an SQNR of 6.0 dB, so that the error is 50 % of"),
         warning);
     assertTrue(
-        warning.contains("of the signal; the command compare, with --model, --quantized and --data,"),
+        warning.contains(
+            "of the signal; the command compare, with --model, --quantized and --data,"),
         warning);
   }
 
   @Test
   void withTheThreeLayersThatLoseMost() {
-    worst = List.of("Conv(a) (3.0 dB alone)", "Gemm(b) (4.0 dB alone)", "Add(c) (5.0 dB alone)", "d");
+    worst =
+        List.of("Conv(a) (3.0 dB alone)", "Gemm(b) (4.0 dB alone)", "Add(c) (5.0 dB alone)", "d");
     String warning = warnings(3, -4, 2.5f, 0).get(0);
     assertTrue(
         warning.contains(
