@@ -124,7 +124,7 @@ final class CommandRun implements AutoCloseable {
         settings.set("overwrite", true, "demo");
       }
       if (playsDays && !settings.flag("dry-run")) {
-        DriftCheck last = new DriftDemo(tare, spark(), settings, out).play();
+        DriftCheck last = new DriftDemo(tare, spark(), settings, files.place("days"), out).play();
         print(last);
       } else {
         call(tare.run(model()).settings(settings));
