@@ -328,7 +328,7 @@ class BadInputCommandTest {
       builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
       builder.redirectErrorStream(true).redirectOutput(folder.resolve("killed.log").toFile());
       Process process = builder.start();
-      for (int i = 0; i < 600; i++) {
+      for (int i = 0; i < 1800 && process.isAlive(); i++) {
         Thread.sleep(100);
         if (Files.readString(folder.resolve("killed.log")).contains("Calibrating: ")) {
           break;

@@ -5,7 +5,7 @@ public final class Slow {
   private Slow() {}
 
   public static String pause(long id) throws InterruptedException {
-    Thread.sleep(20);
+    Thread.sleep(8);
     return Long.toString(id);
   }
 }

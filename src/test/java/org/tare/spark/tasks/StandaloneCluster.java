@@ -14,7 +14,7 @@ import java.util.stream.Stream;
 
 /** Spark's standalone cluster on the loopback: a Master and Workers, each a process. */
 final class StandaloneCluster implements AutoCloseable {
-  private static final long TIMEOUT_SECONDS = 240;
+  private static final long TIMEOUT_SECONDS = 480;
 
   private final Path folder;
   private final int port;
