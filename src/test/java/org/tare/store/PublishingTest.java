@@ -356,7 +356,8 @@ class PublishingTest {
             Interleavings.Actor start =
                 steps -> {
                   try {
-                    check(output(stepped(store, Grain.COARSE, steps), PLACE, Existing.REPLACE, HERE));
+                    check(
+                        output(stepped(store, Grain.COARSE, steps), PLACE, Existing.REPLACE, HERE));
                   } catch (TareException e) {
                     // It may see what the other start is copying.
                     assertEquals(FolderStore.Moves.NONE, moves, e.getMessage());
@@ -438,8 +439,7 @@ class PublishingTest {
   }
 
   /** Tells steps; the other side of a move is a run's own working folder. */
-  private static FolderStore stepped(
-      FolderStore store, Grain grain, Interleavings.Steps steps) {
+  private static FolderStore stepped(FolderStore store, Grain grain, Interleavings.Steps steps) {
     boolean isAtomic = store.moves() == FolderStore.Moves.ATOMIC;
     return new SteppedStore(
         store,

@@ -7,7 +7,9 @@ import java.util.List;
 import java.util.Optional;
 import org.apache.hadoop.fs.Path;
 
-/** A store that calls a hook before each step; of a move it is told what is in no working folder. */
+/**
+ * A store that calls a hook before each step; of a move it is told what is in no working folder.
+ */
 class SteppedStore implements FolderStore {
   /** Told what is about to happen; may wait, or throw to end the run there. */
   @FunctionalInterface
