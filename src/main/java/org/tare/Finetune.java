@@ -20,6 +20,7 @@ import org.tare.job.TrainingCheckpoints;
 import org.tare.job.TrainingRun;
 import org.tare.job.TrainingSettings;
 import org.tare.job.Warnings;
+import org.tare.job.compare.WorstLayers;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.RunSettings;
 import org.tare.settings.TrainSettings;
@@ -126,7 +127,12 @@ public final class Finetune extends Call<Finetune> {
                           model.types(),
                           rows,
                           label()));
-      evaluation.map(Warnings::ofOutputs).ifPresent(warnings::addAll);
+      evaluation
+          .map(
+              found ->
+                  Warnings.ofOutputs(
+                      found, () -> WorstLayers.of(context, model, quantized, validation.get())))
+          .ifPresent(warnings::addAll);
       info.table("data", data);
       validation.ifPresent(rows -> info.table("validation", rows));
       info.seconds("calibrate", observed.seconds());
@@ -158,14 +164,17 @@ public final class Finetune extends Call<Finetune> {
 
   @Override
   public DryRun dryRun() {
-    FloatModel model = readModel(QuantizeSettings.forTraining(settings()));
+    QuantizeOptions options = QuantizeSettings.forTraining(settings());
+    FloatModel model = readModel(options);
     TrainingRun.check(model);
     checkpoints(model, TrainSettings.of(settings()));
     DataSource data = requireTable("data", "train on");
     gate(validation());
     Publication.check(this);
-    Preflight.check(context(), model, Optional.of(data), validation(), label(), List.of());
-    return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+    JobContext checked =
+        Preflight.check(context(), model, Optional.of(data), validation(), label(), List.of())
+            .context();
+    return dryRun(checked, model, options, Optional.of(data));
   }
 
   private TrainingCheckpoints checkpoints(FloatModel model, TrainingSettings training) {

@@ -8,7 +8,6 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.history.Lineages;
 import org.tare.job.CalibrationRun;
-import org.tare.job.Corrections;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
@@ -19,6 +18,7 @@ import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.RoundingRun;
 import org.tare.job.Warnings;
+import org.tare.job.compare.WorstLayers;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.RunSettings;
 import org.tare.spark.rows.DataSource;
@@ -117,8 +117,24 @@ public final class Run extends Call<Run> {
                           model.types(),
                           rows,
                           label()));
-      List<Corrections.Cost> costs = quantized.chosen().costs();
-      evaluation.map(found -> Warnings.ofOutputs(found, costs)).ifPresent(warnings::addAll);
+      evaluation
+          .map(
+              found ->
+                  new EvaluationRun(context)
+                      .ofSaturation(
+                          model.name(),
+                          model.original(),
+                          quantized.quantized().model(),
+                          model.types(),
+                          validation.get(),
+                          found))
+          .ifPresent(warnings::addAll);
+      evaluation
+          .map(
+              found ->
+                  Warnings.ofOutputs(
+                      found, () -> WorstLayers.of(context, model, quantized, validation.get())))
+          .ifPresent(warnings::addAll);
       data.ifPresent(rows -> info.table("data", rows));
       validation.ifPresent(rows -> info.table("validation", rows));
       observed.ifPresent(found -> info.seconds("calibrate", found.seconds()));
@@ -149,12 +165,14 @@ public final class Run extends Call<Run> {
 
   @Override
   public DryRun dryRun() {
-    FloatModel model = readModel(QuantizeSettings.withRows(settings()));
+    QuantizeOptions options = QuantizeSettings.withRows(settings());
+    FloatModel model = readModel(options);
     Optional<DataSource> data = data(model);
     gate(validation());
     Publication.check(this);
-    Preflight.check(context(), model, data, validation(), label(), by());
-    return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+    JobContext checked =
+        Preflight.check(context(), model, data, validation(), label(), by()).context();
+    return dryRun(checked, model, options, data);
   }
 
   /** The same with learned rounding, if that is wanted and better. */
