@@ -17,6 +17,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.apache.hadoop.fs.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,8 +33,19 @@ class PublishingTest {
   /** Steps where moves are atomic: the moves, and when a look begins and reads the manifest. */
   private static final Set<String> COARSE = Set.of("move", "find", "open");
 
-  /** The same, and all reading of folders. There are too many orders of these to run them all. */
-  private static final Set<String> FINE = Set.of("move", "find", "open", "list");
+  private static final Set<String> READS = Set.of("find", "list", "open", "copyAccess");
+
+  /** Which steps of a run another may come before. */
+  private enum Grain {
+    /** All at the place; what happens in the own working folder meets nobody but its mark. */
+    EVERY_STEP,
+
+    /**
+     * The moves and when a look begins; where there is a claim, its file matters, and that nobody
+     * writes to the place without it.
+     */
+    COARSE
+  }
 
   private static final Owner HERE = Owner.current();
   private static final Owner DEAD = new Owner(HERE.user(), HERE.machine(), HERE.pid(), "before");
@@ -198,16 +210,26 @@ class PublishingTest {
   @ParameterizedTest
   @EnumSource(FolderStore.Moves.class)
   void twoRunsThatReplaceNeverMixNorLoseAResult(FolderStore.Moves moves) {
-    int orders = Interleavings.all(() -> twoThatReplace(moves, COARSE));
+    int orders = Interleavings.all(() -> twoThatReplace(moves, Grain.COARSE));
     assertTrue(orders > 200, orders + " orders");
-    Interleavings.some(() -> twoThatReplace(moves, FINE), 300, 5);
+    Interleavings.some(() -> twoThatReplace(moves, Grain.EVERY_STEP), 300, 5);
   }
 
-  private static Interleavings.Scene twoThatReplace(FolderStore.Moves moves, Set<String> looks) {
+  /** Half a minute for atomic moves, minutes without them. */
+  @Tag("large")
+  @ParameterizedTest
+  @EnumSource(FolderStore.Moves.class)
+  void twoRunsThatReplaceInEveryOrderOfAllTheirSteps(FolderStore.Moves moves) {
+    int orders = Interleavings.all(() -> twoThatReplace(moves, Grain.EVERY_STEP));
+    assertTrue(orders > 1000, orders + " orders");
+    System.out.println(moves + ": " + orders + " orders");
+  }
+
+  private static Interleavings.Scene twoThatReplace(FolderStore.Moves moves, Grain grain) {
     FolderStore store = new MemoryStore(moves);
     output(store, PLACE, Existing.REFUSE, HERE).publish(content("former"));
-    Run one = new Run(store, "one", Existing.REPLACE, HERE, looks);
-    Run two = new Run(store, "two", Existing.REPLACE, HERE, looks);
+    Run one = new Run(store, "one", Existing.REPLACE, HERE, grain);
+    Run two = new Run(store, "two", Existing.REPLACE, HERE, grain);
     return new Interleavings.Scene(
         one,
         two,
@@ -256,8 +278,8 @@ class PublishingTest {
               output(store, PLACE, Existing.REFUSE, HERE).publish(content("former"));
               Run one = new Run(store, "one", Existing.REPLACE, HERE);
               Interleavings.Actor user =
-                  step -> {
-                    step.run();
+                  steps -> {
+                    steps.next();
                     put(store, new Path(PLACE, "notes.txt"));
                   };
               return new Interleavings.Scene(
@@ -288,9 +310,9 @@ class PublishingTest {
           output(store, PLACE, Existing.REFUSE, HERE).publish(content("former"));
           Run one = new Run(store, "one", Existing.REPLACE, ELSEWHERE);
           Interleavings.Actor start =
-              step -> {
+              steps -> {
                 try {
-                  check(output(stepped(store, COARSE, step), PLACE, Existing.REPLACE, HERE));
+                  check(output(stepped(store, Grain.COARSE, steps), PLACE, Existing.REPLACE, HERE));
                 } catch (TareException e) {
                   // Where files are copied to their place, it may see some of them.
                   assertEquals(FolderStore.Moves.NONE, moves, e.getMessage());
@@ -318,10 +340,10 @@ class PublishingTest {
           () -> {
             FolderStore store = new MemoryStore(moves);
             output(store, PLACE, Existing.REFUSE, HERE).publish(content("former"));
-            int[] steps = {0};
+            int[] done = {0};
             SteppedStore.Hook kill =
                 (step, path) -> {
-                  if (steps[0]++ >= killedAt) {
+                  if (done[0]++ >= killedAt) {
                     throw new Killed();
                   }
                 };
@@ -332,9 +354,10 @@ class PublishingTest {
               // As it should be.
             }
             Interleavings.Actor start =
-                step -> {
+                steps -> {
                   try {
-                    check(output(stepped(store, COARSE, step), PLACE, Existing.REPLACE, HERE));
+                    check(
+                        output(stepped(store, Grain.COARSE, steps), PLACE, Existing.REPLACE, HERE));
                   } catch (TareException e) {
                     // It may see what the other start is copying.
                     assertEquals(FolderStore.Moves.NONE, moves, e.getMessage());
@@ -377,15 +400,15 @@ class PublishingTest {
     private final String name;
     private final Existing existing;
     private final Owner owner;
-    private final Set<String> looks;
+    private final Grain grain;
     private String kept = "";
 
     Run(FolderStore store, String name, Existing existing, Owner owner) {
-      this(store, name, existing, owner, COARSE);
+      this(store, name, existing, owner, Grain.COARSE);
     }
 
-    Run(FolderStore store, String name, Existing existing, Owner owner, Set<String> looks) {
-      this.looks = looks;
+    Run(FolderStore store, String name, Existing existing, Owner owner, Grain grain) {
+      this.grain = grain;
       this.store = store;
       this.name = name;
       this.existing = existing;
@@ -393,9 +416,9 @@ class PublishingTest {
     }
 
     @Override
-    public void run(Runnable step) {
+    public void run(Interleavings.Steps steps) {
       try {
-        output(stepped(store, looks, step), PLACE, existing, owner).publish(content(name));
+        output(stepped(store, grain, steps), PLACE, existing, owner).publish(content(name));
       } catch (TareException e) {
         assertTrue(e.getMessage().contains("; the result of this run is kept in /data/out."));
         kept = e.getMessage().substring(e.getMessage().lastIndexOf('/') + 1);
@@ -415,24 +438,30 @@ class PublishingTest {
     assertEquals(expected, names(store, PLACE));
   }
 
-  /**
-   * Steps where others may come in between. What happens in the own working folder is none. Where
-   * there is a claim, its file matters, and that nobody writes to the place without it.
-   */
-  private static FolderStore stepped(FolderStore store, Set<String> looks, Runnable step) {
-    boolean atomic = store.moves() == FolderStore.Moves.ATOMIC;
+  /** Tells steps; the other side of a move is a run's own working folder. */
+  private static FolderStore stepped(FolderStore store, Grain grain, Interleavings.Steps steps) {
+    boolean isAtomic = store.moves() == FolderStore.Moves.ATOMIC;
     return new SteppedStore(
         store,
         (what, path) -> {
+          String name = path.getName();
           boolean isOwn = path.toString().contains(".staging-");
-          boolean isStep =
-              atomic
-                  ? looks.contains(what)
-                  : path.getName().contains(".claim")
-                      || path.getName().equals("a.txt")
-                      || path.getName().equals(OutputFolder.SUCCESS);
-          if (!isOwn && isStep) {
-            step.run();
+          if (grain == Grain.COARSE) {
+            boolean isStep =
+                isAtomic
+                    ? COARSE.contains(what)
+                    : name.contains(".claim")
+                        || name.equals("a.txt")
+                        || name.equals(OutputFolder.SUCCESS);
+            if (isStep && !isOwn) {
+              steps.next();
+            }
+          } else if (!isOwn || name.equals(WorkFolder.INSTALL)) {
+            Interleavings.Access.Kind kind =
+                READS.contains(what)
+                    ? Interleavings.Access.Kind.READ
+                    : Interleavings.Access.Kind.WRITE;
+            steps.before(new Interleavings.Access(kind, path.toUri().getPath()));
           }
         });
   }

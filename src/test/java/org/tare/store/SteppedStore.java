@@ -7,7 +7,9 @@ import java.util.List;
 import java.util.Optional;
 import org.apache.hadoop.fs.Path;
 
-/** A store that calls a hook before each step. */
+/**
+ * A store that calls a hook before each step; of a move it is told what is in no working folder.
+ */
 class SteppedStore implements FolderStore {
   /** Told what is about to happen; may wait, or throw to end the run there. */
   @FunctionalInterface
@@ -66,7 +68,8 @@ class SteppedStore implements FolderStore {
 
   @Override
   public void move(Path folder, Path place) throws IOException {
-    hook.before("move", folder.getName().equals("new") ? place : folder);
+    boolean isFromWork = folder.getName().matches("new|former-[0-9]+");
+    hook.before("move", isFromWork ? place : folder);
     store.move(folder, place);
   }
 
