@@ -324,14 +324,23 @@ class DryRun(NamedTuple):
     """Operator, name and reason of what would stay float32."""
 
     task_bytes: int
-    """About what a task needs for observed tensors and their stats, besides the model's memory."""
+    """About what a task needs for observed tensors and their counters, besides the model's memory."""
+
+    outside_bytes: int
+    """About what an executor needs outside of the heap: the loaded model and its tasks' tensors."""
+
+    heap_bytes: int
+    """About what an executor needs on the heap, besides what Spark takes there."""
 
     @classmethod
     def _of(cls, java: Any) -> DryRun:
+        memory = optional(java.memory(), lambda need: need)
         return cls(
             [(one.key(), one.value(), one.origin()) for one in java.settings()],
             list(java.observed().keySet()),
             java.quantizedNodes(),
             [(one.opType(), one.name(), one.reason()) for one in java.floatNodes()],
             java.taskBytes(),
+            memory.outsideBytes() if memory else 0,
+            memory.heapBytes() if memory else 0,
         )

@@ -125,8 +125,11 @@ public final class Calibrate extends Call<Calibrate> {
     FloatModel model = readModel(options);
     DataSource data = requireTable("data", "calibrate on");
     Publication.check(this);
-    Preflight.check(context(), model, Optional.of(data), Optional.empty(), Optional.empty(), by());
-    return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+    JobContext checked =
+        Preflight.check(
+                context(), model, Optional.of(data), Optional.empty(), Optional.empty(), by())
+            .context();
+    return dryRun(checked, model, options, Optional.of(data));
   }
 
   private List<String> by() {

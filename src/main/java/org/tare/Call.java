@@ -6,7 +6,10 @@ import java.util.Map;
 import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.tare.job.CalibrationRun;
+import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
+import org.tare.job.QuantizeOptions;
 import org.tare.settings.RunSettings;
 import org.tare.settings.Settings;
 import org.tare.spark.rows.DataSource;
@@ -170,6 +173,22 @@ public abstract sealed class Call<C extends Call<C>>
         .map(settings::find)
         .flatMap(Optional::stream)
         .toList();
+  }
+
+  /**
+   * What a run would do that observes rows.
+   *
+   * @param checked as the preflight found that the model takes rows
+   */
+  DryRun dryRun(
+      JobContext checked, FloatModel model, QuantizeOptions options, Optional<DataSource> data) {
+    CalibrationRun how =
+        new CalibrationRun(checked, RunSettings.calibration(settings), options.corrections());
+    return DryRun.of(
+        settings,
+        model,
+        data.filter(rows -> CalibrationRun.isUseful(options.corrections(), model))
+            .map(rows -> how.memory(model, rows)));
   }
 
   JobContext context() {

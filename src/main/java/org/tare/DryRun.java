@@ -1,10 +1,13 @@
 package org.tare;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.tare.job.FloatModel;
+import org.tare.job.MemoryNeed;
 import org.tare.onnx.TensorType;
 import org.tare.plan.FloatNode;
 import org.tare.plan.QuantizationPlan;
@@ -17,39 +20,35 @@ import org.tare.settings.Settings;
  * @param observed the types of the tensors that would be observed, by name
  * @param quantizedNodes how many nodes would be quantized with ranges from data
  * @param floatNodes what would stay float32, and why
- * @param taskBytes about what a task needs for observed tensors and their stats, besides the
- *     model's own memory
+ * @param memory about what an executor needs; empty where executors observe nothing
  */
 public record DryRun(
     List<Settings.Effective> settings,
     Map<String, TensorType> observed,
     int quantizedNodes,
     List<FloatNode> floatNodes,
-    long taskBytes) {
-  /** Pages of a tensor's histogram: one for each power of two that occurs, about 40 of 1 kB. */
-  private static final long STATS_BYTES = 40 * 1024;
-
-  static DryRun ofSettings(Settings settings) {
-    return new DryRun(settings.effective(), new TreeMap<>(), 0, List.of(), 0);
+    Optional<MemoryNeed> memory) {
+  /**
+   * About what a task needs for observed tensors and their counters, besides the model's own
+   * memory; 0 where nothing is observed.
+   */
+  public long taskBytes() {
+    return memory.map(MemoryNeed::taskBytes).orElse(0L);
   }
 
-  static DryRun of(Settings settings, FloatModel model, int batch) {
-    Map<String, TensorType> observed = new java.util.LinkedHashMap<>();
-    long bytes = 1 << 20;
-    for (String tensor : model.observed()) {
-      TensorType type = model.types().get(tensor);
-      observed.put(tensor, type);
-      long values = batch;
-      for (int i = 1; i < type.rank(); i++) {
-        values *= Math.max(1, type.shape()[i]);
-      }
-      bytes += 4 * values + STATS_BYTES;
-    }
+  /** Of a run of which the settings are all that is known before. */
+  public static DryRun ofSettings(Settings settings) {
+    return new DryRun(settings.effective(), new TreeMap<>(), 0, List.of(), Optional.empty());
+  }
+
+  static DryRun of(Settings settings, FloatModel model, Optional<MemoryNeed> memory) {
+    Map<String, TensorType> observed = new LinkedHashMap<>();
+    model.observed().forEach(tensor -> observed.put(tensor, model.types().get(tensor)));
     return new DryRun(
         settings.effective(),
         observed,
         model.plan().map(QuantizationPlan::quantizedNodeCount).orElse(0),
         new ArrayList<>(model.plan().map(QuantizationPlan::floatNodes).orElse(List.of())),
-        bytes);
+        memory);
   }
 }

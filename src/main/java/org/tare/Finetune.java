@@ -164,14 +164,17 @@ public final class Finetune extends Call<Finetune> {
 
   @Override
   public DryRun dryRun() {
-    FloatModel model = readModel(QuantizeSettings.forTraining(settings()));
+    QuantizeOptions options = QuantizeSettings.forTraining(settings());
+    FloatModel model = readModel(options);
     TrainingRun.check(model);
     checkpoints(model, TrainSettings.of(settings()));
     DataSource data = requireTable("data", "train on");
     gate(validation());
     Publication.check(this);
-    Preflight.check(context(), model, Optional.of(data), validation(), label(), List.of());
-    return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+    JobContext checked =
+        Preflight.check(context(), model, Optional.of(data), validation(), label(), List.of())
+            .context();
+    return dryRun(checked, model, options, Optional.of(data));
   }
 
   private TrainingCheckpoints checkpoints(FloatModel model, TrainingSettings training) {

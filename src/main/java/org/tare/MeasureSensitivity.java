@@ -5,7 +5,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.job.FloatModel;
 import org.tare.job.trials.SensitivityRun;
-import org.tare.settings.RunSettings;
+import org.tare.settings.QuantizeSettings;
 import org.tare.settings.TrialSettings;
 
 /** A measurement to be: what quantizing each layer costs, one layer at a time. */
@@ -78,6 +78,6 @@ public final class MeasureSensitivity extends Call<MeasureSensitivity> {
     TrialSettings.sensitivity(settings());
     FloatModel model = TrialInputs.check(this);
     Publication.check(this);
-    return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+    return dryRun(context(), model, QuantizeSettings.of(settings()), table("data"));
   }
 }

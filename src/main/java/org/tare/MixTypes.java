@@ -5,7 +5,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.job.FloatModel;
 import org.tare.job.trials.MixRun;
-import org.tare.settings.RunSettings;
+import org.tare.settings.QuantizeSettings;
 import org.tare.settings.TrialSettings;
 
 /** A search to be: for the types of layers that take the fewest bytes and keep a target. */
@@ -89,6 +89,6 @@ public final class MixTypes extends Call<MixTypes> {
     TrialSettings.mix(settings());
     FloatModel model = TrialInputs.check(this);
     Publication.check(this);
-    return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+    return dryRun(context(), model, QuantizeSettings.of(settings()), table("data"));
   }
 }

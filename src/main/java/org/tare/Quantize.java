@@ -119,7 +119,7 @@ public final class Quantize extends Call<Quantize> {
     FloatModel model = readModel(options);
     state(options, model);
     Publication.check(this);
-    return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+    return DryRun.of(settings(), model, Optional.empty());
   }
 
   private FloatModel readModel(QuantizeOptions options) {

@@ -162,8 +162,8 @@ public final class Recalibrate extends Call<Recalibrate> {
     FloatModel model = readModel(options);
     check(model, RecalibrateSettings.of(settings()));
     Publication.check(this);
-    preflight(model, data(), validation());
-    return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+    JobContext checked = preflight(model, data(), validation()).context();
+    return dryRun(checked, model, options, Optional.of(data()));
   }
 
   /** Yesterday is one day from the start of the run to its end, and so is the slice. */

@@ -7,6 +7,7 @@ import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.job.FloatModel;
+import org.tare.job.JobContext;
 import org.tare.job.Preflight;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.advice.Advice;
@@ -100,11 +101,15 @@ public final class Recommend extends Call<Recommend> {
   }
 
   private FloatModel readModel(Map<Way, QuantizeOptions> ways) {
-    QuantizeOptions how =
-        Optional.ofNullable(ways.get(Way.STATIC)).orElseGet(() -> ways.values().iterator().next());
     return tare()
         .models()
-        .readFloat(settings().require("model"), RunSettings.prepare(settings()), how.mapping());
+        .readFloat(
+            settings().require("model"), RunSettings.prepare(settings()), usual(ways).mapping());
+  }
+
+  private static QuantizeOptions usual(Map<Way, QuantizeOptions> ways) {
+    return Optional.ofNullable(ways.get(Way.STATIC))
+        .orElseGet(() -> ways.values().iterator().next());
   }
 
   private Optional<String> label() {
@@ -114,10 +119,14 @@ public final class Recommend extends Call<Recommend> {
   @Override
   public DryRun dryRun() {
     RecommendSettings.of(settings());
-    FloatModel model = readModel(RecommendSettings.ways(settings()).options());
+    Map<Way, QuantizeOptions> ways = RecommendSettings.ways(settings()).options();
+    FloatModel model = readModel(ways);
     DataSource data = requireTable("data", "calibrate on");
     Publication.check(this);
-    Preflight.check(context(), model, Optional.of(data), table("validation"), label(), List.of());
-    return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+    JobContext checked =
+        Preflight.check(
+                context(), model, Optional.of(data), table("validation"), label(), List.of())
+            .context();
+    return dryRun(checked, model, usual(ways), Optional.of(data));
   }
 }

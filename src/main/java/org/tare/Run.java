@@ -165,12 +165,14 @@ public final class Run extends Call<Run> {
 
   @Override
   public DryRun dryRun() {
-    FloatModel model = readModel(QuantizeSettings.withRows(settings()));
+    QuantizeOptions options = QuantizeSettings.withRows(settings());
+    FloatModel model = readModel(options);
     Optional<DataSource> data = data(model);
     gate(validation());
     Publication.check(this);
-    Preflight.check(context(), model, data, validation(), label(), by());
-    return DryRun.of(settings(), model, RunSettings.rows(settings()).batch());
+    JobContext checked =
+        Preflight.check(context(), model, data, validation(), label(), by()).context();
+    return dryRun(checked, model, options, data);
   }
 
   /** The same with learned rounding, if that is wanted and better. */

@@ -66,7 +66,7 @@ final class CommandRun implements AutoCloseable {
       case RUN -> call(tare.run(model()).settings(settings));
       case FINETUNE -> call(tare.finetune(model()).settings(settings));
       case CALIBRATE -> {
-        if (settings.flag("calibrate.stream") && !settings.flag("dry-run")) {
+        if (settings.flag("calibrate.stream")) {
           stream();
         } else {
           call(tare.calibrate(model()).settings(settings));
@@ -124,7 +124,7 @@ final class CommandRun implements AutoCloseable {
         settings.set("overwrite", true, "demo");
       }
       if (playsDays && !settings.flag("dry-run")) {
-        DriftCheck last = new DriftDemo(tare, spark(), settings, out).play();
+        DriftCheck last = new DriftDemo(tare, spark(), settings, files.place("days"), out).play();
         print(last);
       } else {
         call(tare.run(model()).settings(settings));
@@ -139,8 +139,13 @@ final class CommandRun implements AutoCloseable {
   }
 
   private void stream() {
-    StreamResult result =
-        CalibrateStream.on(spark(), model()).settings(settings).withProgress(err::println).run();
+    CalibrateStream stream =
+        CalibrateStream.on(spark(), model()).settings(settings).withProgress(err::println);
+    if (settings.flag("dry-run")) {
+      print(stream.dryRun());
+      return;
+    }
+    StreamResult result = stream.run();
     if (settings.flag("json")) {
       out.println(PrintableText.ofLines(result.toJson()));
     } else {
@@ -241,12 +246,8 @@ final class CommandRun implements AutoCloseable {
                       PrintableText.of(node.opType()),
                       PrintableText.of(node.name()),
                       PrintableText.of(node.reason())));
-      out.printf(
-          Locale.ROOT,
-          "%nMemory per task, about: %.1f MB for observed tensors and their stats, besides the"
-              + " model's own%n",
-          plan.taskBytes() / (double) (1 << 20));
     }
+    plan.memory().ifPresent(need -> out.println(MemoryTable.of(need)));
     out.printf("Nothing was written.%n");
   }
 

@@ -3,6 +3,7 @@ package org.tare.cli;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.tare.TareException;
 import org.tare.files.TemporaryFolder;
@@ -38,6 +39,11 @@ record DemoFiles(TemporaryFolder folder) implements AutoCloseable {
 
   String validation() {
     return folder.resolve(VALIDATION).toString();
+  }
+
+  /** A place for what a demo makes and does not keep. */
+  Path place(String name) {
+    return folder.resolve(name);
   }
 
   @Override

@@ -1,8 +1,12 @@
 package org.tare.cli;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.PrintStream;
 import java.io.Serializable;
-import java.util.ArrayList;
+import java.nio.file.Path;
+import java.time.LocalDate;
 import java.util.List;
 import java.util.Locale;
 import org.apache.spark.api.java.function.MapFunction;
@@ -14,17 +18,15 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.StructType;
 import org.tare.DriftCheck;
-import org.tare.Evaluation;
-import org.tare.Quantized;
-import org.tare.drift.Verdict;
+import org.tare.Recalibration;
 import org.tare.settings.Settings;
 import org.tare.stats.CalibrationState;
 
 /**
- * Plays seven days of the demo's digits: three to calibrate on, one like them, and three on which
- * the pictures get darker and darker. Each day is held against the first three; in the end the
- * model is quantized again from the days that moved, and both models are evaluated on pictures like
- * theirs.
+ * Plays seven days of the demo's digits, as a schedule would run them every night: two days go into
+ * a state store, on the third a model is deployed, and from then on {@code recalibrate} looks
+ * whether the day moved. On the last three days the pictures get darker and darker. In the end the
+ * last day is held against what was deployed before it, and the page of that is written.
  */
 final class DriftDemo {
   private static final List<Light> DAYS =
@@ -37,18 +39,32 @@ final class DriftDemo {
           new Light(0.7),
           new Light(0.5));
 
-  private static final int REFERENCE_DAYS = 3;
+  private static final LocalDate FIRST_DAY = LocalDate.of(2026, 11, 23);
+
+  /** How many days make a model; the first one is deployed when there are so many. */
+  private static final int WINDOW = 3;
+
+  /** So much better a model must be, in dB, where the settings ask for nothing. */
+  private static final double MARGIN = 0.1;
+
+  private static final ObjectMapper JSON = new ObjectMapper();
 
   private final org.tare.Tare tare;
   private final SparkSession spark;
   private final Settings settings;
+  private final Path folder;
   private final PrintStream out;
   private final String model;
 
-  DriftDemo(org.tare.Tare tare, SparkSession spark, Settings settings, PrintStream out) {
+  /**
+   * @param folder that goes after the demo: tables, states and deployed models are made there
+   */
+  DriftDemo(
+      org.tare.Tare tare, SparkSession spark, Settings settings, Path folder, PrintStream out) {
     this.tare = tare;
     this.spark = spark;
     this.settings = settings;
+    this.folder = folder;
     this.out = out;
     this.model = settings.require("model");
   }
@@ -63,6 +79,21 @@ final class DriftDemo {
       return changed;
     }
 
+    Dataset<Row> on(Dataset<Row> rows) {
+      StructType schema = rows.schema();
+      int image = schema.fieldIndex("image");
+      return rows.map(
+          (MapFunction<Row, Row>)
+              row -> {
+                Object[] values = new Object[row.size()];
+                for (int i = 0; i < values.length; i++) {
+                  values[i] = i == image ? on((byte[]) row.get(i)) : row.get(i);
+                }
+                return RowFactory.create(values);
+              },
+          Encoders.row(schema));
+    }
+
     String text() {
       return brightness == 1
           ? "as it was"
@@ -73,103 +104,95 @@ final class DriftDemo {
   /** Plays the days; writes the check of the last one as the output. */
   DriftCheck play() {
     Dataset<Row> all = spark.read().parquet(settings.require("data.path"));
-    List<CalibrationState> first = new ArrayList<>();
-    for (int day = 0; day < REFERENCE_DAYS; day++) {
-      first.add(tare.calibrate(model).settings(unwritten()).data(day(all, day)).run().state());
-      out.printf(Locale.ROOT, "Day %d  calibrated on %,d rows%n", day + 1, first.get(day).rows());
-    }
-    CalibrationState reference = tare.merge(first).allowDuplicates().run();
-    Quantized deployed = quantize(reference);
-    out.printf(
-        Locale.ROOT,
-        "       deployed a model quantized from the %,d rows of %d days%n",
-        reference.rows(),
-        REFERENCE_DAYS);
-    List<CalibrationState> moved = new ArrayList<>();
-    DriftCheck check = null;
-    for (int day = REFERENCE_DAYS; day < DAYS.size(); day++) {
-      boolean isLast = day == DAYS.size() - 1;
-      check =
-          tare.drift(reference)
-              .settings(isLast ? settings : unwritten())
-              .data(day(all, day))
-              .quantized(deployed)
-              .run();
-      out.printf(
-          Locale.ROOT,
-          "Day %d  %-16s %-14s effect %5.2f, most in %s%n",
-          day + 1,
-          DAYS.get(day).text(),
-          check.verdict().text(),
-          check.report().effect(),
-          check.report().tensors().get(0).name());
-      if (check.verdict() == Verdict.MOVED) {
-        moved.add(check.state());
+    Dataset<Row> unseen = part(spark.read().parquet(settings.require("validation.path")), 3, 0);
+    Recalibration last = null;
+    for (int day = 0; day < DAYS.size(); day++) {
+      String rows = at("rows/day=" + date(day));
+      DAYS.get(day).on(part(all, DAYS.size(), day)).write().parquet(rows);
+      if (day < WINDOW - 1) {
+        long count = tare.calibrate(model).settings(of(day)).data(rows).run().state().rows();
+        told(day, String.format(Locale.ROOT, "its state, of %,d rows, is in the store", count));
+        continue;
       }
+      String validation = at("validation/day=" + date(day));
+      DAYS.get(day).on(unseen).write().parquet(validation);
+      Settings how = of(day);
+      how.set("store.window", WINDOW + "d", "demo");
+      how.set("store.as-of", date(day), "demo");
+      how.set("output", at("deployed"), "demo");
+      if (Double.parseDouble(how.require("recalibrate.margin")) == 0) {
+        how.set("recalibrate.margin", MARGIN, "demo");
+      }
+      last = tare.recalibrate(model).settings(how).data(rows).validation(validation).run();
+      tell(day, last);
     }
-    recalibrate(deployed, moved);
-    return check;
+    return check(last);
   }
 
-  private void recalibrate(Quantized deployed, List<CalibrationState> moved) {
-    Dataset<Row> pictures =
-        lit(spark.read().parquet(settings.require("validation.path")), DAYS.get(DAYS.size() - 1));
-    CalibrationState window = tare.merge(moved).allowDuplicates().run();
-    print("the deployed model", evaluate(deployed, pictures));
-    print(
-        String.format(Locale.ROOT, "quantized from the %d days that moved", moved.size()),
-        evaluate(quantize(window), pictures));
+  /** The last day against what was deployed when it came. */
+  private DriftCheck check(Recalibration last) {
+    String former = json(last).at("/recalibration/former").asText();
+    String deployed =
+        former.isEmpty() ? at("deployed") : at("deployed.history/versions/" + former);
+    CalibrationState now = tare.states(at("states")).window("1d", date(DAYS.size() - 1)).state();
+    return tare.drift(tare.readState(deployed + "/state.tare"))
+        .settings(settings)
+        .current(now)
+        .quantized(deployed)
+        .run();
   }
 
-  private void print(String which, Evaluation evaluation) {
-    evaluation
-        .outputs()
-        .values()
-        .forEach(
-            figures ->
-                out.printf(
-                    Locale.ROOT,
-                    "       %-40s SQNR %5.2f dB, top-1 %.4f (float32 %.4f) on pictures of day %d%n",
-                    which,
-                    figures.sqnr(),
-                    figures.quantizedTop1(),
-                    figures.floatTop1(),
-                    DAYS.size()));
-  }
-
-  private Evaluation evaluate(Quantized quantized, Dataset<Row> pictures) {
-    return tare.evaluate(model, quantized).settings(unwritten()).data(pictures).run();
-  }
-
-  private Quantized quantize(CalibrationState state) {
-    return tare.quantize(model).settings(unwritten()).state(state).run();
-  }
-
-  private Settings unwritten() {
+  /** The settings of a day's run, which has no output of its own. */
+  private Settings of(int day) {
     Settings same = settings.copy();
     same.set("output", "", "demo");
+    same.set("data.path", "", "demo");
+    same.set("validation.path", "", "demo");
+    same.set("store.path", at("states"), "demo");
+    same.set("store.slice", date(day), "demo");
     return same;
   }
 
-  /** The rows of a day, which the key decides, in its light. */
-  private static Dataset<Row> day(Dataset<Row> all, int day) {
-    Dataset<Row> rows =
-        all.where(functions.pmod(functions.col("id"), functions.lit(DAYS.size())).equalTo(day));
-    return lit(rows, DAYS.get(day));
+  private void tell(int day, Recalibration made) {
+    JsonNode json = json(made);
+    JsonNode drift = json.at("/recalibration/drift");
+    told(day, made.outcome().id() + ": " + made.why());
+    JsonNode logits = json.at("/evaluation/outputs/logits");
+    if (!drift.isMissingNode() && !logits.isMissingNode()) {
+      out.printf(
+          Locale.ROOT,
+          "       SQNR %.2f dB with what was deployed, %.2f dB with the model of the last %d days,"
+              + " top-1 %.4f (float32 %.4f)%n",
+          json.at("/recalibration/compared/deployed").asDouble(),
+          json.at("/recalibration/compared/candidate").asDouble(),
+          WINDOW,
+          logits.path("quantized_top1").asDouble(),
+          logits.path("float_top1").asDouble());
+    }
   }
 
-  private static Dataset<Row> lit(Dataset<Row> rows, Light light) {
-    StructType schema = rows.schema();
-    int image = schema.fieldIndex("image");
-    return rows.map(
-        (MapFunction<Row, Row>)
-            row -> {
-              Object[] values = new Object[row.size()];
-              for (int i = 0; i < values.length; i++) {
-                values[i] = i == image ? light.on((byte[]) row.get(i)) : row.get(i);
-              }
-              return RowFactory.create(values);
-            },
-        Encoders.row(schema));
+  private void told(int day, String what) {
+    out.printf(Locale.ROOT, "Day %d  %-16s %s%n", day + 1, DAYS.get(day).text(), what);
+  }
+
+  private static JsonNode json(Recalibration made) {
+    try {
+      return JSON.readTree(made.toJson());
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static String date(int day) {
+    return FIRST_DAY.plusDays(day).toString();
+  }
+
+  private String at(String name) {
+    return folder.resolve(name).toString();
+  }
+
+  /** A part of the rows, which the key decides. */
+  private static Dataset<Row> part(Dataset<Row> all, int parts, int part) {
+    return all.where(functions.pmod(functions.col("id"), functions.lit(parts)).equalTo(part));
   }
 }

@@ -183,6 +183,18 @@ public final class CalibrationRun {
     return pass(model, data, inputs, parts(model, Map.of()));
   }
 
+  /** What an executor needs in memory for that, about. */
+  public MemoryNeed memory(FloatModel model, DataSource data) {
+    boolean smooths = isSmoothed(corrections, model);
+    Map<String, Integer> candidates = smooths ? candidates(model) : Map.of();
+    Set<String> observed = new LinkedHashSet<>(model.observed());
+    observed.addAll(candidates.keySet());
+    // In the static mode, what SmoothQuant divides is observed divided too.
+    Set<String> twice = model.mapping().mode() == Mode.STATIC ? candidates.keySet() : Set.of();
+    return new MemoryEstimate(context, model)
+        .of(List.copyOf(observed), twice, parts(model, candidates), data);
+  }
+
   private CalibrationJob.Result pass(
       FloatModel model, DataSource data, List<String> observed, ObservedParts parts) {
     return CalibrationJob.run(

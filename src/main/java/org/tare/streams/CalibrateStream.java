@@ -15,6 +15,7 @@ import org.apache.spark.sql.streaming.StreamingQuery;
 import org.apache.spark.sql.streaming.Trigger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.tare.DryRun;
 import org.tare.PrintableText;
 import org.tare.Tare;
 import org.tare.TareException;
@@ -162,13 +163,41 @@ public final class CalibrateStream {
     return start(how, slices(how));
   }
 
+  /**
+   * Checks all that can be checked before the stream runs, and tells what it would do. Of files and
+   * tables it looks at the rows that are there now.
+   *
+   * @throws TareException that says what does not fit
+   */
+  public DryRun dryRun() {
+    StreamSettings how = StreamSettings.of(settings);
+    slices(how);
+    opened(how);
+    Tare tare = Tare.on(spark);
+    String model = settings.require("model");
+    Optional<Dataset<Row>> now =
+        given.isPresent() ? Optional.empty() : StreamSource.now(spark, how);
+    if (now.isEmpty()) {
+      tare.inspect(model);
+      return DryRun.ofSettings(settings);
+    }
+    DryRun ofBatch = tare.calibrate(model).settings(how.ofBatch(settings)).data(now.get()).dryRun();
+    return new DryRun(
+        settings.effective(),
+        ofBatch.observed(),
+        ofBatch.quantizedNodes(),
+        ofBatch.floatNodes(),
+        ofBatch.memory());
+  }
+
   private StreamedSlices slices(StreamSettings how) {
     // A folder that is no store is told before anything runs.
     Tare.on(spark).states(how.store());
     return new StreamedSlices(settings, how, progress);
   }
 
-  private StreamingQuery start(StreamSettings how, StreamedSlices slices) {
+  /** The rows, of which it was checked that they can be a stream's. */
+  private Dataset<Row> opened(StreamSettings how) {
     Dataset<Row> rows = given.orElseGet(() -> StreamSource.open(spark, how));
     if (!rows.isStreaming()) {
       throw TareException.usage(
@@ -181,6 +210,11 @@ public final class CalibrateStream {
           "Cannot calibrate on the stream %s: its column %s has a name that Tare needs",
           PrintableText.of(how.name()), StreamedSlices.BEGUN);
     }
+    return rows;
+  }
+
+  private StreamingQuery start(StreamSettings how, StreamedSlices slices) {
+    Dataset<Row> rows = opened(how);
     try {
       return rows.withColumn(StreamedSlices.BEGUN, functions.expr(StreamedSlices.BEGIN))
           .writeStream()

@@ -1,5 +1,7 @@
 package org.tare.streams;
 
+import java.util.Optional;
+import org.apache.spark.sql.DataFrameReader;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -17,7 +19,6 @@ final class StreamSource {
   private StreamSource() {}
 
   static Dataset<Row> open(SparkSession spark, StreamSettings how) {
-    String label = "the stream " + how.name();
     try {
       Dataset<Row> rows = read(spark, how);
       if (how.query().isEmpty()) {
@@ -28,8 +29,46 @@ final class StreamSource {
     } catch (TareException e) {
       throw e;
     } catch (Exception e) { // AnalysisException is a checked exception that Scala throws unchecked
-      throw SparkFailures.translate("Cannot read " + label, e);
+      throw SparkFailures.translate("Cannot read " + label(how), e);
     }
+  }
+
+  /**
+   * The rows that are there now, as a table: of files and tables, which can be read as such.
+   *
+   * @return empty for other sources, and if there are none
+   */
+  static Optional<Dataset<Row>> now(SparkSession spark, StreamSettings how) {
+    if (how.table().isEmpty() && how.path().isEmpty()) {
+      return Optional.empty();
+    }
+    try {
+      DataFrameReader reader = spark.read().format(how.format()).options(how.options());
+      how.schema().filter(said -> how.table().isEmpty()).ifPresent(reader::schema);
+      Dataset<Row> rows =
+          how.table().isPresent()
+              ? spark.read().options(how.options()).table(how.table().get())
+              : reader.load(path(spark, how));
+      if (how.query().isPresent()) {
+        rows.createOrReplaceTempView(VIEW);
+        rows = spark.sql(how.query().get());
+      }
+      return rows.isEmpty() ? Optional.empty() : Optional.of(rows);
+    } catch (TareException e) {
+      throw e;
+    } catch (Exception e) { // AnalysisException is a checked exception that Scala throws unchecked
+      throw SparkFailures.translate("Cannot read " + label(how), e);
+    }
+  }
+
+  private static String label(StreamSettings how) {
+    String place = how.path().or(how::table).map(name -> " of " + name).orElse("");
+    return "the stream " + how.name() + place;
+  }
+
+  private static String path(SparkSession spark, StreamSettings how) {
+    return new HadoopFiles(spark.sparkContext().hadoopConfiguration())
+        .forSpark(how.path().orElseThrow());
   }
 
   private static Dataset<Row> read(SparkSession spark, StreamSettings how) {
@@ -41,8 +80,7 @@ final class StreamSource {
       how.schema().ifPresent(reader::schema);
       return reader.load();
     }
-    String path =
-        new HadoopFiles(spark.sparkContext().hadoopConfiguration()).forSpark(how.path().get());
+    String path = path(spark, how);
     if (how.schema().isPresent()) {
       return reader.schema(how.schema().get()).load(path);
     }

@@ -212,6 +212,12 @@ class CommandTest {
     assertEquals(0, outcome.status(), outcome.err());
     assertTrue(outcome.out().contains("Tensors to observe: 26"), outcome.out());
     assertTrue(outcome.out().contains("quantize.activation.method"), outcome.out());
+    assertTrue(
+        outcome
+            .out()
+            .matches("(?s).*Memory of an executor, about, that runs \\d+ task.s. at once.*"),
+        outcome.out());
+    assertTrue(outcome.out().contains("counters of 26 tensors"), outcome.out());
     assertFalse(Files.exists(folder.resolve("dry")));
   }
 }

@@ -1,8 +1,6 @@
 package org.tare.examples;
 
-import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -14,11 +12,8 @@ import java.util.Random;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
-import org.apache.spark.api.java.function.MapFunction;
 import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.tare.Quantized;
 import org.tare.Tare;
@@ -39,7 +34,6 @@ import org.tare.stats.Duplicates;
 public final class DriftSplits {
   private static final String DIGITS = "src/main/resources/org/tare/demo/digits-";
   private static final String UNCHANGED = "unchanged";
-  private static final int SIDE = 28;
   private static final int SHARDS = 100;
 
   /** Of a hundred shards: about 2,100 rows against 4,900. */
@@ -51,82 +45,7 @@ public final class DriftSplits {
 
   private DriftSplits() {}
 
-  /** What is done to a picture. */
-  private interface Change extends Serializable {
-    byte[] apply(byte[] picture);
-  }
-
-  /** What is done to a pixel, from 0 to 255. */
-  private interface PixelChange extends Serializable {
-    double apply(double pixel);
-  }
-
-  private static Change pixels(PixelChange change) {
-    return picture -> {
-      byte[] changed = new byte[picture.length];
-      for (int i = 0; i < picture.length; i++) {
-        changed[i] = pixel(change.apply(picture[i] & 0xff));
-      }
-      return changed;
-    };
-  }
-
-  private static byte pixel(double value) {
-    return (byte) Math.max(0, Math.min(255, Math.rint(value)));
-  }
-
-  private static byte[] noisy(byte[] picture) {
-    Random random = new Random(Arrays.hashCode(picture));
-    byte[] changed = new byte[picture.length];
-    for (int i = 0; i < picture.length; i++) {
-      changed[i] = pixel((picture[i] & 0xff) + 25.5 * random.nextGaussian());
-    }
-    return changed;
-  }
-
-  /** Bilinear, around the middle; black from outside. */
-  private static byte[] rotated(byte[] picture, double degrees) {
-    double cos = Math.cos(Math.toRadians(degrees));
-    double sin = Math.sin(Math.toRadians(degrees));
-    double middle = (SIDE - 1) / 2.0;
-    byte[] changed = new byte[picture.length];
-    for (int y = 0; y < SIDE; y++) {
-      for (int x = 0; x < SIDE; x++) {
-        double fromX = cos * (x - middle) + sin * (y - middle) + middle;
-        double fromY = -sin * (x - middle) + cos * (y - middle) + middle;
-        changed[SIDE * y + x] = pixel(between(picture, fromX, fromY));
-      }
-    }
-    return changed;
-  }
-
-  private static double between(byte[] picture, double x, double y) {
-    double sum = 0;
-    for (int j = (int) Math.floor(y); j <= Math.floor(y) + 1; j++) {
-      for (int i = (int) Math.floor(x); i <= Math.floor(x) + 1; i++) {
-        if (i >= 0 && i < SIDE && j >= 0 && j < SIDE) {
-          double weight = (1 - Math.abs(x - i)) * (1 - Math.abs(y - j));
-          sum += weight * (picture[SIDE * j + i] & 0xff);
-        }
-      }
-    }
-    return sum;
-  }
-
-  private static Map<String, Change> changes() {
-    Map<String, Change> all = new LinkedHashMap<>();
-    all.put(UNCHANGED, picture -> picture);
-    all.put("brightness x0.7", pixels(pixel -> 0.7 * pixel));
-    all.put("contrast x0.6", pixels(pixel -> 127.5 + 0.6 * (pixel - 127.5)));
-    all.put("noise, deviation 0.1", DriftSplits::noisy);
-    all.put("rotation of 20°", picture -> rotated(picture, 20));
-    all.put("inverted", pixels(pixel -> 255 - pixel));
-    return all;
-  }
-
   public static void main(String[] args) {
-    Map<String, Map<String, CalibrationState>> shards;
-    SortedMap<String, QParams> deployed = new TreeMap<>();
     SparkSession spark =
         SparkSession.builder()
             .master("local[2]")
@@ -134,28 +53,11 @@ public final class DriftSplits {
             .config("spark.driver.host", "127.0.0.1")
             .config("spark.sql.shuffle.partitions", "2")
             .getOrCreate();
+    boolean isGood;
     try {
-      Tare tare = Tare.on(spark);
-      shards = calibrate(tare, spark);
-      Quantized quantized =
-          tare.quantize(DIGITS + "mobilenet.onnx")
-              .state(sum(shards.get(UNCHANGED).values()))
-              .set("quantize.measure-rows", 0)
-              .run();
-      quantized.qparams().forEach((name, chosen) -> deployed.put(name, chosen.qparams()));
+      isGood = table(Tare.on(spark), tables(spark));
     } finally {
       spark.stop();
-    }
-    System.out.println(
-        "| rows now | stable | moved a little | moved | effect | most moved | why |");
-    System.out.println("|---|---|---|---|---|---|---|");
-    boolean isGood = true;
-    for (Map.Entry<String, Map<String, CalibrationState>> one : shards.entrySet()) {
-      boolean isChanged = !one.getKey().equals(UNCHANGED);
-      int[] verdicts =
-          row(one.getKey(), one.getValue(), shards.get(UNCHANGED), deployed, isChanged);
-      int stable = verdicts[Verdict.STABLE.ordinal()];
-      isGood &= isChanged ? stable == 0 : stable == SPLITS;
     }
     if (!isGood) {
       System.err.println("drift: a change was missed, or seen where there is none");
@@ -163,32 +65,45 @@ public final class DriftSplits {
     }
   }
 
-  private static Map<String, Map<String, CalibrationState>> calibrate(
-      Tare tare, SparkSession spark) {
+  /** Prints the table; tells whether all is as it should be. */
+  private static boolean table(Tare tare, Map<String, Dataset<Row>> tables) {
+    Map<String, CalibrationState> unchanged = calibrate(tare, tables.get(UNCHANGED));
+    Quantized quantized =
+        tare.quantize(DIGITS + "mobilenet.onnx")
+            .state(sum(unchanged.values()))
+            .set("quantize.measure-rows", 0)
+            .run();
+    SortedMap<String, QParams> deployed = new TreeMap<>();
+    quantized.qparams().forEach((name, chosen) -> deployed.put(name, chosen.qparams()));
+    System.out.println(
+        "| rows now | splits | stable | moved a little | moved | effect | most moved | why |");
+    System.out.println("|---|---:|---:|---:|---:|---|---|---|");
+    boolean isGood = true;
+    for (Map.Entry<String, Dataset<Row>> one : tables.entrySet()) {
+      boolean isChanged = !one.getKey().equals(UNCHANGED);
+      Map<String, CalibrationState> now =
+          isChanged ? calibrate(tare, one.getValue()) : unchanged;
+      int[] verdicts = row(one.getKey(), now, unchanged, deployed, isChanged);
+      int stable = verdicts[Verdict.STABLE.ordinal()];
+      isGood &= isChanged ? stable == 0 : stable == SPLITS;
+    }
+    return isGood;
+  }
+
+  private static Map<String, Dataset<Row>> tables(SparkSession spark) {
     Dataset<Row> rows =
         spark
             .read()
             .parquet(DIGITS + "train.parquet")
             .selectExpr("id", "image", "label", "pmod(hash(id), " + SHARDS + ") AS shard");
-    Map<String, Map<String, CalibrationState>> shards = new LinkedHashMap<>();
-    changes()
-        .forEach(
-            (name, change) ->
-                shards.put(
-                    name,
-                    calibrate(
-                        tare,
-                        rows.map(
-                            (MapFunction<Row, Row>)
-                                row ->
-                                    RowFactory.create(
-                                        row.get(0),
-                                        change.apply((byte[]) row.get(1)),
-                                        row.get(2),
-                                        row.get(3)),
-                            Encoders.row(rows.schema())))));
-    shards.put("no 3 among them", calibrate(tare, rows.where("label <> 3")));
-    return shards;
+    Map<String, Dataset<Row>> tables = new LinkedHashMap<>();
+    tables.put(UNCHANGED, rows);
+    PictureChanges.all()
+        .forEach((name, change) -> tables.put(name, PictureChanges.apply(change, rows)));
+    for (int label = 0; label < 10; label++) {
+      tables.put("no " + label + " among them", rows.where("label <> " + label));
+    }
+    return tables;
   }
 
   private static Map<String, CalibrationState> calibrate(Tare tare, Dataset<Row> rows) {
@@ -231,18 +146,24 @@ public final class DriftSplits {
             .toList();
     System.out.printf(
         Locale.ROOT,
-        "| %s | %d | %d | %d | %.2f to %.2f | %s | %s |%n",
+        "| %s | %d | %d | %d | %d | %s | %s | %s |%n",
         name,
+        isChanged ? CHANGED_SPLITS : SPLITS,
         verdicts[0],
         verdicts[1],
         verdicts[2],
-        least,
-        most,
+        span(least, most),
         moved.stream()
-            .map(tensor -> String.format(Locale.ROOT, "%s %.2f", tensor.name(), tensor.effect()))
+            .map(tensor -> String.format(Locale.ROOT, "`%s` %.2f", tensor.name(), tensor.effect()))
             .collect(Collectors.joining(", ")),
         moved.isEmpty() ? "" : String.join(", ", moved.get(0).reasons()));
     return verdicts;
+  }
+
+  private static String span(double least, double most) {
+    String from = String.format(Locale.ROOT, "%.2f", least);
+    String to = String.format(Locale.ROOT, "%.2f", most);
+    return from.equals(to) ? from : from + " to " + to;
   }
 
   private static List<CalibrationState> pick(
