@@ -138,8 +138,7 @@ record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig co
       float[] values = weight.values();
       IntStream.range(0, errors.length)
           .parallel()
-          .forEach(
-              i -> errors[i] += weightError(weight, values, candidates.get(i), powers));
+          .forEach(i -> errors[i] += weightError(weight, values, candidates.get(i), powers));
     }
     return errors;
   }

@@ -11,9 +11,9 @@ import java.util.TreeSet;
 import org.tare.TareException;
 
 /**
- * Adds up states: rows add up, tensors merge, and so do the lineages. The slice of several slices is
- * all their names, in order. The sum is the same in any order. The time grows with the sizes of the
- * states, however many there are, and the memory with the size of the sum. Not thread-safe.
+ * Adds up states: rows add up, tensors merge, and so do the lineages. The slice of several slices
+ * is all their names, in order. The sum is the same in any order. The time grows with the sizes of
+ * the states, however many there are, and the memory with the size of the sum. Not thread-safe.
  */
 public final class StateSum {
   private final Duplicates duplicates;
@@ -32,9 +32,9 @@ public final class StateSum {
   /**
    * Adds a state, which is not changed.
    *
-   * @throws TareException if it is of another model than those before, holds parts that do not merge
-   *     with theirs or too many values, or shares a source with one of them and duplicates are
-   *     refused; the sum is then of no use
+   * @throws TareException if it is of another model than those before, holds parts that do not
+   *     merge with theirs or too many values, or shares a source with one of them and duplicates
+   *     are refused; the sum is then of no use
    */
   public void add(CalibrationState state) {
     if (first == null) {

@@ -59,9 +59,7 @@ class StartScriptTest {
     writeJar(finished, "org/tare/shaded/protobuf/Message.class");
     Files.createDirectories(folder.resolve("bin"));
     script("java", "for a; do printf '|%s' \"$a\"; done; echo\n");
-    script(
-        "mvn",
-        "echo " + BUILT + "\ncp '" + finished + "' " + jar + "\n");
+    script("mvn", "echo " + BUILT + "\ncp '" + finished + "' " + jar + "\n");
   }
 
   private void script(String name, String lines) throws IOException {
@@ -110,7 +108,8 @@ class StartScriptTest {
   /** What the script says, and its status unless it is 0. */
   private String run(Path project, Path java, String options) throws Exception {
     String script = project.resolve("deploy/tare").toString();
-    ProcessBuilder builder = new ProcessBuilder("sh", script, "--version").redirectErrorStream(true);
+    ProcessBuilder builder =
+        new ProcessBuilder("sh", script, "--version").redirectErrorStream(true);
     builder.directory(folder.toFile());
     builder.environment().remove("SPARK_HOME");
     builder.environment().put("JAVA_HOME", java.toString());
@@ -141,8 +140,7 @@ class StartScriptTest {
     Files.write(project.resolve("target/tare-0.0.9-shaded.jar"), new byte[1]);
     String said = started(project, "-Da=*");
     String classPath = jar(project) + ":" + project.resolve("target/spark-4.1.3/jars/*");
-    assertTrue(
-        said.endsWith("|-Da=*|-cp|" + classPath + "|org.tare.cli.Tare|--version\n"), said);
+    assertTrue(said.endsWith("|-Da=*|-cp|" + classPath + "|org.tare.cli.Tare|--version\n"), said);
     Matcher log = Pattern.compile("-Dlog4j2.configurationFile=([^,|]*)\\|").matcher(said);
     assertTrue(log.find(), said);
     assertTrue(Files.exists(Path.of(URI.create(log.group(1)))), said);

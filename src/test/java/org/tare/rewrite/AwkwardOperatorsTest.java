@@ -374,8 +374,7 @@ class AwkwardOperatorsTest {
     float[] values = random(5, 4, 3, side, side);
     Map<String, Values> x =
         Map.of(
-            "x",
-            new Values(new long[] {4, 3, side, side}, isQuantized ? small(values) : values));
+            "x", new Values(new long[] {4, 3, side, side}, isQuantized ? small(values) : values));
     for (Form form : Form.values()) {
       OnnxModel quantized = assertClose(model, x, STATIC, form, least);
       Optional<float[]> scale = quantized.graph().floatConstant("s_s");

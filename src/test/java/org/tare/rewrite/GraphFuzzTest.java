@@ -199,7 +199,9 @@ class GraphFuzzTest {
       WrittenProducts.check(quantized.model(), mapping.standard());
       if (!isDamaged) {
         assertEquals(
-            TestModel.inputsOf(model), TestModel.inputsOf(quantized.model()), "inputs and defaults");
+            TestModel.inputsOf(model),
+            TestModel.inputsOf(quantized.model()),
+            "inputs and defaults");
       }
       String how = mapping + " " + form;
       Outcome outcome = compare(expected, quantized.model(), made.inputs(), how);

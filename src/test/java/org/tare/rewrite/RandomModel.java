@@ -204,9 +204,7 @@ public final class RandomModel {
         long[] larger = with(shape, axis, shape[axis] + 2);
         model.constant(from, larger, values(larger));
         model.node(
-            "Slice",
-            List.of(from, longs(1), longs(shape[axis] + 1), longs(axis)),
-            List.of(name));
+            "Slice", List.of(from, longs(1), longs(shape[axis] + 1), longs(axis)), List.of(name));
       }
       case 4 -> {
         long[] first = with(shape, axis, shape[axis] / 2);
@@ -369,7 +367,10 @@ public final class RandomModel {
   }
 
   private void softmaxOfMany(Tensor x) {
-    if (x.rank() == 0 || x.rank() > 3 || count(x.shape()) == 0 || count(x.shape()) > 40 * x.last()) {
+    if (x.rank() == 0
+        || x.rank() > 3
+        || count(x.shape()) == 0
+        || count(x.shape()) > 40 * x.last()) {
       function(x);
       return;
     }
@@ -656,7 +657,8 @@ public final class RandomModel {
       boolean hasRest = (padded - window) % strides[i] != 0;
       beginsInside &= !hasRest || shape[2 + i] * strides[i] < padded;
     }
-    // ONNX Runtime 1.29's shapes count a window that begins outside of the input; its results don't.
+    // ONNX Runtime 1.29's shapes count a window that begins outside of the input; its results
+    // don't.
     long ceil = beginsInside ? random.nextInt(2) : 0;
     for (int i = 0; i < axes && ceil == 1; i++) {
       long padded = x.dim(2 + i) + pads[i];

@@ -1,16 +1,16 @@
 package org.tare.stats;
 
-import java.util.Map;
-import java.time.Instant;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeout;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -228,8 +228,7 @@ class MergeLawsTest {
             halves.add(part.state());
           }
           assertArrayEquals(all.encodeFile(), halves.state().encodeFile());
-          assertEquals(
-              all.lineage(), CalibrationState.decode(all.encodeFile(), "all").lineage());
+          assertEquals(all.lineage(), CalibrationState.decode(all.encodeFile(), "all").lineage());
         });
   }
 
