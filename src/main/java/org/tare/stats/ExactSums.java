@@ -105,7 +105,7 @@ final class ExactSums {
       carried += isHighest ? limb : limb & MASK;
       int bytes = isHighest ? 8 : 4;
       for (int b = 0; b < bytes; b++) {
-        digits[--end] = (byte) (carried >> 8 * b);
+        digits[--end] = (byte) (carried >> (8 * b));
       }
       carried = (carried >> 32) + (limb >> 32);
     }
