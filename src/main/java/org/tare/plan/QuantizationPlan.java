@@ -365,11 +365,11 @@ public final class QuantizationPlan {
 
   /** A product of two activations. */
   private Optional<String> product(Node node, QConfig config) {
+    if (graph.isConstant(node.input(0))) {
+      return Optional.of("its constant is its first input, and products take one as their second");
+    }
     if (!mapping.backend().quantizesProducts()) {
       return Optional.of("it multiplies two activations, which the backend does as fast in floats");
-    }
-    if (graph.isConstant(node.input(0))) {
-      return Optional.of("its left side is a constant");
     }
     quantized.put(node, config);
     quantizeInput(node.input(0), config);

@@ -14,7 +14,7 @@ import org.tare.qconfig.QConfig;
  * Where the mean is below a step of 8 bits, most values round to zero, and with them goes a share
  * of the sum that no range gives back: 19 to 21 dB over 576 places, where 30 are possible.
  */
-final class SoftmaxOfMany {
+public final class SoftmaxOfMany {
   /** From here on the mean is below a step of the range from 0 to 1. */
   private static final long MANY = 256;
 
@@ -37,9 +37,12 @@ final class SoftmaxOfMany {
           .or(() -> placesOfReaders(node, consumers, graph))
           .map(many -> "most values of a softmax over " + many + " places are below a step");
     }
-    if (rule != OpRule.WEIGHTED) {
-      return Optional.empty();
-    }
+    return rule == OpRule.WEIGHTED ? ofProduct(node, graph, producers, types) : Optional.empty();
+  }
+
+  /** Why the values that a product with a constant reads stay float, if they are of such a one. */
+  public static Optional<String> ofProduct(
+      Node node, Graph graph, Map<String, Node> producers, Map<String, TensorType> types) {
     Node source = producers.get(node.input(0));
     while (source != null
         && OpRule.of(source).filter(one -> one == OpRule.SAME_VALUES).isPresent()) {

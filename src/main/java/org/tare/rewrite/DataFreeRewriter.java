@@ -15,6 +15,7 @@ import org.tare.plan.EmbeddingTables;
 import org.tare.plan.FiniteValues;
 import org.tare.plan.FloatNode;
 import org.tare.plan.QuantizationPlan;
+import org.tare.plan.SoftmaxOfMany;
 import org.tare.prepare.OpsetUpgrade;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
@@ -104,6 +105,7 @@ final class DataFreeRewriter {
     IntegerProducts products = new IntegerProducts(graph, constants, written::add);
     BlockedWeights blocks = new BlockedWeights(graph, written::add, weights, standardOnly);
     StoredWeights stored = new StoredWeights(graph, constants, blocks, written::add);
+    Map<String, Node> producers = graph.producers();
     graph.editSubgraphs(inner -> rewrite(inner, constants, false));
     for (Node node : graph.nodes()) {
       if (recurrentOnly && !QuantizationPlan.isCompletedDynamically(node, mapping)) {
@@ -116,7 +118,13 @@ final class DataFreeRewriter {
         tied.defer(node, config);
         written.add(node);
       } else if (obstacle.isEmpty()) {
-        obstacle = rewrite(node, config, products, stored);
+        obstacle =
+            rewrite(
+                node,
+                config,
+                SoftmaxOfMany.ofProduct(node, graph, producers, types),
+                products,
+                stored);
       }
       if (obstacle.isPresent()) {
         written.add(node);
@@ -130,15 +138,22 @@ final class DataFreeRewriter {
     graph.removeUnused();
   }
 
+  /**
+   * @param whyFloat the reason for which what the node reads stays float, if there is one
+   */
   private Optional<String> rewrite(
-      Node node, QConfig config, IntegerProducts products, StoredWeights stored) {
+      Node node,
+      QConfig config,
+      Optional<String> whyFloat,
+      IntegerProducts products,
+      StoredWeights stored) {
     if (mode != Mode.DYNAMIC) {
       return stored.rewrite(node, config);
     }
     boolean hasIntegers = Operators.DYNAMIC_INTEGERS.contains(node.opType());
     Optional<String> why =
         hasIntegers
-            ? products.rewrite(node, config.withWeightType(DType.INT8))
+            ? whyFloat.or(() -> products.rewrite(node, config.withWeightType(DType.INT8)))
             : Optional.of("it has no integer kernel");
     if (why.isEmpty()) {
       return why;
@@ -180,7 +195,10 @@ final class DataFreeRewriter {
     }
     Optional<float[]> weight = graph.floatConstant(node.input(1));
     if (weight.isEmpty()) {
-      return Optional.of("its weight is not a float32 constant");
+      return Optional.of(
+          graph.floatConstant(node.input(0)).isPresent()
+              ? "its constant is its first input, and products take one as their second"
+              : "its weight is not a float32 constant");
     }
     if (graph.isConstant(node.input(0))) {
       return Optional.of("both of its sides are constants");

@@ -323,6 +323,36 @@ class AwkwardOperatorsTest {
       assertTrue(quantized.graph().floatConstant("s_s").isEmpty(), "the softmax has a scale");
       assertTrue(operators(quantized).contains("Softmax"), operators(quantized).toString());
     }
+    QConfigMapping dynamic =
+        new QConfigMapping(
+            Mode.DYNAMIC,
+            Backend.ONNXRUNTIME_CPU,
+            Backend.ONNXRUNTIME_CPU.standard(Mode.DYNAMIC),
+            List.of());
+    List<String> operators = operators(assertClose(heat(576), x, dynamic, Form.QDQ, 25));
+    assertFalse(operators.contains("MatMulInteger"), operators.toString());
+    assertTrue(operators.contains("DequantizeLinear"), "its weight is quantized: " + operators);
+  }
+
+  /** No kernel takes it so; the reason says what is the matter. */
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void aConstantOnTheLeftStaysFloat(Mode mode) {
+    TestModel model =
+        TestModel.opset(17)
+            .input("x", -1, 16, 4)
+            .constant("w", new long[] {8, 16}, random(1, 8, 16))
+            .node("MatMul", List.of("w", "x"), List.of("y"))
+            .output("y", -1, 8, 4);
+    QConfigMapping mapping =
+        new QConfigMapping(
+            mode, Backend.ONNXRUNTIME_CPU, Backend.ONNXRUNTIME_CPU.standard(mode), List.of());
+    Map<String, Values> x = Map.of("x", new Values(new long[] {2, 16, 4}, random(2, 2, 16, 4)));
+    assertEquals(
+        List.of("its constant is its first input, and products take one as their second"),
+        TestModel.quantize(model.read(), x, mapping).floatNodes().stream()
+            .map(FloatNode::reason)
+            .toList());
   }
 
   /** The model does not say how many places there are; the matrix that they meet does. */
