@@ -132,8 +132,7 @@ final class DriftDemo {
   /** The last day against what was deployed when it came. */
   private DriftCheck check(Recalibration last) {
     String former = json(last).at("/recalibration/former").asText();
-    String deployed =
-        former.isEmpty() ? at("deployed") : at("deployed.history/versions/" + former);
+    String deployed = former.isEmpty() ? at("deployed") : at("deployed.history/versions/" + former);
     CalibrationState now = tare.states(at("states")).window("1d", date(DAYS.size() - 1)).state();
     return tare.drift(tare.readState(deployed + "/state.tare"))
         .settings(settings)

@@ -81,8 +81,7 @@ public final class DriftSplits {
     boolean isGood = true;
     for (Map.Entry<String, Dataset<Row>> one : tables.entrySet()) {
       boolean isChanged = !one.getKey().equals(UNCHANGED);
-      Map<String, CalibrationState> now =
-          isChanged ? calibrate(tare, one.getValue()) : unchanged;
+      Map<String, CalibrationState> now = isChanged ? calibrate(tare, one.getValue()) : unchanged;
       int[] verdicts = row(one.getKey(), now, unchanged, deployed, isChanged);
       int stable = verdicts[Verdict.STABLE.ordinal()];
       isGood &= isChanged ? stable == 0 : stable == SPLITS;

@@ -106,11 +106,7 @@ public final class RecalibratedAccuracy {
   }
 
   private Evaluation evaluate(String output, String rows) {
-    return tare.evaluate(MODEL, output + "/model.onnx")
-        .data(rows)
-        .label("label")
-        .set(PIXELS)
-        .run();
+    return tare.evaluate(MODEL, output + "/model.onnx").data(rows).label("label").set(PIXELS).run();
   }
 
   private String at(String name) {
