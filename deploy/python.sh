@@ -28,22 +28,3 @@ find_python() {
     exit 0
   fi
 }
-
-find_jar() {
-  for one in "$home"/target/tare-*.jar; do
-    case $one in
-      *-sources.jar | *"*"*) ;;
-      *) echo "$one"; return ;;
-    esac
-  done
-}
-
-# build_jar SCRIPT: sets $jar, which is built if there is none or a source is newer.
-build_jar() {
-  jar=$(find_jar)
-  if [ -z "$jar" ] || [ -n "$(find "$home/pom.xml" "$home/src/main" -newer "$jar" | head -n 1)" ]; then
-    echo "$1: building the jar, once" >&2
-    (cd "$home" && mvn -q -B -Dstyle.color=never -DskipTests package) >&2
-    jar=$(find_jar)
-  fi
-}

@@ -14,6 +14,7 @@ import org.tare.job.ModelReader;
 import org.tare.job.Preflight;
 import org.tare.job.QualityGate;
 import org.tare.job.Warnings;
+import org.tare.job.compare.WorstLayers;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 import org.tare.settings.RunSettings;
@@ -71,10 +72,14 @@ public final class Evaluate extends Call<Evaluate> {
     Preflight.Checked checked = check(context(), model, rows);
     JobContext context = checked.context();
     List<String> warnings = new ArrayList<>(checked.notes());
+    EvaluationRun comparison = new EvaluationRun(context);
     EvaluationJob.Result result =
-        new EvaluationRun(context)
-            .run(model.name(), model.original(), other, model.types(), rows, label());
-    warnings.addAll(Warnings.ofOutputs(result));
+        comparison.run(model.name(), model.original(), other, model.types(), rows, label());
+    warnings.addAll(Warnings.ofSaturation(other));
+    warnings.addAll(
+        comparison.ofSaturation(
+            model.name(), model.original(), other, model.types(), rows, result));
+    warnings.addAll(Warnings.ofOutputs(result, () -> WorstLayers.of(context, model, other, rows)));
     Evaluation evaluation =
         new Evaluation(
             info.table("validation", rows)

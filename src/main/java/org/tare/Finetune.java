@@ -20,6 +20,7 @@ import org.tare.job.TrainingCheckpoints;
 import org.tare.job.TrainingRun;
 import org.tare.job.TrainingSettings;
 import org.tare.job.Warnings;
+import org.tare.job.compare.WorstLayers;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.RunSettings;
 import org.tare.settings.TrainSettings;
@@ -126,7 +127,12 @@ public final class Finetune extends Call<Finetune> {
                           model.types(),
                           rows,
                           label()));
-      evaluation.map(Warnings::ofOutputs).ifPresent(warnings::addAll);
+      evaluation
+          .map(
+              found ->
+                  Warnings.ofOutputs(
+                      found, () -> WorstLayers.of(context, model, quantized, validation.get())))
+          .ifPresent(warnings::addAll);
       info.table("data", data);
       validation.ifPresent(rows -> info.table("validation", rows));
       info.seconds("calibrate", observed.seconds());

@@ -3,6 +3,7 @@ package org.tare;
 import java.util.List;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.Duplicates;
+import org.tare.stats.StateSum;
 import org.tare.store.Existing;
 
 /** A sum of states to be. */
@@ -33,11 +34,9 @@ public final class Merge {
    * @throws TareException if they are of different models, or hold parts that do not merge
    */
   public CalibrationState run() {
-    CalibrationState merged = states.get(0);
-    for (CalibrationState state : states.subList(1, states.size())) {
-      merged = merged.merge(state, duplicates);
-    }
-    return merged;
+    StateSum sum = new StateSum(duplicates);
+    states.forEach(sum::add);
+    return sum.state();
   }
 
   /**

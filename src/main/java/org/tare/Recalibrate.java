@@ -24,6 +24,7 @@ import org.tare.job.QualityGate;
 import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.Warnings;
+import org.tare.job.compare.WorstLayers;
 import org.tare.onnx.OnnxModel;
 import org.tare.results.Json;
 import org.tare.results.QuantizedFiles;
@@ -358,7 +359,8 @@ public final class Recalibrate extends Call<Recalibrate> {
       info.seconds("quantize", made.seconds());
       result.candidate(new QuantizedFiles(options, made, Optional.of(state)));
       EvaluationJob.Result found = evaluate(made.quantized().model());
-      warnings.addAll(Warnings.ofOutputs(found));
+      warnings.addAll(
+          Warnings.ofOutputs(found, () -> WorstLayers.of(context, model, made, checkedOn)));
       info.seconds("evaluate", found.seconds());
       result.evaluation(found, GateVerdict.of(gate, found));
       Optional<BetterBy> better = compare(found, deployed);

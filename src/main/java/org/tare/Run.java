@@ -8,7 +8,6 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.history.Lineages;
 import org.tare.job.CalibrationRun;
-import org.tare.job.Corrections;
 import org.tare.job.EvaluationRun;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
@@ -19,6 +18,7 @@ import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.RoundingRun;
 import org.tare.job.Warnings;
+import org.tare.job.compare.WorstLayers;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.RunSettings;
 import org.tare.spark.rows.DataSource;
@@ -117,8 +117,24 @@ public final class Run extends Call<Run> {
                           model.types(),
                           rows,
                           label()));
-      List<Corrections.Cost> costs = quantized.chosen().costs();
-      evaluation.map(found -> Warnings.ofOutputs(found, costs)).ifPresent(warnings::addAll);
+      evaluation
+          .map(
+              found ->
+                  new EvaluationRun(context)
+                      .ofSaturation(
+                          model.name(),
+                          model.original(),
+                          quantized.quantized().model(),
+                          model.types(),
+                          validation.get(),
+                          found))
+          .ifPresent(warnings::addAll);
+      evaluation
+          .map(
+              found ->
+                  Warnings.ofOutputs(
+                      found, () -> WorstLayers.of(context, model, quantized, validation.get())))
+          .ifPresent(warnings::addAll);
       data.ifPresent(rows -> info.table("data", rows));
       validation.ifPresent(rows -> info.table("validation", rows));
       observed.ifPresent(found -> info.seconds("calibrate", found.seconds()));

@@ -10,10 +10,14 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -105,6 +109,58 @@ class CompareTest {
     assertEquals(evaluated.sqnr(), compared.sqnr(), 1e-4);
     assertEquals(evaluated.mse(), compared.mse(), 1e-6);
     assertTrue(whole.accumulated().size() > 20, whole.toJson());
+  }
+
+  /** The layer that a comparison of the same rows finds worst stands first. */
+  @Test
+  void aWarningOfAnEvaluationNamesTheLayersThatLoseMost() {
+    String output = folder.resolve("coarse").toString();
+    tare.quantize(MODEL)
+        .state(calibration.state())
+        .set(SETTINGS)
+        .set("quantize.activation.bits", 3)
+        .output(output)
+        .run();
+    String coarse = output + "/model.onnx";
+    Dataset<Row> few = rows.limit(24);
+    List<String> warnings = tare.evaluate(MODEL, coarse).data(few).set(SETTINGS).run().warnings();
+    LayerComparison compared = tare.compare(MODEL, coarse).data(few).set(SETTINGS).run();
+    String worst =
+        compared.local().keySet().stream()
+            .min(Comparator.comparingDouble(tensor -> compared.local().get(tensor).sqnr()))
+            .orElseThrow();
+    String named =
+        String.format(
+            Locale.ROOT, "(%s) (%.1f dB alone), ", worst, compared.local().get(worst).sqnr());
+    assertEquals(1, warnings.size(), warnings.toString());
+    assertTrue(warnings.get(0).contains("; most comes from "), warnings.get(0));
+    assertTrue(warnings.get(0).contains(named), named + warnings.get(0));
+  }
+
+  /** Only where sums of products saturate are there two figures. */
+  @Test
+  void anEvaluationTellsWhatSaturationCosts() {
+    String output = folder.resolve("full").toString();
+    tare.quantize(MODEL)
+        .state(calibration.state())
+        .set(SETTINGS)
+        .set("quantize.weight.products", "full")
+        .output(output)
+        .run();
+    Evaluation full = tare.evaluate(MODEL, output + "/model.onnx").data(rows).set(SETTINGS).run();
+    String all = String.join("\n", full.warnings());
+    assertTrue(all.contains("On x86 without VNNI the integers of "), all);
+    Matcher figures =
+        Pattern.compile("SQNR of ([0-9.]+) dB on this CPU, .* and ([0-9.]+) dB with exact products")
+            .matcher(all);
+    double measured = full.outputs().get("logits").sqnr();
+    assertEquals(measured < 25, figures.find(), measured + " dB: " + all);
+    if (measured < 25) {
+      assertEquals(measured, Double.parseDouble(figures.group(1)), 0.01);
+      assertTrue(Double.parseDouble(figures.group(2)) > 33, all);
+    }
+    assertEquals(
+        List.of(), tare.evaluate(MODEL, quantized).data(rows).set(SETTINGS).run().warnings());
   }
 
   @Test

@@ -49,9 +49,8 @@ public final class Tare {
     commandLine.setErr(messages);
     commandLine.setExecutionStrategy(
         parsed -> {
-          boolean asksNothing =
-              parsed.subcommand() == null && !CommandLine.printHelpIfRequested(parsed);
-          if (asksNothing && !parsed.isUsageHelpRequested() && !parsed.isVersionHelpRequested()) {
+          boolean asksForHelp = parsed.isUsageHelpRequested() || parsed.isVersionHelpRequested();
+          if (parsed.subcommand() == null && !asksForHelp) {
             commandLine.usage(messages);
             return TareException.Kind.USAGE.exitStatus();
           }

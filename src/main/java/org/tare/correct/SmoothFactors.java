@@ -1,8 +1,10 @@
 package org.tare.correct;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.tare.qconfig.QConfig;
 import org.tare.stats.ChannelStats;
 import org.tare.stats.Smoothing;
@@ -36,22 +38,30 @@ record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig co
   Optional<Choice> given(Smoothing smoothing) {
     return weightSquares()
         .map(
-            squares ->
-                new Choice(
-                    smoothing,
-                    error(new int[stats.channels()], squares)
-                        / error(smoothing.exponents(), squares)));
+            squares -> {
+              double[] errors = errors(List.of(none(), smoothing.exponents()), squares);
+              return new Choice(smoothing, errors[0] / errors[1]);
+            });
+  }
+
+  private int[] none() {
+    return new int[stats.channels()];
   }
 
   private Optional<Choice> choose(double worth, double[] squares) {
     float[] largest = largestWeights();
-    double without = error(new int[stats.channels()], squares);
-    Choice best = null;
+    List<int[]> candidates = new ArrayList<>(List.of(none()));
     for (double alpha : ALPHAS) {
-      int[] exponents = exponents(largest, alpha);
-      double error = error(exponents, squares);
+      candidates.add(exponents(largest, alpha));
+    }
+    double[] errors = errors(candidates, squares);
+    double without = errors[0];
+    Choice best = null;
+    for (int i = 0; i < ALPHAS.length; i++) {
+      double error = errors[i + 1];
       if (error < without * worth && (best == null || without / error > best.gain())) {
-        best = new Choice(new Smoothing((float) alpha, exponents), without / error);
+        Smoothing smoothing = new Smoothing((float) ALPHAS[i], candidates.get(i + 1));
+        best = new Choice(smoothing, without / error);
       }
     }
     return Optional.ofNullable(best);
@@ -119,39 +129,62 @@ record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig co
     return exponents;
   }
 
-  private double error(int[] exponents, double[] weightSquares) {
+  /** The error to be expected with each of the candidates. */
+  private double[] errors(List<int[]> candidates, double[] weightSquares) {
+    double[] powers = powers();
+    double[] errors =
+        candidates.stream().mapToDouble(e -> activationError(e, weightSquares)).toArray();
+    for (ChannelWeight weight : weights) {
+      float[] values = weight.values();
+      IntStream.range(0, errors.length)
+          .parallel()
+          .forEach(i -> errors[i] += weightError(weight, values, candidates.get(i), powers));
+    }
+    return errors;
+  }
+
+  /** About what the squares of each channel's values are on average. */
+  private double[] powers() {
+    double[] powers = new double[stats.channels()];
+    for (int c = 0; c < powers.length; c++) {
+      double mean = stats.mean(c);
+      double magnitude = stats.sumOfMagnitudes(c) / stats.finiteCount(c);
+      powers[c] = Math.max(mean * mean, Math.PI / 2 * magnitude * magnitude);
+    }
+    return powers;
+  }
+
+  private double activationError(int[] exponents, double[] weightSquares) {
     double low = 0;
     double high = 0;
     double passedOn = 0;
-    double[] squares = new double[exponents.length];
     for (int c = 0; c < exponents.length; c++) {
       double factor = Math.scalb(1.0, exponents[c]);
       low = Math.min(low, stats.min(c) / factor);
       high = Math.max(high, stats.max(c) / factor);
       passedOn += factor * factor * weightSquares[c];
-      double mean = stats.mean(c);
-      double magnitude = stats.sumOfMagnitudes(c) / stats.finiteCount(c);
-      squares[c] = Math.max(mean * mean, Math.PI / 2 * magnitude * magnitude) / (factor * factor);
     }
     double step =
         config.activation().scheme().isSymmetric()
             ? Math.max(-low, high) / 127
             : (high - low) / 255;
-    double error = step * step / 12 * passedOn;
-    for (ChannelWeight weight : weights) {
-      error += weightError(weight, exponents, squares);
-    }
-    return error;
+    return step * step / 12 * passedOn;
   }
 
-  private double weightError(ChannelWeight weight, int[] exponents, double[] squares) {
+  private double weightError(
+      ChannelWeight weight, float[] values, int[] exponents, double[] powers) {
+    double[] factors = new double[exponents.length];
+    double[] squares = new double[exponents.length];
+    for (int c = 0; c < factors.length; c++) {
+      factors[c] = Math.scalb(1.0, exponents[c]);
+      squares[c] = powers[c] / (factors[c] * factors[c]);
+    }
     double[] largest = new double[weight.outputs()];
     double[] read = new double[weight.outputs()];
-    float[] values = weight.values();
     for (int i = 0; i < values.length; i++) {
       int c = weight.channel(i);
       int n = weight.output(i);
-      largest[n] = Math.max(largest[n], Math.abs(values[i]) * Math.scalb(1.0, exponents[c]));
+      largest[n] = Math.max(largest[n], Math.abs(values[i]) * factors[c]);
       read[n] += squares[c];
     }
     if (!config.weight().scheme().isPerChannel()) {

@@ -47,6 +47,10 @@ public final class ModelSession implements AutoCloseable {
 
   private static final Map<String, String> RUN = Map.of(LEFT_OUT, SLOW_OPTIMIZERS);
 
+  /** On x86, weights of int8 become uint8: those kernels add in 32 bits. */
+  private static final Map<String, String> EXACT =
+      Map.of("session.x64quantprecision", "1", LEFT_OUT, SLOW_OPTIMIZERS);
+
   private static final Map<String, String> PAIRS_APART =
       Map.of("session.disable_quant_qdq", "1", LEFT_OUT, SLOW_OPTIMIZERS);
 
@@ -76,6 +80,8 @@ public final class ModelSession implements AutoCloseable {
   public enum Pairs {
     /** One kernel on integers takes the place of the pairs and the operator, where there is one. */
     FUSED,
+    /** The same by kernels whose sums of products saturate on no x86; slower where others do. */
+    FUSED_EXACT,
     /**
      * They round, and the operator computes in floats: quantization is simulated, with the same
      * numbers on every CPU but for the rounding of floats.
@@ -91,7 +97,11 @@ public final class ModelSession implements AutoCloseable {
         threads,
         OptLevel.ALL_OPT,
         MemoryPlan.MADE,
-        pairs == Pairs.APART ? PAIRS_APART : RUN);
+        switch (pairs) {
+          case FUSED -> RUN;
+          case FUSED_EXACT -> EXACT;
+          case APART -> PAIRS_APART;
+        });
   }
 
   /**

@@ -7,6 +7,7 @@ import java.lang.reflect.InaccessibleObjectException;
 import java.lang.reflect.Method;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 
@@ -39,8 +40,24 @@ public final class OutputTensor {
         : tensor.getByteBuffer().order(ByteOrder.nativeOrder()).asIntBuffer();
   }
 
-  /** The values of a float32 tensor. */
+  /** The values of a tensor of floats; those of float64 are rounded to float32. */
   public FloatBuffer floats() {
+    return switch (tensor.getInfo().type) {
+      case FLOAT16, BFLOAT16 -> tensor.getFloatBuffer();
+      case DOUBLE -> narrowed(tensor.getDoubleBuffer());
+      default -> ofFloat32();
+    };
+  }
+
+  private static FloatBuffer narrowed(DoubleBuffer wide) {
+    float[] values = new float[wide.remaining()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) wide.get();
+    }
+    return FloatBuffer.wrap(values);
+  }
+
+  private FloatBuffer ofFloat32() {
     ByteBuffer direct = NATIVE == null ? null : NATIVE.of(tensor);
     return direct != null
         ? direct.order(ByteOrder.nativeOrder()).asFloatBuffer()

@@ -146,9 +146,24 @@ public final class TensorTypes {
 
   private static Map<String, TensorType> typesOfWhole(
       OnnxModel model, String name, BiFunction<Path, String, ModelSession> open) {
-    try (TemporaryModel temporary = TemporaryModel.forTypes(model);
-        ModelSession session = open.apply(temporary.file(), name)) {
+    try (TemporaryModel temporary = TemporaryModel.forTypes(model)) {
+      return typesOf(temporary, model, name, open);
+    } catch (TareException e) { // Of the model as it is, ONNX Runtime may say otherwise.
+      try (TemporaryModel temporary = TemporaryModel.of(model)) {
+        return typesOf(temporary, model, name, open);
+      }
+    }
+  }
+
+  private static Map<String, TensorType> typesOf(
+      TemporaryModel temporary,
+      OnnxModel model,
+      String name,
+      BiFunction<Path, String, ModelSession> open) {
+    try (ModelSession session = open.apply(temporary.file(), name)) {
       Map<String, TensorType> types = new LinkedHashMap<>(session.inputs());
+      // Large weights are inputs here.
+      types.keySet().retainAll(new HashSet<>(model.graph().inputNames()));
       types.putAll(session.outputs());
       return types;
     }

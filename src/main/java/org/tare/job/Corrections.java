@@ -171,7 +171,7 @@ public final class Corrections {
       return Optional.of("quantize.measure-rows is 0");
     }
     return EvaluationJob.outputs(model.original(), model.types()).isEmpty()
-        ? Optional.of("no output of the model is float32")
+        ? Optional.of("no output of the model is of floats")
         : Optional.empty();
   }
 

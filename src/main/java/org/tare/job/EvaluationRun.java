@@ -1,7 +1,10 @@
 package org.tare.job;
 
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.tare.TareException;
+import org.tare.inspect.Saturation;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 import org.tare.spark.JobMetrics;
@@ -34,17 +37,7 @@ public final class EvaluationRun {
     EvaluationJob.Result found =
         EvaluationJob.run(
             context.spark().get(),
-            new EvaluationJob.Request(
-                name,
-                floatModel,
-                quantized,
-                types,
-                rows,
-                label,
-                context.rows().mask(floatModel.graph().inputNames()),
-                context.rows().inputs(),
-                context.rows().batch(),
-                context.rows().badRows()),
+            request(name, floatModel, quantized, types, rows, label),
             context.progress());
     JobMetrics.evaluated(
         found.outputs().values().stream()
@@ -52,5 +45,56 @@ public final class EvaluationRun {
             .min()
             .orElse(Double.NaN));
     return found;
+  }
+
+  /**
+   * Warnings about layers whose integer products saturate on some CPUs; with the figures of exact
+   * products, if the rows were evaluated on such a CPU.
+   *
+   * @param measured on these rows
+   */
+  public List<String> ofSaturation(
+      String name,
+      OnnxModel floatModel,
+      OnnxModel quantized,
+      Map<String, TensorType> types,
+      DataSource rows,
+      EvaluationJob.Result measured) {
+    boolean canSaturate =
+        Saturation.of(quantized).stream()
+            .anyMatch(layer -> layer.where() == Saturation.Where.X86_WITHOUT_VNNI);
+    if (!canSaturate) {
+      return List.of();
+    }
+    try {
+      EvaluationJob.Result exact =
+          EvaluationJob.runExactly(
+              context.spark().get(),
+              request(name, floatModel, quantized, types, rows, Optional.empty()),
+              context.progress());
+      return Warnings.ofSaturatedOutputs(measured, exact);
+    } catch (TareException e) { // Of another tool: not every model runs with these kernels.
+      return List.of();
+    }
+  }
+
+  private EvaluationJob.Request request(
+      String name,
+      OnnxModel floatModel,
+      OnnxModel quantized,
+      Map<String, TensorType> types,
+      DataSource rows,
+      Optional<String> label) {
+    return new EvaluationJob.Request(
+        name,
+        floatModel,
+        quantized,
+        types,
+        rows,
+        label,
+        context.rows().mask(floatModel.graph().inputNames()),
+        context.rows().inputs(),
+        context.rows().batch(),
+        context.rows().badRows());
   }
 }

@@ -13,7 +13,7 @@ import org.apache.spark.sql.SparkSession;
  */
 public record JobContext(Supplier<SparkSession> spark, Consumer<String> progress, RowOptions rows) {
   /** The same with other options of rows. */
-  JobContext with(RowOptions other) {
+  public JobContext with(RowOptions other) {
     return new JobContext(spark, progress, other);
   }
 }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.tare.inspect.Saturation;
 import org.tare.onnx.ModelFile;
@@ -23,6 +24,9 @@ import org.tare.stats.TensorStats;
 public final class Warnings {
   /** In dB; below, the error is more than a tenth of the signal. */
   private static final double LOW_SQNR = 20;
+
+  /** In dB; less is what kernels that round otherwise make of a result. */
+  private static final double SATURATED = 0.1;
 
   /** Of integers; below, more than one of ten is another. */
   private static final double LOW_AGREEMENT = 0.9;
@@ -130,6 +134,30 @@ public final class Warnings {
     return warnings;
   }
 
+  /** Outputs that are worse on the CPU that evaluated, since sums of products saturate there. */
+  static List<String> ofSaturatedOutputs(
+      EvaluationJob.Result measured, EvaluationJob.Result exact) {
+    List<String> warnings = new ArrayList<>();
+    measured
+        .outputs()
+        .forEach(
+            (name, metrics) -> {
+              OutputMetrics other = exact.outputs().get(name);
+              if (other != null && other.sqnr() - metrics.sqnr() > SATURATED) {
+                warnings.add(
+                    String.format(
+                        Locale.ROOT,
+                        "Output \"%s\" has an SQNR of %.2f dB on this CPU, on which sums of integer"
+                            + " products saturate, and %.2f dB with exact products;"
+                            + " quantize.weight.products=portable makes models for all CPUs",
+                        name,
+                        metrics.sqnr(),
+                        other.sqnr()));
+              }
+            });
+    return warnings;
+  }
+
   /** Bias correction that was left out, since the state holds no means of channels. */
   public static Optional<String> ofMissingMeans(FloatModel model, CalibrationState state) {
     boolean hasMeans =
@@ -161,28 +189,42 @@ public final class Warnings {
                 : "; quantize.mode=weight-only adds the least"));
   }
 
-  /**
-   * Outputs that quantization changed much, or that the comparison leaves out, whole or in part.
-   */
-  public static List<String> ofOutputs(EvaluationJob.Result result) {
-    return ofOutputs(result, List.of());
-  }
+  /** So many layers are named at most. */
+  private static final int NAMED_LAYERS = 3;
 
   /**
-   * The same of a model whose costly layers were searched for.
+   * The layers that were found to cost most, as {@code OpType(name) (12.3 dB alone)}; empty if none
+   * were searched for.
    *
    * @param costs the worst layer first
    */
-  public static List<String> ofOutputs(EvaluationJob.Result result, List<Corrections.Cost> costs) {
-    List<String> worst =
-        costs.stream()
-            .filter(cost -> cost.floats().isEmpty())
-            .limit(3)
-            .map(
-                cost ->
-                    String.format(
-                        Locale.ROOT, "%s (%.1f dB alone)", cost.nodes().get(0), cost.decibels()))
-            .toList();
+  public static List<String> worstLayers(List<Corrections.Cost> costs) {
+    return costs.stream()
+        .filter(cost -> cost.floats().isEmpty())
+        .limit(NAMED_LAYERS)
+        .map(cost -> ofLayer(cost.nodes().get(0), cost.decibels()))
+        .toList();
+  }
+
+  /** How a warning names a layer with its SQNR when nothing else is quantized. */
+  public static String ofLayer(String layer, double decibels) {
+    return String.format(Locale.ROOT, "%s (%.1f dB alone)", layer, decibels);
+  }
+
+  /**
+   * Outputs that quantization changed much, or that the comparison leaves out, whole or in part.
+   *
+   * @param worst names the layers that lose most, the worst first; asked only if much is lost
+   */
+  public static List<String> ofOutputs(EvaluationJob.Result result, Supplier<List<String>> worst) {
+    boolean losesMuch =
+        result.outputs().values().stream().anyMatch(metrics -> metrics.sqnr() < LOW_SQNR);
+    List<String> layers = losesMuch ? worst.get() : List.of();
+    String most =
+        layers.isEmpty()
+            ? "the command compare, with --model, --quantized and --data, shows in which layers"
+            : "most comes from "
+                + String.join(", ", layers.subList(0, Math.min(NAMED_LAYERS, layers.size())));
     List<String> warnings = new ArrayList<>();
     for (String output : result.ofOtherShape()) {
       warnings.add(
@@ -198,12 +240,12 @@ public final class Warnings {
             String.format(
                 Locale.ROOT,
                 "Output \"%s\" is far from float32's: an SQNR of %.1f dB, so that the error is %.0f"
-                    + " %% of the signal; %squantize.overrides leaves layers float,"
+                    + " %% of the signal; %s; quantize.overrides leaves layers float,"
                     + " quantize.mode=weight-only all activations",
                 output.getKey(),
                 sqnr,
                 100 * Math.pow(10, sqnr / -20),
-                worst.isEmpty() ? "" : "most comes from " + String.join(", ", worst) + "; "));
+                most));
       }
       if (output.getValue().nonFinite() > 0) {
         warnings.add(

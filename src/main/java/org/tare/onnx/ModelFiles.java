@@ -6,15 +6,20 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.LongAccumulator;
 import org.tare.TareException;
 import org.tare.onnx.proto.Onnx.GraphProto;
 import org.tare.onnx.proto.Onnx.ModelProto;
 import org.tare.onnx.proto.Onnx.StringStringEntryProto;
 import org.tare.onnx.proto.Onnx.TensorProto;
+import org.tare.onnx.proto.Onnx.TensorShapeProto;
+import org.tare.onnx.proto.Onnx.TypeProto;
+import org.tare.onnx.proto.Onnx.ValueInfoProto;
 
 /**
  * How a model is laid out in files. What fits is one file, as ONNX defines it. A larger model keeps
@@ -63,6 +68,56 @@ final class ModelFiles {
     return List.of(
         protoFile(name, outer),
         new ModelFile(dataName, parts.get(parts.size() - 1).end(), out -> write(parts, out)));
+  }
+
+  /**
+   * The model with its large float weights as inputs, for whoever asks only for types: no type
+   * depends on their values. A weight stays where it is if it has a default's or an output's name,
+   * or not the size that its shape says, which a runtime is to find.
+   */
+  static ModelProto weightsAsInputs(ModelProto model, int largestInside) {
+    GraphProto graph = model.getGraph();
+    Set<String> taken = new HashSet<>();
+    graph.getInputList().forEach(input -> taken.add(input.getName()));
+    graph.getOutputList().forEach(output -> taken.add(output.getName()));
+    GraphProto.Builder typed = graph.toBuilder().clearInitializer();
+    for (TensorProto tensor : graph.getInitializerList()) {
+      boolean isWeight =
+          !isWithin(tensor, largestInside)
+              && ElementType.ofCode(tensor.getDataType()).isFloat()
+              && tensor.getRawData().size() == bytes(tensor)
+              && taken.add(tensor.getName());
+      if (isWeight) {
+        typed.addInput(input(tensor));
+      } else {
+        typed.addInitializer(tensor);
+      }
+    }
+    return model.toBuilder().setGraph(typed).build();
+  }
+
+  /** The bytes of a tensor of its shape; -1 if they are more than it has. */
+  private static long bytes(TensorProto tensor) {
+    long most = tensor.getRawData().size();
+    long bytes = ElementType.ofCode(tensor.getDataType()).sizeBytes();
+    for (long size : tensor.getDimsList()) {
+      if (size < 0 || size > most || bytes > most) {
+        return -1;
+      }
+      bytes *= size;
+    }
+    return bytes;
+  }
+
+  private static ValueInfoProto input(TensorProto tensor) {
+    TensorShapeProto.Builder shape = TensorShapeProto.newBuilder();
+    tensor.getDimsList().forEach(size -> shape.addDimBuilder().setDimValue(size));
+    TypeProto.Tensor.Builder type =
+        TypeProto.Tensor.newBuilder().setElemType(tensor.getDataType()).setShape(shape);
+    return ValueInfoProto.newBuilder()
+        .setName(tensor.getName())
+        .setType(TypeProto.newBuilder().setTensorType(type))
+        .build();
   }
 
   /**

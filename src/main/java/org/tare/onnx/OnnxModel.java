@@ -49,6 +49,9 @@ public final class OnnxModel {
   /** Models up to this size are written whole even where only types are needed. */
   private static final int LARGEST_COPIED = 256 << 20; // 256 MB
 
+  /** Larger weights are not written where only types are needed. */
+  private static final int SMALL_WEIGHT = 16 << 10; // 16 KB
+
   /** Values up to this size may be what shapes are computed from. */
   private static final int LARGEST_TYPED = 1 << 20; // 1 MB
 
@@ -367,23 +370,26 @@ public final class OnnxModel {
   }
 
   /**
-   * Writes the model for whoever needs the tensors' types only. Of a large model, tensors of more
-   * than 1 MB get zeros for values, in a file with no blocks on the disk.
+   * Writes the model for whoever needs the tensors' types only. Its large weights are inputs. If it
+   * is large still, other tensors of more than 1 MB get zeros for values, in a file with no blocks
+   * on the disk.
    */
   public void writeTypes(Path file) {
     String name = file.getFileName().toString();
-    List<ModelFile> files = files(name);
-    if (files.size() == 1 && files.get(0).sizeBytes() <= LARGEST_COPIED) {
-      write(file);
-      return;
-    }
-    ModelFiles.WithoutValues typed =
-        ModelFiles.withoutValues(whole(), LARGEST_TYPED, name + ".data");
-    try (OutputStream out = Files.newOutputStream(file);
-        RandomAccessFile zeros =
-            new RandomAccessFile(file.resolveSibling(name + ".data").toFile(), "rw")) {
-      ModelFiles.protoFile(name, typed.model()).writeTo(out);
-      zeros.setLength(typed.dataBytes());
+    ModelProto typed = ModelFiles.weightsAsInputs(whole(), SMALL_WEIGHT);
+    List<ModelFile> files = ModelFiles.of(typed, name, name + ".data");
+    try (OutputStream out = Files.newOutputStream(file)) {
+      if (files.size() == 1 && files.get(0).sizeBytes() <= LARGEST_COPIED) {
+        files.get(0).writeTo(out);
+        return;
+      }
+      ModelFiles.WithoutValues zeros =
+          ModelFiles.withoutValues(typed, LARGEST_TYPED, name + ".data");
+      ModelFiles.protoFile(name, zeros.model()).writeTo(out);
+      try (RandomAccessFile data =
+          new RandomAccessFile(file.resolveSibling(name + ".data").toFile(), "rw")) {
+        data.setLength(zeros.dataBytes());
+      }
     } catch (IOException e) {
       throw TareException.cannotWrite("Cannot write model %s: %s", file, e.getMessage())
           .causedBy(e);

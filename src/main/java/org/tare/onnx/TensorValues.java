@@ -79,24 +79,10 @@ public final class TensorValues {
     return switch (type) {
       case FLOAT32 -> Float.intBitsToFloat((int) element);
       case FLOAT64 -> Double.longBitsToDouble(element);
-      case FLOAT16 -> half((int) element & 0xffff);
+      case FLOAT16 -> Float16.value((int) element);
       case BFLOAT16 -> Float.intBitsToFloat((int) element << 16);
       default -> type.isSigned() ? element << unused >> unused : element << unused >>> unused;
     };
-  }
-
-  private static double half(int bits) {
-    int exponent = bits >> 10 & 31;
-    int mantissa = bits & 1023;
-    double magnitude;
-    if (exponent == 0) {
-      magnitude = Math.scalb((double) mantissa, -24);
-    } else if (exponent < 31) {
-      magnitude = Math.scalb(1024.0 + mantissa, exponent - 25);
-    } else {
-      magnitude = mantissa == 0 ? Double.POSITIVE_INFINITY : Double.NaN;
-    }
-    return bits >> 15 == 0 ? magnitude : -magnitude;
   }
 
   /**

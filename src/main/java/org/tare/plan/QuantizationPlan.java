@@ -171,7 +171,7 @@ public final class QuantizationPlan {
       stayFloat(node, mapping.whyFloat(node.output(0)));
     } else {
       Optional<String> obstacle =
-          SoftmaxOfMany.obstacle(node, config, rule.get(), producers, types)
+          SoftmaxOfMany.obstacle(node, config, rule.get(), graph, producers, consumers, types)
               .or(() -> quantize(node, config, rule.get()));
       obstacle.filter(why -> touchesFloats(node)).ifPresent(why -> stayFloat(node, why));
     }

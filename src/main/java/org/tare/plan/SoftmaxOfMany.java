@@ -1,8 +1,11 @@
 package org.tare.plan;
 
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
+import org.tare.onnx.Tensor;
 import org.tare.onnx.TensorType;
 import org.tare.qconfig.QConfig;
 
@@ -22,13 +25,16 @@ final class SoftmaxOfMany {
       Node node,
       QConfig config,
       OpRule rule,
+      Graph graph,
       Map<String, Node> producers,
+      Map<String, List<Node>> consumers,
       Map<String, TensorType> types) {
     if (config.activation().dtype().bits() > 8) {
       return Optional.empty();
     }
     if (isSoftmax(node)) {
       return places(node, types)
+          .or(() -> placesOfReaders(node, consumers, graph))
           .map(many -> "most values of a softmax over " + many + " places are below a step");
     }
     if (rule != OpRule.WEIGHTED) {
@@ -41,12 +47,35 @@ final class SoftmaxOfMany {
     }
     return Optional.ofNullable(source)
         .filter(SoftmaxOfMany::isSoftmax)
-        .flatMap(softmax -> places(softmax, types))
+        .flatMap(softmax -> places(softmax, types).or(() -> rows(node, graph)))
         .map(many -> "it multiplies a softmax over " + many + " places, most of it below a step");
   }
 
   private static boolean isSoftmax(Node node) {
     return node.isStandard() && node.opType().equals("Softmax");
+  }
+
+  /** The same where only a matrix tells that the values are multiplied by. */
+  private static Optional<Long> placesOfReaders(
+      Node softmax, Map<String, List<Node>> consumers, Graph graph) {
+    return consumers.getOrDefault(softmax.output(0), List.of()).stream()
+        .filter(reader -> reader.opType().equals("MatMul"))
+        .filter(reader -> reader.input(0).equals(softmax.output(0)))
+        .flatMap(reader -> rows(reader, graph).stream())
+        .findFirst();
+  }
+
+  /** The rows of the constant matrix of a product, if they are many. */
+  private static Optional<Long> rows(Node product, Graph graph) {
+    if (!product.opType().equals("MatMul")) {
+      return Optional.empty();
+    }
+    return graph
+        .constant(product.input(1))
+        .map(Tensor::shape)
+        .filter(shape -> shape.length >= 2)
+        .map(shape -> shape[shape.length - 2])
+        .filter(many -> many >= MANY);
   }
 
   /** How many places it is over, if they are known and many. */

@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.tare.onnx.ElementType;
+import org.tare.onnx.Float16;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.Tensor;
@@ -72,22 +73,8 @@ final class HalfWeights {
   private static Tensor half(String name, long[] shape, float[] values) {
     ByteBuffer bytes = ByteBuffer.allocate(2 * values.length).order(ByteOrder.LITTLE_ENDIAN);
     for (float value : values) {
-      bytes.putShort(bits(value));
+      bytes.putShort(Float16.bits(value));
     }
     return Tensor.ofBytes(name, ElementType.FLOAT16, shape, bytes.array());
-  }
-
-  /** The nearest float16, ties to even; magnitudes up to 65504. */
-  static short bits(float value) {
-    int raw = Float.floatToRawIntBits(value);
-    int sign = raw >>> 16 & 0x8000;
-    float magnitude = Math.abs(value);
-    if (magnitude < 0x1p-14f) {
-      // Subnormal: a whole number of steps of 2^-24.
-      return (short) (sign | (int) Math.rint(magnitude * 0x1p24));
-    }
-    int bits = raw & 0x7fffffff;
-    int rounded = bits + 0xfff + (bits >>> 13 & 1);
-    return (short) (sign | (rounded - (112 << 23)) >>> 13);
   }
 }

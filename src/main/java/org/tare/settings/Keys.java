@@ -161,7 +161,7 @@ public final class Keys {
                 group,
                 NAMED + "dtype",
                 "",
-                List.of("uint8", "int8", "int64", "float32"),
+                List.of("uint8", "int8", "int32", "int64", "float16", "float32", "float64"),
                 "what the bytes of a binary column are")
             .absent("derived from the input's type and the number of bytes"));
     keys.add(

@@ -5,12 +5,10 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import org.tare.TareException;
 import org.tare.stats.bytes.ByteReader;
 import org.tare.stats.bytes.ByteWriter;
@@ -113,71 +111,15 @@ public record CalibrationState(
   }
 
   /**
-   * The state of both: rows add up, tensors merge, and so do the lineages. Neither is changed. The
-   * slice of two slices is both names, in order.
+   * The state of both. Neither is changed.
    *
-   * @throws TareException if they are of different models, hold parts that do not merge or too many
-   *     values, or share a source and duplicates are refused
+   * @throws TareException as {@link StateSum#add} does
    */
   public CalibrationState merge(CalibrationState other, Duplicates duplicates) {
-    if (!modelDigest.equals(other.modelDigest)) {
-      throw TareException.badInput(
-          "Cannot merge calibration states of different models: %s and %s",
-          named(modelDigest), named(other.modelDigest));
-    }
-    if (duplicates == Duplicates.REFUSE) {
-      lineage.shared(other.lineage).ifPresent(CalibrationState::refuse);
-    }
-    if (rows + other.rows < 0) {
-      throw TareException.badInput(
-          "Cannot merge calibration states: %d and %d rows are above 2^63 - 1, which no count passes",
-          rows, other.rows);
-    }
-    SortedMap<String, TensorStats> merged = new TreeMap<>();
-    for (CalibrationState state : new CalibrationState[] {this, other}) {
-      for (Map.Entry<String, TensorStats> entry : state.tensors.entrySet()) {
-        try {
-          merged
-              .computeIfAbsent(entry.getKey(), name -> TensorStats.empty())
-              .merge(entry.getValue());
-        } catch (TareException e) {
-          throw TareException.of(e.kind(), "Tensor \"" + entry.getKey() + "\": " + e.getMessage())
-              .causedBy(e);
-        }
-      }
-    }
-    return new CalibrationState(
-        modelDigest,
-        bothSlices(slice, other.slice),
-        rows + other.rows,
-        merged,
-        lineage.merge(other.lineage));
-  }
-
-  private static void refuse(Lineage.Source source) {
-    Lineage.Origin origin = source.origin();
-    throw TareException.badInput(
-        "Cannot merge calibration states: both hold data %s%s%s%s (%d rows, %s); allow duplicates to"
-            + " count it twice",
-        origin.data(),
-        origin.snapshot().isEmpty() ? "" : ", snapshot " + origin.snapshot(),
-        origin.slice().isEmpty() ? "" : ", slice " + origin.slice(),
-        origin.sample().isEmpty() ? "" : ", sample " + origin.sample(),
-        source.rows(),
-        source.run().when());
-  }
-
-  private static String named(String digest) {
-    return digest.isEmpty() ? "none (columns of a table)" : digest;
-  }
-
-  private static String bothSlices(String one, String other) {
-    if (one.isEmpty() || other.isEmpty()) {
-      return "";
-    }
-    TreeSet<String> names = new TreeSet<>(List.of(one.split(" \\+ ")));
-    names.addAll(List.of(other.split(" \\+ ")));
-    return String.join(" + ", names);
+    StateSum sum = new StateSum(duplicates);
+    sum.add(this);
+    sum.add(other);
+    return sum.state();
   }
 
   /** The same state under another slice's name. */

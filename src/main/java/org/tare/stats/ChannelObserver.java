@@ -57,10 +57,19 @@ public final class ChannelObserver {
     }
     for (int row = 0; row < rows; row++) {
       int start = from + row * perRow;
+      int whole = 0;
       for (int run = start; run < start + perRow; run += channels * inner) {
-        for (int c = 0; c < channels; c++) {
-          addRun(stats, c, values, run + c * inner, inner);
+        if (inner == 1 && stats.histograms == null && isFinite(values, run, channels)) {
+          addFinite(stats, values, run);
+          whole++;
+        } else {
+          for (int c = 0; c < channels; c++) {
+            addRun(stats, c, values, run + c * inner, inner);
+          }
         }
+      }
+      for (int c = 0; whole > 0 && c < channels; c++) {
+        stats.finite[c] += whole;
       }
       for (int c = 0; c < channels; c++) {
         stats.sums.add(c, rowSums[c]);
@@ -68,6 +77,31 @@ public final class ChannelObserver {
         rowSums[c] = 0;
         rowMagnitudes[c] = 0;
       }
+    }
+  }
+
+  private static boolean isFinite(float[] values, int from, int length) {
+    int carries = 0;
+    for (int i = from; i < from + length; i++) {
+      // Added to, an exponent of all ones carries into the sign.
+      carries |= (Float.floatToRawIntBits(values[i]) & 0x7f800000) + 0x00800000;
+    }
+    return carries >= 0;
+  }
+
+  /** Adds a finite value to each channel, but does not count them. */
+  private void addFinite(ChannelStats stats, float[] values, int from) {
+    float[] min = stats.min;
+    float[] max = stats.max;
+    double[] sums = rowSums;
+    double[] magnitudes = rowMagnitudes;
+    for (int c = 0; c < min.length; c++) {
+      // "+ 0f" turns -0.0 into 0.0.
+      float value = values[from + c] + 0f;
+      min[c] = value < min[c] ? value : min[c];
+      max[c] = value > max[c] ? value : max[c];
+      sums[c] += value;
+      magnitudes[c] += Math.abs(value);
     }
   }
 

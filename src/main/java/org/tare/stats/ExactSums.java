@@ -95,11 +95,21 @@ final class ExactSums {
 
   /** The sum as a whole number of 2^-{@value #FRACTION_BITS}. */
   BigInteger exact(int channel) {
-    BigInteger sum = BigInteger.ZERO;
-    for (int i = LIMBS - 1; i >= 0; i--) {
-      sum = sum.shiftLeft(32).add(BigInteger.valueOf(limbs[channel * LIMBS + i]));
+    // Eight bytes of the highest limb, four of each other, the highest first.
+    byte[] digits = new byte[4 * LIMBS + 4];
+    int end = digits.length;
+    long carried = 0;
+    for (int i = 0; i < LIMBS; i++) {
+      long limb = limbs[channel * LIMBS + i];
+      boolean isHighest = i == LIMBS - 1;
+      carried += isHighest ? limb : limb & MASK;
+      int bytes = isHighest ? 8 : 4;
+      for (int b = 0; b < bytes; b++) {
+        digits[--end] = (byte) (carried >> (8 * b));
+      }
+      carried = (carried >> 32) + (limb >> 32);
     }
-    return sum;
+    return new BigInteger(digits);
   }
 
   void set(int channel, BigInteger exact) {

@@ -5,7 +5,9 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -126,13 +128,35 @@ public record Lineage(List<Source> sources) {
       return ORDER.compare(this, other);
     }
 
-    /** Whether both are the same numbers of the same data, in whatever run. */
-    boolean countsTheSameAs(Source other) {
-      return origin.data.equals(other.origin.data)
-          && origin.snapshot.equals(other.origin.snapshot)
-          && origin.slice.equals(other.origin.slice)
-          && origin.sample.equals(other.origin.sample)
-          && digest.equals(other.digest);
+    /** Which numbers of which data these are, in whatever run. */
+    private List<String> counted() {
+      return List.of(origin.data, origin.snapshot, origin.slice, origin.sample, digest);
+    }
+  }
+
+  /** Adds up lineages; the time grows with the number of their sources. Not thread-safe. */
+  static final class Sum {
+    private final List<Source> all = new ArrayList<>();
+
+    /** The first source, in their order, of each kind of numbers. */
+    private final Map<List<String>, Source> counted = new HashMap<>();
+
+    /** Adds a lineage; tells a source of those before that counts the same as one of its own. */
+    Optional<Source> add(Lineage lineage) {
+      Optional<Source> shared =
+          lineage.sources.stream()
+              .map(source -> counted.get(source.counted()))
+              .filter(Objects::nonNull)
+              .min(Comparator.naturalOrder());
+      for (Source source : lineage.sources) {
+        all.add(source);
+        counted.merge(source.counted(), source, (one, two) -> one.compareTo(two) <= 0 ? one : two);
+      }
+      return shared;
+    }
+
+    Lineage lineage() {
+      return new Lineage(all);
     }
   }
 
@@ -144,20 +168,6 @@ public record Lineage(List<Source> sources) {
       }
     }
     return Integer.compare(one.size(), other.size());
-  }
-
-  /** The sources of both. */
-  public Lineage merge(Lineage other) {
-    List<Source> both = new ArrayList<>(sources);
-    both.addAll(other.sources);
-    return new Lineage(both);
-  }
-
-  /** A source that both have. */
-  Optional<Source> shared(Lineage other) {
-    return sources.stream()
-        .filter(source -> other.sources.stream().anyMatch(source::countsTheSameAs))
-        .findFirst();
   }
 
   /** Whether nothing is known. */

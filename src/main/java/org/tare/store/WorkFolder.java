@@ -199,13 +199,27 @@ final class WorkFolder {
     }
   }
 
-  /** The result gets mode and group of the folder that it replaces, and so do files by name. */
+  /**
+   * The result gets mode and group of the folder that it replaces, and so do the files and folders
+   * in it by name.
+   */
   void takeAccess(Path former) throws IOException {
-    store.copyAccess(former, result());
+    takeAccess(former, result());
+  }
+
+  private void takeAccess(Path former, Path mine) throws IOException {
+    store.copyAccess(former, mine);
     for (FolderStore.Entry entry : store.list(former)) {
-      Path mine = Paths.child(result(), entry.name());
-      if (store.find(mine).isPresent()) {
-        store.copyAccess(Paths.child(former, entry.name()), mine);
+      Path theirs = Paths.child(former, entry.name());
+      Path same = Paths.child(mine, entry.name());
+      Optional<FolderStore.Entry> there = store.find(same);
+      if (there.isEmpty()) {
+        continue;
+      }
+      if (entry.isFolder() && there.get().isFolder()) {
+        takeAccess(theirs, same);
+      } else {
+        store.copyAccess(theirs, same);
       }
     }
   }

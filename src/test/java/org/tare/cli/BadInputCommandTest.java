@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -20,6 +21,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.tare.stats.bytes.ByteWriter;
+import org.tare.stats.bytes.Checksum;
 
 /** What the command says of bad input, and that what was there before survives it. */
 class BadInputCommandTest {
@@ -36,7 +39,38 @@ class BadInputCommandTest {
 
   @BeforeAll
   static void makeFiles() throws IOException {
+    Files.write(folder.resolve("channels.tare"), stateOfManyChannels());
     files = CommandFiles.make(folder);
+  }
+
+  /** A state of a hundred bytes that says it has 3,000,000 channels. */
+  private static byte[] stateOfManyChannels() {
+    ByteWriter tensor = new ByteWriter();
+    tensor.u8(2);
+    tensor.u8(1);
+    for (int i = 0; i < 4; i++) {
+      tensor.varint(0);
+    }
+    tensor.f32(Float.POSITIVE_INFINITY);
+    tensor.f32(Float.NEGATIVE_INFINITY);
+    tensor.varint(0);
+    tensor.varint(3_000_000);
+    tensor.bytes(new byte[16]);
+    byte[] body = tensor.toByteArray();
+    tensor.i32(Checksum.of(body, body.length));
+    ByteWriter state = new ByteWriter();
+    state.bytes("TARE".getBytes(StandardCharsets.US_ASCII));
+    state.u8(2);
+    state.u8(0);
+    state.string("");
+    state.string("");
+    state.varint(1);
+    state.varint(1);
+    state.string("x");
+    state.block(tensor.toByteArray());
+    byte[] all = state.toByteArray();
+    state.i32(Checksum.of(all, all.length));
+    return state.toByteArray();
   }
 
   static Stream<Arguments> badInput() {
@@ -179,6 +213,12 @@ class BadInputCommandTest {
         Arguments.of(
             64, "Unknown option: '--modle'; see tare run --help", new String[] {"run", "--modle"}),
         Arguments.of(64, "Missing model: give --model", new String[] {"run"}),
+        Arguments.of(
+            65,
+            "Cannot read calibration state "
+                + at("channels.tare")
+                + ": 3000000 channels do not fit into the 16 bytes left",
+            new String[] {"inspect", at("channels.tare")}),
         Arguments.of(
             65,
             "it does not begin with the letters TARE",

@@ -3,6 +3,8 @@ package org.tare.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,6 +20,9 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.onnx.ElementType;
+import org.tare.onnx.Float16;
+import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Tensor;
 import org.tare.onnx.TestModel;
 import org.tare.stats.Samples;
 
@@ -75,9 +80,17 @@ class InputsCommandTest {
         .namedInput("x", "batch", "8")
         .constant("w", new long[] {8, 8}, weight)
         .node("MatMul", List.of("x", "w"), List.of("m"))
-        .node("Cast", List.of("m"), List.of("wide"), "to", (long) ElementType.FLOAT64.code())
-        .output("wide", ElementType.FLOAT64, -1, 8)
+        .node("Cast", List.of("m"), List.of("wide"), "to", (long) ElementType.UINT64.code())
+        .output("wide", ElementType.UINT64, -1, 8)
         .write(folder.resolve("wide.onnx"));
+    TestModel.opset(17)
+        .input("x", ElementType.FLOAT16, -1, 8)
+        .initializer(halves("w", new long[] {8, 8}, weight))
+        .node("MatMul", List.of("x", "w"), List.of("y"))
+        .node("Cast", List.of("y"), List.of("wide"), "to", (long) ElementType.FLOAT64.code())
+        .output("y", ElementType.FLOAT16, -1, 8)
+        .output("wide", ElementType.FLOAT64, -1, 8)
+        .write(folder.resolve("half.onnx"));
     List<Row> rows = new ArrayList<>();
     for (int i = 0; i < ROWS; i++) {
       float[] x = Samples.normal(random, 8);
@@ -95,6 +108,14 @@ class InputsCommandTest {
             "id bigint, x array<float>, state array<float>, s float, label string, class bigint");
     TestTables.write(
         spark -> spark.createDataFrame(rows, schema).coalesce(1).write().parquet(at("rows")));
+  }
+
+  private static Tensor halves(String name, long[] shape, float[] values) {
+    ByteBuffer bytes = ByteBuffer.allocate(2 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    for (float value : values) {
+      bytes.putShort(Float16.bits(value));
+    }
+    return Tensor.ofBytes(name, ElementType.FLOAT16, shape, bytes.array());
   }
 
   /** The column of the product that is greatest. */
@@ -194,10 +215,25 @@ class InputsCommandTest {
         outcome
             .err()
             .contains(
-                "Cannot evaluate wide.onnx: no output of it is float32 or of integers, and only those"
-                    + " are compared: \"wide\" is float64 [N,8]; leave the validation out"),
+                "Cannot evaluate wide.onnx: no output of it is of floats or of integers, and only those"
+                    + " are compared: \"wide\" is uint64 [N,8]; leave the validation out"),
         outcome.err());
     assertTrue(!outcome.err().contains("Calibrating"), outcome.err());
+  }
+
+  @Test
+  void floatsOfOtherWidthsAreFilledAndCompared() throws Exception {
+    Outcome outcome = run("half.onnx");
+    assertEquals(0, outcome.status(), outcome.err());
+    assertTrue(decibels(outcome, "y") > 25, outcome.out());
+    assertEquals(decibels(outcome, "y"), decibels(outcome, "wide"), 0.2);
+    OnnxModel written = OnnxModel.read(folder.resolve("out-half.onnx/model.onnx"));
+    assertEquals(
+        TestModel.inputsOf(OnnxModel.read(folder.resolve("half.onnx"))),
+        TestModel.inputsOf(written));
+    Outcome large = run("half.onnx", "--set", "inputs.x.scale=100000");
+    assertEquals(65, large.status(), large.err());
+    assertTrue(large.err().contains("which float16 does not hold in row id=0"), large.err());
   }
 
   /** The distance of two class numbers says nothing. */

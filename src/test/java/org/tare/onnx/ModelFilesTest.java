@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.protobuf.ByteString;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -19,8 +20,10 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.infer.TensorTypes;
+import org.tare.onnx.proto.Onnx.GraphProto;
 import org.tare.onnx.proto.Onnx.ModelProto;
 import org.tare.onnx.proto.Onnx.TensorProto;
+import org.tare.onnx.proto.Onnx.ValueInfoProto;
 
 /** Models in one file and in two. */
 class ModelFilesTest {
@@ -160,27 +163,74 @@ class ModelFilesTest {
     assertArrayEquals(expected, actual);
   }
 
+  /** A net of two weights, and a table of numbers that is looked up. */
+  private static OnnxModel withATable() {
+    return TestModel.opset(17)
+        .input("x", -1, 600)
+        .constant("w", new long[] {600, 600}, floats(360_000, 1))
+        .constant("v", new long[] {600, 700}, floats(420_000, 1))
+        .initializer(Tensor.ofLongs("table", new long[] {200_000}, new long[200_000]))
+        .scalar("first", 0)
+        .longs("shape", 0, 7, -1)
+        .node("MatMul", List.of("x", "w"), List.of("h"))
+        .node("MatMul", List.of("h", "v"), List.of("m"))
+        .node("Gather", List.of("table", "first"), List.of("place"))
+        .node("Gather", List.of("v", "place"), List.of("row"))
+        .node("Add", List.of("m", "row"), List.of("moved"))
+        .node("Reshape", List.of("moved", "shape"), List.of("y"))
+        .output("y", -1, 7, 100)
+        .read();
+  }
+
   @Test
   void typesNeedNoValues() throws IOException {
-    OnnxModel model =
-        TestModel.opset(17)
-            .input("x", -1, 600)
-            .constant("w", new long[] {600, 600}, floats(360_000, 1))
-            .constant("v", new long[] {600, 700}, floats(420_000, 1))
-            .longs("shape", 0, 7, -1)
-            .node("MatMul", List.of("x", "w"), List.of("h"))
-            .node("MatMul", List.of("h", "v"), List.of("m"))
-            .node("Reshape", List.of("m", "shape"), List.of("y"))
-            .output("y", -1, 7, 100)
-            .read();
+    OnnxModel model = withATable();
     Map<String, TensorType> expected = TensorTypes.of(model, "m");
+    assertEquals(Set.of("x", "h", "m", "place", "row", "moved", "y"), expected.keySet());
+    assertArrayEquals(new long[] {-1, 7, 100}, expected.get("y").shape());
+    Path file = folder.resolve("types.onnx");
+    model.writeTypes(file);
+    assertEquals(8 * 200_000, Files.size(file), 10_000);
+    assertFalse(Files.exists(folder.resolve("types.onnx.data")));
     try (OneFileLimit limit = OneFileLimit.of(1000)) {
-      model.writeTypes(folder.resolve("types.onnx"));
+      model.writeTypes(file);
       assertEquals(expected.keySet(), TensorTypes.of(model, "m").keySet());
       assertArrayEquals(expected.get("y").shape(), TensorTypes.of(model, "m").get("y").shape());
     }
-    assertTrue(Files.size(folder.resolve("types.onnx")) < 10_000);
-    assertEquals(4 * 420_000, Files.size(folder.resolve("types.onnx.data")));
+    assertTrue(Files.size(file) < 10_000);
+    assertEquals(8 * 200_000, Files.size(folder.resolve("types.onnx.data")));
+  }
+
+  @Test
+  void weightsThatARuntimeIsToCheckStayWhereTypesAreAsked() {
+    TensorProto wrong =
+        TensorProto.newBuilder()
+            .setName("w")
+            .setDataType(ElementType.FLOAT32.code())
+            .addDims(601)
+            .addDims(600)
+            .setRawData(ByteString.copyFrom(new byte[4 * 600 * 600]))
+            .build();
+    ModelProto model =
+        ModelProto.newBuilder()
+            .setGraph(
+                GraphProto.newBuilder()
+                    .addInput(ValueInfoProto.newBuilder().setName("x"))
+                    .addInput(ValueInfoProto.newBuilder().setName("default"))
+                    .addInitializer(wrong)
+                    .addInitializer(wrong.toBuilder().setDims(0, 600).setName("default"))
+                    .addInitializer(wrong.toBuilder().setDims(0, 600).setName("result"))
+                    .addInitializer(wrong.toBuilder().setDims(0, 600).setName("v"))
+                    .addInitializer(wrong.toBuilder().setDims(0, Long.MAX_VALUE).setName("huge"))
+                    .addOutput(ValueInfoProto.newBuilder().setName("result")))
+            .build();
+    GraphProto typed = ModelFiles.weightsAsInputs(model, 1000).getGraph();
+    assertEquals(
+        List.of("w", "default", "result", "huge"),
+        typed.getInitializerList().stream().map(TensorProto::getName).toList());
+    assertEquals(
+        List.of("x", "default", "v"),
+        typed.getInputList().stream().map(ValueInfoProto::getName).toList());
   }
 
   @Test

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -321,6 +322,34 @@ class AwkwardOperatorsTest {
       OnnxModel quantized = assertClose(heat(576), x, STATIC, form, 25);
       assertTrue(quantized.graph().floatConstant("s_s").isEmpty(), "the softmax has a scale");
       assertTrue(operators(quantized).contains("Softmax"), operators(quantized).toString());
+    }
+  }
+
+  /** The model does not say how many places there are; the matrix that they meet does. */
+  @ParameterizedTest
+  @CsvSource({"64, 28, true", "576, 25, false"})
+  void softmaxOfAFreeLengthIsAsOneOfAKnownOne(int places, double least, boolean isQuantized) {
+    long side = Math.round(Math.sqrt(places));
+    TestModel model =
+        TestModel.opset(17)
+            .input("x", -1, 3, -1, -1)
+            .constant("w1", new long[] {5, 3, 3, 3}, random(1, 5, 3, 3, 3))
+            .node("Conv", List.of("x", "w1"), List.of("h"), "pads", new long[] {1, 1, 1, 1})
+            .longs("flat", 0, 5, -1)
+            .node("Reshape", List.of("h", "flat"), List.of("f"))
+            .node("Softmax", List.of("f"), List.of("s"), "axis", -1L)
+            .constant("c", new long[] {places, 2}, random(2, places, 2))
+            .node("MatMul", List.of("s", "c"), List.of("y"))
+            .output("y", -1, 5, 2);
+    float[] values = random(5, 4, 3, side, side);
+    Map<String, Values> x =
+        Map.of(
+            "x", new Values(new long[] {4, 3, side, side}, isQuantized ? small(values) : values));
+    for (Form form : Form.values()) {
+      OnnxModel quantized = assertClose(model, x, STATIC, form, least);
+      Optional<float[]> scale = quantized.graph().floatConstant("s_s");
+      assertEquals(isQuantized, scale.isPresent(), "the softmax has a scale");
+      scale.ifPresent(one -> assertTrue(one[0] < 1 / 255f, "scale " + one[0]));
     }
   }
 

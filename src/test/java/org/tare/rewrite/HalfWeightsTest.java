@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.tare.onnx.ElementType;
+import org.tare.onnx.Float16;
 import org.tare.onnx.OnnxChecker;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TestModel;
@@ -35,7 +36,7 @@ class HalfWeightsTest {
   }
 
   private static int half(float value) {
-    return HalfWeights.bits(value) & 0xffff;
+    return Float16.bits(value) & 0xffff;
   }
 
   @Test

@@ -1,5 +1,7 @@
 package org.tare.rewrite;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -8,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.LongStream;
+import org.tare.onnx.ElementType;
 import org.tare.onnx.Node;
 import org.tare.onnx.Tensor;
 import org.tare.onnx.TestModel;
@@ -55,10 +58,11 @@ public final class RandomModel {
   private final List<Tensor> weights = new ArrayList<>();
   private final Map<String, Values> inputs = new LinkedHashMap<>();
   private int names;
+  private boolean usesFunction;
 
   public RandomModel(Random random) {
     this.random = random;
-    this.opset = List.of(13, 17, 18, 20, 21).get(random.nextInt(5));
+    this.opset = List.of(12, 13, 17, 18, 20, 21).get(random.nextInt(6));
     this.model = TestModel.opset(opset);
     int given = 1 + random.nextInt(2);
     for (int i = 0; i < given; i++) {
@@ -75,6 +79,17 @@ public final class RandomModel {
       add(live.get(newest ? live.size() - 1 : random.nextInt(live.size())));
     }
     model.domain(Node.MICROSOFT, "Attention");
+    if (usesFunction) {
+      model.domain("local", "Scaled");
+      model.function(
+          "local.Scaled",
+          List.of(),
+          List.of("in", "by"),
+          List.of("out"),
+          TestModel.opset(opset)
+              .node("Mul", List.of("in", "by"), List.of("product"))
+              .node("Relu", List.of("product"), List.of("out")));
+    }
     List<Tensor> computed = new ArrayList<>(live.subList(given, live.size()));
     Collections.shuffle(computed, random);
     Tensor last = live.get(live.size() - 1);
@@ -144,7 +159,9 @@ public final class RandomModel {
       }
     }
     String name = fresh();
-    if (random.nextInt(3) == 0) {
+    if (random.nextInt(4) == 0) {
+      computedWeight(name, shape);
+    } else if (random.nextInt(3) == 0) {
       model.node(
           "Constant",
           List.of(),
@@ -155,6 +172,87 @@ public final class RandomModel {
       model.constant(name, shape, values(shape));
     }
     weights.add(new Tensor(name, shape));
+    return name;
+  }
+
+  /** A constant that nodes compute. */
+  private void computedWeight(String name, long[] shape) {
+    float[] values = values(shape);
+    String from = fresh();
+    int axis = shape.length == 0 ? 0 : random.nextInt(shape.length);
+    int way = shape.length == 0 ? random.nextInt(2) : random.nextInt(opset < 13 ? 5 : 8);
+    switch (way) {
+      case 0 -> {
+        model.constant(from, shape, values);
+        model.node("Identity", List.of(from), List.of(name));
+      }
+      case 1 -> {
+        model.initializer(wide(from, shape, values));
+        model.node("Cast", List.of(from), List.of(name), "to", 1L);
+      }
+      case 2 -> {
+        long[] reversed = new long[shape.length];
+        long[] perm = new long[shape.length];
+        for (int i = 0; i < shape.length; i++) {
+          perm[i] = shape.length - 1 - i;
+          reversed[i] = shape[(int) perm[i]];
+        }
+        model.constant(from, reversed, values);
+        model.node("Transpose", List.of(from), List.of(name), "perm", perm);
+      }
+      case 3 -> {
+        long[] larger = with(shape, axis, shape[axis] + 2);
+        model.constant(from, larger, values(larger));
+        model.node(
+            "Slice", List.of(from, longs(1), longs(shape[axis] + 1), longs(axis)), List.of(name));
+      }
+      case 4 -> {
+        long[] first = with(shape, axis, shape[axis] / 2);
+        long[] second = with(shape, axis, shape[axis] - shape[axis] / 2);
+        String other = fresh();
+        model.constant(from, first, values(first));
+        model.constant(other, second, values(second));
+        model.node("Concat", List.of(from, other), List.of(name), "axis", (long) axis);
+      }
+      case 5 -> {
+        String unsqueezed = fresh();
+        model.constant(from, shape, values);
+        model.node("Unsqueeze", List.of(from, longs(axis)), List.of(unsqueezed));
+        model.node("Squeeze", List.of(unsqueezed, longs(axis)), List.of(name));
+      }
+      case 6 -> {
+        long[] larger = with(shape, axis, shape[axis] + 1);
+        model.constant(from, larger, values(larger));
+        model.node(
+            "Split",
+            List.of(from, longs(shape[axis], 1)),
+            List.of(name, fresh()),
+            "axis",
+            (long) axis);
+      }
+      default ->
+          model.node(
+              "ConstantOfShape",
+              List.of(longs(shape)),
+              List.of(name),
+              "value",
+              org.tare.onnx.Tensor.ofFloats("", new long[] {1}, 0.5f));
+    }
+  }
+
+  private static org.tare.onnx.Tensor wide(String name, long[] shape, float[] values) {
+    ByteBuffer bytes = ByteBuffer.allocate(8 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    for (float value : values) {
+      bytes.putDouble(value);
+    }
+    return org.tare.onnx.Tensor.ofBytes(name, ElementType.FLOAT64, shape, bytes.array());
+  }
+
+  /** A graph input that has a default: callers may give another value. */
+  private String defaultInput(long... shape) {
+    String name = fresh();
+    model.input(name, shape);
+    model.constant(name, shape, values(shape));
     return name;
   }
 
@@ -198,7 +296,14 @@ public final class RandomModel {
       emit("Relu", x.shape(), List.of(x.name()));
       return;
     }
-    switch (random.nextInt(19)) {
+    if (opset < 13) {
+      addOfOldSets(x);
+      return;
+    }
+    switch (random.nextInt(22)) {
+      case 19 -> plainMoves(x);
+      case 20 -> channelAffine(x);
+      case 21 -> softmaxOfMany(x);
       case 0, 1 -> matMul(x);
       case 2 -> gemm(x);
       case 3, 4, 5 -> conv(x);
@@ -213,6 +318,67 @@ public final class RandomModel {
       case 16 -> attention(x);
       default -> function(x);
     }
+  }
+
+  /** Operators whose form is the same before set 13. */
+  private void addOfOldSets(Tensor x) {
+    switch (random.nextInt(8)) {
+      case 0, 1 -> matMul(x);
+      case 2 -> conv(x);
+      case 3 -> convTranspose(x);
+      case 4 -> binary(x);
+      case 5 -> recurrent(x);
+      case 6 -> {
+        usesFunction = true;
+        emit("Scaled", x.shape(), List.of(x.name(), weight(new long[0])));
+      }
+      default -> function(x);
+    }
+  }
+
+  /** What changes no value: a Cast to the same type, and NHWC around a convolution. */
+  private void plainMoves(Tensor x) {
+    if (x.rank() != 4 || count(x.shape()) == 0 || random.nextBoolean()) {
+      emit("Cast", x.shape(), List.of(x.name()), "to", 1L);
+      return;
+    }
+    long[] nchw = {x.dim(0), x.dim(3), x.dim(1), x.dim(2)};
+    conv(emit("Transpose", nchw, List.of(x.name()), "perm", new long[] {0, 3, 1, 2}));
+    Tensor y = live.get(live.size() - 1);
+    long[] nhwc = {y.dim(0), y.dim(2), y.dim(3), y.dim(1)};
+    Tensor back = emit("Transpose", nhwc, List.of(y.name()), "perm", new long[] {0, 2, 3, 1});
+    emit("Add", nhwc, List.of(back.name(), weight(back.last())));
+  }
+
+  /** A batch norm as frameworks without the operator write it. */
+  private void channelAffine(Tensor given) {
+    conv(given);
+    Tensor x = live.get(live.size() - 1);
+    if (x.rank() < 2) {
+      return;
+    }
+    long[] shape = new long[x.rank() - 1];
+    Arrays.fill(shape, 1);
+    shape[0] = x.dim(1);
+    for (String op : List.of("Sub", "Mul", "Add")) {
+      String other = random.nextInt(6) == 0 ? defaultInput(shape) : weight(shape);
+      x = emit(op, x.shape(), List.of(x.name(), other));
+    }
+  }
+
+  private void softmaxOfMany(Tensor x) {
+    if (x.rank() == 0
+        || x.rank() > 3
+        || count(x.shape()) == 0
+        || count(x.shape()) > 40 * x.last()) {
+      function(x);
+      return;
+    }
+    long places = 300;
+    long[] wide = with(x.shape(), x.rank() - 1, places);
+    Tensor scores = emit("MatMul", wide, List.of(x.name(), weight(x.last(), places)));
+    Tensor shares = emit("Softmax", wide, List.of(scores.name()), "axis", (long) x.rank() - 1);
+    emit("MatMul", with(wide, x.rank() - 1, 3), List.of(shares.name(), weight(places, 3)));
   }
 
   private void function(Tensor x) {
@@ -428,6 +594,9 @@ public final class RandomModel {
     // What an activation is divided by may be rounded to zero; a constant stays as it is.
     boolean divides = op.equals("Div");
     String other = divides ? weight(x.shape()) : operand(x);
+    if (!divides && random.nextInt(12) == 0) {
+      other = defaultInput(x.rank() == 0 ? new long[0] : new long[] {x.last()});
+    }
     boolean first = divides || random.nextBoolean();
     emit(op, x.shape(), first ? List.of(x.name(), other) : List.of(other, x.name()));
   }
@@ -477,7 +646,7 @@ public final class RandomModel {
 
   private void averagePool(Tensor x, long[] shape, long[] kernel, long[] pads, long[] strides) {
     int axes = kernel.length;
-    long ceil = random.nextInt(2);
+    boolean beginsInside = true;
     long[] dilations = new long[axes];
     for (int i = 0; i < axes; i++) {
       long padded = x.dim(2 + i) + pads[i];
@@ -485,10 +654,16 @@ public final class RandomModel {
       dilations[i] = opset >= 19 && fits && random.nextInt(4) == 0 ? 2 : 1;
       long window = (kernel[i] - 1) * dilations[i] + 1;
       shape[2 + i] = (padded - window) / strides[i] + 1;
-      // One more window, if it begins within the input.
-      boolean standsOut =
-          ceil == 1 && (padded - window) % strides[i] != 0 && shape[2 + i] * strides[i] < padded;
-      shape[2 + i] += standsOut ? 1 : 0;
+      boolean hasRest = (padded - window) % strides[i] != 0;
+      beginsInside &= !hasRest || shape[2 + i] * strides[i] < padded;
+    }
+    // ONNX Runtime 1.29's shapes count a window that begins outside of the input; its results
+    // don't.
+    long ceil = beginsInside ? random.nextInt(2) : 0;
+    for (int i = 0; i < axes && ceil == 1; i++) {
+      long padded = x.dim(2 + i) + pads[i];
+      long window = (kernel[i] - 1) * dilations[i] + 1;
+      shape[2 + i] += (padded - window) % strides[i] != 0 ? 1 : 0;
     }
     List<Object> attributes =
         new ArrayList<>(
@@ -672,7 +847,21 @@ public final class RandomModel {
       return;
     }
     int axis = random.nextInt(x.rank());
-    switch (random.nextInt(6)) {
+    switch (random.nextInt(7)) {
+      case 6 -> {
+        // Sets 18 and 20 have a scale for each group, set 21 one for each channel.
+        if (opset >= 18 && x.rank() >= 3 && x.dim(1) % 2 == 0) {
+          long scales = opset < 21 ? 2 : x.dim(1);
+          emit(
+              "GroupNormalization",
+              x.shape(),
+              List.of(x.name(), weight(scales), weight(scales)),
+              "num_groups",
+              2L);
+        } else {
+          function(x);
+        }
+      }
       case 0 -> {
         if (opset >= 17) {
           List<String> from = new ArrayList<>(List.of(x.name(), weight(x.last())));

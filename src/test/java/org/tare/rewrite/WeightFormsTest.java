@@ -22,6 +22,7 @@ import org.tare.infer.ConstantFolding;
 import org.tare.infer.StoredForms;
 import org.tare.infer.TensorTypes;
 import org.tare.onnx.ElementType;
+import org.tare.onnx.Float16;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.Tensor;
@@ -58,7 +59,7 @@ class WeightFormsTest {
   private static Tensor half(String name, long[] shape, float... values) {
     ByteBuffer bytes = ByteBuffer.allocate(2 * values.length).order(ByteOrder.LITTLE_ENDIAN);
     for (float value : values) {
-      bytes.putShort(HalfWeights.bits(value));
+      bytes.putShort(Float16.bits(value));
     }
     return Tensor.ofBytes(name, ElementType.FLOAT16, shape, bytes.array());
   }
@@ -440,6 +441,49 @@ class WeightFormsTest {
     assertEquals(ElementType.FLOAT32, types.get("h").elementType());
     assertEquals(List.of("x"), floats.graph().inputNames());
     assertEquals(List.of("y"), floats.graph().outputNames());
+  }
+
+  /**
+   * Graphs inside of nodes read float16 inputs and outputs by name, and have names of their own.
+   */
+  @Test
+  void float16InputsAreReadInsideOfNodes() {
+    OnnxModel original =
+        TestModel.opset(17)
+            .input("x", ElementType.FLOAT16, -1, 8)
+            .initializer(half("w", new long[] {8, 8}, numbers(1, 64)))
+            .initializer(Tensor.ofBytes("yes", ElementType.BOOL, new long[0], new byte[] {1}))
+            .node("MatMul", List.of("x", "w"), List.of("p"))
+            .node(
+                "If",
+                List.of("yes"),
+                List.of("y"),
+                "then_branch",
+                TestModel.opset(17)
+                    .node("Sub", List.of("p", "x"), List.of("t"))
+                    .output("t", ElementType.FLOAT16, -1, 8),
+                "else_branch",
+                TestModel.opset(17)
+                    .node("Add", List.of("p", "x"), List.of("e"))
+                    .output("e", ElementType.FLOAT16, -1, 8))
+            .output("p", ElementType.FLOAT16, -1, 8)
+            .output("y", ElementType.FLOAT16, -1, 8)
+            .read();
+    OnnxModel floats = HalfToFloat.apply(original);
+    Map<String, org.tare.onnx.TensorType> types = TensorTypes.of(floats, "test");
+    assertEquals(ElementType.FLOAT16, types.get("x").elementType());
+    assertEquals(ElementType.FLOAT16, types.get("p").elementType());
+    assertEquals(
+        ElementType.FLOAT32, types.get(floats.graph().producers().get("p").input(0)).elementType());
+    QuantizedModel quantized =
+        Quantization.quantize(
+            floats,
+            types,
+            mapping(Mode.WEIGHT_ONLY),
+            Quantization.Form.QDQ,
+            Optional.empty(),
+            Map.of());
+    assertEquals(1, quantized.weights().size());
   }
 
   /** No sum of integers can saturate: all bits, whatever is said of products. */

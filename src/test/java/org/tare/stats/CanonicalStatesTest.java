@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.tare.TareException;
 import org.tare.stats.StateSamples.Part;
 import org.tare.stats.bytes.ByteWriter;
@@ -272,23 +273,75 @@ class CanonicalStatesTest {
     out.varint(values);
   }
 
-  /** The bytes of stats of nothing with factors that are made by hand. */
-  private static void assertSmoothingRefused(String reason, Consumer<ByteWriter> part) {
+  /** The bytes of stats of nothing with a part that is made by hand. */
+  private static void assertPartRefused(int flag, String reason, Consumer<ByteWriter> part) {
     ByteWriter out = new ByteWriter();
     out.u8(2);
-    out.u8(8);
+    out.u8(flag);
     counts(out, 0, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, 0);
     part.accept(out);
     byte[] block = out.toByteArray();
     out.i32(Checksum.of(block, block.length));
     TareException e = assertThrows(TareException.class, () -> StatsCodec.decode(out.toByteArray()));
     assertEquals("Cannot read calibration state of a tensor: " + reason, e.getMessage());
+    assertEquals(TareException.Kind.BAD_INPUT, e.kind());
+  }
+
+  /**
+   * A number of channels, batches or values that the file cannot hold is refused before memory is
+   * taken for it: a heap of a hundred gigabytes would not be enough for the largest of these.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {3_000_000, Integer.MAX_VALUE})
+  void whatDoesNotFitIntoTheFileIsRefused(int many) {
+    assertPartRefused(
+        1,
+        many + " channels do not fit into the 1 bytes left",
+        out -> {
+          out.varint(many);
+          out.u8(0);
+        });
+    assertPartRefused(
+        2,
+        "1 runs of a moving average do not fit into the 40 bytes left",
+        out -> {
+          out.f32(0.5f);
+          out.varint(many / 3);
+          out.varint(1);
+          out.bytes(new byte[40]);
+        });
+    assertPartRefused(
+        4,
+        many + " batches of a recording do not fit into the 0 bytes left",
+        out -> {
+          out.varint(many);
+          out.varint(many);
+          out.varint(many);
+        });
+    assertPartRefused(
+        4,
+        many + " values of a batch do not fit into the 0 bytes left",
+        out -> {
+          out.varint(many);
+          out.varint(many);
+          out.varint(1);
+          out.varint(0);
+          out.varint(many);
+        });
+    assertPartRefused(
+        8,
+        many + " factors of SmoothQuant do not fit into the 0 bytes left",
+        out -> {
+          out.f32(0.5f);
+          out.varint(many);
+        });
   }
 
   @Test
   void factorsOfSmoothQuantAreInRange() {
     for (float alpha : new float[] {-0f, -0.5f, 1.0001f, Float.NaN, Float.POSITIVE_INFINITY}) {
-      assertSmoothingRefused(
+      assertPartRefused(
+          8,
           "alpha " + alpha + " of SmoothQuant cannot be there",
           out -> {
             out.f32(alpha);
@@ -297,7 +350,8 @@ class CanonicalStatesTest {
           });
     }
     for (int exponent : new int[] {25, -25, -128, 127}) {
-      assertSmoothingRefused(
+      assertPartRefused(
+          8,
           "a factor of 2^" + exponent + " of SmoothQuant cannot be there",
           out -> {
             out.f32(0.5f);
@@ -306,13 +360,15 @@ class CanonicalStatesTest {
             out.u8(exponent & 0xff);
           });
     }
-    assertSmoothingRefused(
+    assertPartRefused(
+        8,
         "it has factors of SmoothQuant for no channels",
         out -> {
           out.f32(0.5f);
           out.varint(0);
         });
-    assertSmoothingRefused(
+    assertPartRefused(
+        8,
         "3000000 factors of SmoothQuant do not fit into the 1 bytes left",
         out -> {
           out.f32(0.5f);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.math.BigDecimal;
+import java.math.BigInteger;
 import java.util.Arrays;
 import java.util.Random;
 import net.jqwik.api.ForAll;
@@ -73,6 +74,54 @@ class ChannelStatsTest {
       assertEquals(expected.nans(), stats.nans(c));
       assertEquals(expected.positiveInfinities(), stats.positiveInfinities(c));
     }
+  }
+
+  /** Channels that lie side by side are counted a run at a time, unless a value is not finite. */
+  @Property(tries = 100)
+  void channelsSideBySideAreCountedAsOneByOne(@ForAll long seed) {
+    Random random = new Random(seed);
+    int rows = 1 + random.nextInt(4);
+    float[] values = Samples.wild(random, rows * ROW);
+    for (int i = 0; i < values.length / 2; i++) {
+      values[i] = random.nextInt(5) == 0 ? -0f : (float) random.nextGaussian();
+    }
+    ChannelStats together = ChannelStats.of(CHANNELS);
+    ChannelStats oneByOne = ChannelStats.withHistograms(CHANNELS);
+    ChannelObserver observer = new ChannelObserver(new StatsObserver());
+    observer.observe(together, values, 0, values.length, rows, 1);
+    observer.observe(oneByOne, values, 0, values.length, rows, 1);
+    for (int c = 0; c < CHANNELS; c++) {
+      assertEquals(bits(oneByOne.min(c)), bits(together.min(c)));
+      assertEquals(bits(oneByOne.max(c)), bits(together.max(c)));
+      assertEquals(oneByOne.finiteCount(c), together.finiteCount(c));
+      assertEquals(oneByOne.nans(c), together.nans(c));
+      assertEquals(oneByOne.positiveInfinities(c), together.positiveInfinities(c));
+      assertEquals(oneByOne.sums.exact(c), together.sums.exact(c));
+      assertEquals(oneByOne.magnitudes.exact(c), together.magnitudes.exact(c));
+    }
+  }
+
+  private static int bits(float value) {
+    return Float.floatToRawIntBits(value);
+  }
+
+  @Property(tries = 200)
+  void exactSumsAreThoseOfWholeNumbers(@ForAll long seed) {
+    Random random = new Random(seed);
+    ExactSums sums = new ExactSums(2);
+    BigInteger expected = BigInteger.ZERO;
+    for (int i = random.nextInt(40); i > 0; i--) {
+      float value = Float.intBitsToFloat(random.nextInt());
+      if (Float.isFinite(value)) {
+        sums.add(1, value);
+        expected = expected.add(ExactSums.exact(value));
+      }
+    }
+    assertEquals(expected, sums.exact(1), "with carries that wait");
+    assertEquals(BigInteger.ZERO, sums.exact(0));
+    ExactSums read = new ExactSums(2);
+    read.set(1, sums.exact(1).toByteArray());
+    assertEquals(sums, read);
   }
 
   /** Sums of ordinary values against exact decimals; within a row float64 rounds. */

@@ -5,9 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeout;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -195,5 +198,51 @@ class MergeLawsTest {
           assertEquals(1, merged.average().orElseThrow().runs().size());
           assertEquals(places, merged.average().orElseThrow().batches());
         });
+  }
+
+  /** As the sums of years of slices are; merging them one by one took minutes. */
+  @Test
+  void manyStatesWithLineagesAndSlicesAddUpQuickly() {
+    int states = 20_000;
+    assertTimeout(
+        Duration.ofSeconds(10),
+        () -> {
+          StateSum sum = new StateSum(Duplicates.REFUSE);
+          for (int i = 0; i < states; i++) {
+            int place = (int) (i * 7919L % states);
+            sum.add(ofOneDay(place));
+          }
+          CalibrationState all = sum.state();
+          assertEquals(states, all.rows());
+          assertEquals(states, all.lineage().sources().size());
+          assertTrue(all.slice().startsWith("day=0 + day=1 + day=10 + "), "in order");
+          TareException e = assertThrows(TareException.class, () -> sum.add(ofOneDay(17)));
+          assertTrue(e.getMessage().contains("both hold data rows, slice day=17 (1 rows, 1970"));
+          // Sums of sums are the same.
+          StateSum halves = new StateSum(Duplicates.REFUSE);
+          for (int half = 1; half >= 0; half--) {
+            StateSum part = new StateSum(Duplicates.REFUSE);
+            for (int i = half; i < states; i += 2) {
+              part.add(ofOneDay(i));
+            }
+            halves.add(part.state());
+          }
+          assertArrayEquals(all.encodeFile(), halves.state().encodeFile());
+          assertEquals(all.lineage(), CalibrationState.decode(all.encodeFile(), "all").lineage());
+        });
+  }
+
+  private static final TensorStats ONE_VALUE = TensorStats.of(1);
+
+  private static CalibrationState ofOneDay(int day) {
+    String slice = "day=" + day;
+    Lineage.Run run = new Lineage.Run("settings", Instant.EPOCH, new TreeMap<>());
+    Lineage.Origin origin = new Lineage.Origin("rows", "", slice, "", List.of("x"));
+    return new CalibrationState(
+        "",
+        slice,
+        1,
+        new TreeMap<>(Map.of("x", ONE_VALUE)),
+        Lineage.of(new Lineage.Source(origin, 1, "digest", run)));
   }
 }

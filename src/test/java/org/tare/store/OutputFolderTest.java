@@ -13,12 +13,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -239,6 +241,67 @@ class OutputFolderTest {
     assertEquals(
         "rw-rw----",
         PosixFilePermissions.toString(Files.getPosixFilePermissions(out.resolve("model.onnx"))));
+  }
+
+  /** Of the folder, of files in it and in its folders; a new file gets that of any new file. */
+  @Test
+  void groupsOfAReplacedFolderAreKept() throws IOException {
+    Path out = publish("out", Existing.REFUSE);
+    int own = (int) Files.getAttribute(out, "unix:gid");
+    int other = otherGroup(own);
+    List<String> kept = List.of("", "model.onnx", "slices", "slices/a.tare");
+    for (String name : kept) {
+      Files.setAttribute(out.resolve(name), "unix:gid", other);
+    }
+    Files.setAttribute(out, "unix:mode", 042775);
+    Files.setPosixFilePermissions(
+        out.resolve("slices/a.tare"), PosixFilePermissions.fromString("rw-rw----"));
+    check("out", Existing.REPLACE)
+        .publish(
+            Map.of(
+                "model.onnx", new byte[2], "slices/a.tare", new byte[3], "slices/b", new byte[4]));
+    for (String name : kept) {
+      assertEquals(other, Files.getAttribute(out.resolve(name), "unix:gid"), name);
+    }
+    assertEquals(own, Files.getAttribute(out.resolve("slices/b"), "unix:gid"));
+    assertEquals(042775, (int) Files.getAttribute(out, "unix:mode"), "its group is handed down");
+    assertEquals(
+        "rw-rw----",
+        PosixFilePermissions.toString(Files.getPosixFilePermissions(out.resolve("slices/a.tare"))));
+  }
+
+  /** Another group that a file of this user may be of: any for root, else one of the user's. */
+  private int otherGroup(int own) throws IOException {
+    Path file = Files.createFile(folder.resolve("group"));
+    try {
+      List<Integer> groups = new ArrayList<>(List.of(own + 4711));
+      Path status = Path.of("/proc/self/status");
+      for (String line : Files.exists(status) ? Files.readAllLines(status) : List.<String>of()) {
+        if (line.startsWith("Groups:")) {
+          Stream.of(line.substring(7).split("\\s+"))
+              .filter(group -> !group.isEmpty())
+              .map(Integer::valueOf)
+              .forEach(groups::add);
+        }
+      }
+      for (int group : groups) {
+        if (group != own && isTaken(file, group)) {
+          return group;
+        }
+      }
+    } finally {
+      Files.delete(file);
+    }
+    return Assumptions.abort("this user has one group only");
+  }
+
+  private static boolean isTaken(Path file, int group) {
+    try {
+      Files.setAttribute(file, "unix:gid", group);
+      return true;
+    } catch (IOException e) {
+      return false;
+    }
   }
 
   @Test

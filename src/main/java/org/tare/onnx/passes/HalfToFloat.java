@@ -31,7 +31,7 @@ public final class HalfToFloat {
 
   /**
    * A copy that computes in float32; the model itself if it has nothing in float16, or if it has
-   * local functions, or graphs inside of nodes that read a float16 input or output by its name.
+   * local functions.
    */
   public static OnnxModel apply(OnnxModel model) {
     GraphProto graph = model.graph().toProto();
@@ -45,12 +45,6 @@ public final class HalfToFloat {
       if (isHalf(end)) {
         renamed.computeIfAbsent(end.getName(), name -> model.graph().freshName(name + "_f"));
       }
-    }
-    Set<String> captured = new HashSet<>();
-    model.graph().nodes().forEach(node -> captured.addAll(node.captured()));
-    captured.retainAll(renamed.keySet());
-    if (!captured.isEmpty()) {
-      return model;
     }
     return model.withGraph(top(graph, renamed));
   }
@@ -95,8 +89,7 @@ public final class HalfToFloat {
       }
     }
     for (NodeProto node : converted.getNodeList()) {
-      NodeProto.Builder changed = node.toBuilder().clearInput().clearOutput();
-      node.getInputList().forEach(in -> changed.addInput(renamed.getOrDefault(in, in)));
+      NodeProto.Builder changed = reading(node, renamed).toBuilder().clearOutput();
       node.getOutputList().forEach(out -> changed.addOutput(renamed.getOrDefault(out, out)));
       top.addNode(changed);
     }
@@ -108,6 +101,33 @@ public final class HalfToFloat {
       }
     }
     return top.build();
+  }
+
+  /** The same node, which reads other tensors; so do the graphs inside of it. */
+  private static NodeProto reading(NodeProto node, Map<String, String> renamed) {
+    NodeProto.Builder changed = node.toBuilder().clearInput().clearAttribute();
+    node.getInputList().forEach(in -> changed.addInput(renamed.getOrDefault(in, in)));
+    for (AttributeProto attribute : node.getAttributeList()) {
+      changed.addAttribute(
+          attribute.hasG()
+              ? attribute.toBuilder().setG(reading(attribute.getG(), renamed)).build()
+              : attribute);
+    }
+    return changed.build();
+  }
+
+  private static GraphProto reading(GraphProto graph, Map<String, String> renamed) {
+    Map<String, String> outer = new HashMap<>(renamed);
+    graph.getInputList().forEach(input -> outer.remove(input.getName()));
+    graph.getInitializerList().forEach(tensor -> outer.remove(tensor.getName()));
+    graph.getNodeList().forEach(node -> outer.keySet().removeAll(node.getOutputList()));
+    GraphProto.Builder changed = graph.toBuilder().clearNode().clearOutput();
+    graph.getNodeList().forEach(node -> changed.addNode(reading(node, outer)));
+    for (ValueInfoProto output : graph.getOutputList()) {
+      String name = outer.getOrDefault(output.getName(), output.getName());
+      changed.addOutput(output.toBuilder().setName(name));
+    }
+    return changed.build();
   }
 
   private static NodeProto cast(String from, String to, int type) {

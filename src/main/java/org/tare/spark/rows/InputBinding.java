@@ -2,6 +2,7 @@ package org.tare.spark.rows;
 
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -47,8 +48,11 @@ record InputBinding(
   enum Source {
     UINT8_BYTES(1),
     INT8_BYTES(1),
+    INT32_BYTES(4),
     INT64_BYTES(8),
+    FLOAT16_BYTES(2),
     FLOAT32_BYTES(4),
+    FLOAT64_BYTES(8),
     /** Numbers, in arrays of any depth. */
     ARRAY(0),
     SCALAR(0),
@@ -70,6 +74,18 @@ record InputBinding(
     /** Bytes per value in a binary column, 0 for other columns. */
     int bytes() {
       return bytes;
+    }
+
+    /** What the bytes of a binary column are, as settings name it. */
+    String dtype() {
+      return name().substring(0, name().indexOf("_BYTES")).toLowerCase(Locale.ROOT);
+    }
+
+    /** The form of binary columns that settings name so. */
+    static Optional<Source> ofDtype(String name) {
+      return Arrays.stream(values())
+          .filter(source -> source.bytes > 0 && source.dtype().equals(name))
+          .findFirst();
     }
 
     boolean isImage() {
@@ -149,15 +165,15 @@ record InputBinding(
         value);
   }
 
-  /** The same binding for raw float32 bytes. */
-  InputBinding asFloats() {
+  /** The same binding for raw bytes of another type. */
+  InputBinding asBytes(Source form) {
     return new InputBinding(
         input,
         expects,
         found,
         index,
-        Source.FLOAT32_BYTES,
-        false,
+        form,
+        form == source ? exact : transform.keepsValues() && isExact(form, found, elementType),
         elementType,
         shape,
         batchAxis,
@@ -237,19 +253,13 @@ record InputBinding(
           input, type);
     }
     InputSpec.Transform transform = spec.transform();
-    boolean isWhole =
-        switch (source) {
-          case UINT8_BYTES, INT8_BYTES, INT64_BYTES, IMAGE, PIXELS -> true;
-          case ARRAY, SCALAR -> ColumnForm.isExact(column.type());
-          case VECTOR, FLOAT32_BYTES, VALUE -> false;
-        };
     return new InputBinding(
         input,
         type.toString(),
         column,
         0,
         source,
-        isWhole && transform.keepsValues() && isInteger(type.elementType()),
+        transform.keepsValues() && isExact(source, column, type.elementType()),
         type.elementType(),
         shape,
         batchAxis,
@@ -258,8 +268,21 @@ record InputBinding(
         FixedValue.of(where, input, type, shape, spec));
   }
 
+  private static boolean isExact(Source source, ColumnNames.Found column, ElementType type) {
+    boolean isWhole =
+        switch (source) {
+          case UINT8_BYTES, INT8_BYTES, INT32_BYTES, INT64_BYTES, IMAGE, PIXELS -> true;
+          case ARRAY, SCALAR -> ColumnForm.isExact(column.type());
+          case VECTOR, FLOAT16_BYTES, FLOAT32_BYTES, FLOAT64_BYTES, VALUE -> false;
+        };
+    return isWhole && isInteger(type);
+  }
+
   private static boolean isFillable(ElementType type) {
-    return isInteger(type) || type == ElementType.FLOAT32 || type == ElementType.FLOAT64;
+    return switch (type) {
+      case FLOAT16, FLOAT32, FLOAT64 -> true;
+      default -> isInteger(type);
+    };
   }
 
   private static boolean isInteger(ElementType type) {
@@ -404,19 +427,17 @@ record InputBinding(
       if (spec.image()) {
         return Source.IMAGE;
       }
-      Optional<String> given = spec.dtype().map(name -> name.toLowerCase(Locale.ROOT));
-      // float32 models read images, whose bytes are uint8, more often than raw floats; the byte
-      // count of the first rows decides where nothing is said.
-      return switch (given.orElseGet(() -> derivedDtype(type))) {
-        case "uint8" -> Source.UINT8_BYTES;
-        case "int8" -> Source.INT8_BYTES;
-        case "int64" -> Source.INT64_BYTES;
-        case "float32" -> Source.FLOAT32_BYTES;
-        default ->
-            throw TareException.usage(
-                "%s: dtype cannot be \"%s\": it is one of uint8, int8, int64, float32",
-                where, given.orElse(""));
-      };
+      if (spec.dtype().isEmpty()) {
+        return derivedForm(type);
+      }
+      String given = spec.dtype().get().toLowerCase(Locale.ROOT);
+      return Source.ofDtype(given)
+          .orElseThrow(
+              () ->
+                  TareException.usage(
+                      "%s: dtype cannot be \"%s\": it is one of uint8, int8, int32, int64, float16,"
+                          + " float32, float64",
+                      where, given));
     }
     if (isPixels) {
       return Source.PIXELS;
@@ -448,11 +469,15 @@ record InputBinding(
     return "";
   }
 
-  private static String derivedDtype(TensorType type) {
+  /**
+   * Models of floats read images, whose bytes are uint8, more often than raw floats; the byte count
+   * of the first rows decides where nothing is said.
+   */
+  private static Source derivedForm(TensorType type) {
     return switch (type.elementType()) {
-      case INT64 -> "int64";
-      case INT8 -> "int8";
-      default -> "uint8";
+      case INT64 -> Source.INT64_BYTES;
+      case INT8 -> Source.INT8_BYTES;
+      default -> Source.UINT8_BYTES;
     };
   }
 }

@@ -1,13 +1,13 @@
 package org.tare.spark.rows;
 
 import java.nio.ByteBuffer;
-import java.util.Locale;
 import org.tare.onnx.ElementType;
+import org.tare.onnx.Float16;
 
 /**
  * Writes numbers as a model's type. A number that the type does not hold is not written: integers
  * take whole numbers of their range, bool takes 0 and 1, and floating-point types what stays finite
- * in them. Rounding to the nearest float32 is not a loss in this sense.
+ * in them. Rounding to the nearest number of these is not a loss in this sense.
  */
 final class Narrowing {
   /** The type of the model's input holds no such number; the reason follows a number. */
@@ -39,6 +39,13 @@ final class Narrowing {
           throw notHeld(type);
         }
         bytes.putDouble(value);
+      }
+      case FLOAT16 -> {
+        short narrow = Float16.bits(value);
+        if (!Double.isFinite(Float16.value(narrow))) {
+          throw notHeld(type);
+        }
+        bytes.putShort(narrow);
       }
       default -> {
         if (!(value >= -ABOVE_INT64 && value < ABOVE_INT64)) {
@@ -75,10 +82,8 @@ final class Narrowing {
   private static NotHeld notHeld(ElementType type) {
     String name =
         switch (type) {
-          case FLOAT32 -> "float32";
-          case FLOAT64 -> "float64";
           case BOOL -> "bool, of 0 and 1,";
-          default -> type.name().toLowerCase(Locale.ROOT);
+          default -> type.id();
         };
     return new NotHeld("which " + name + " does not hold");
   }

@@ -8,6 +8,7 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.sql.Row;
+import org.tare.onnx.Float16;
 import org.tare.spark.rows.RowDecoder.BadRow;
 import scala.jdk.javaapi.CollectionConverters;
 
@@ -127,9 +128,24 @@ final class NumberReader {
           into.addWhole(value);
         }
       }
+      case INT32_BYTES -> {
+        for (int i = 0; i < size; i++) {
+          into.addWhole(buffer.getInt(4 * i));
+        }
+      }
       case INT64_BYTES -> {
         for (int i = 0; i < size; i++) {
           into.addWhole(buffer.getLong(8 * i));
+        }
+      }
+      case FLOAT16_BYTES -> {
+        for (int i = 0; i < size; i++) {
+          into.add(Float16.value(buffer.getShort(2 * i)));
+        }
+      }
+      case FLOAT64_BYTES -> {
+        for (int i = 0; i < size; i++) {
+          into.add(buffer.getDouble(8 * i));
         }
       }
       default -> {

@@ -38,6 +38,8 @@ import org.tare.spark.rows.RowSource;
 import org.tare.spark.rows.SliceColumn;
 import org.tare.spark.rows.Slices;
 import org.tare.stats.CalibrationState;
+import org.tare.stats.Duplicates;
+import org.tare.stats.StateSum;
 import org.tare.stats.TensorStats;
 
 /**
@@ -195,17 +197,18 @@ public final class CalibrationJob {
         .check(request.data().label(), merged.allRows(), merged.skipped(), merged.reason());
     SortedMap<String, CalibrationState> slices = new TreeMap<>();
     String digest = request.prepared().digest();
-    CalibrationState whole = new CalibrationState(digest, 0, new TreeMap<>());
+    StateSum whole = new StateSum(Duplicates.REFUSE);
+    whole.add(new CalibrationState(digest, 0, new TreeMap<>()));
     for (Map.Entry<String, SortedMap<String, TensorStats>> slice : merged.slices().entrySet()) {
       String name = slice.getKey();
       CalibrationState state =
           new CalibrationState(
               digest, name, merged.rows().getOrDefault(name, 0L), slice.getValue());
       slices.put(name, state);
-      whole = whole.merge(state);
+      whole.add(state);
     }
     return new Result(
-        whole,
+        whole.state(),
         request.by().isEmpty() ? Collections.emptySortedMap() : slices,
         merged.skipped(),
         merged.reason(),

@@ -29,6 +29,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
 import org.tare.infer.ModelSession;
+import org.tare.infer.ModelSession.Pairs;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
@@ -58,12 +59,16 @@ public final class EvaluationJob {
           ElementType.INT32,
           ElementType.INT64);
 
+  /** Read as float32. */
+  private static final Set<ElementType> FLOATS =
+      Set.of(ElementType.FLOAT32, ElementType.FLOAT16, ElementType.FLOAT64);
+
   private EvaluationJob() {}
 
   /**
    * What the comparison gives.
    *
-   * @param outputs of each float32 output that can be compared, by its name, in the model's order
+   * @param outputs of each output of floats that can be compared, by its name, in the model's order
    * @param integers of each output of integers, the same
    * @param ofOtherShape outputs of which the models gave different shapes, since these depend on
    *     values; they are not in the others
@@ -98,6 +103,20 @@ public final class EvaluationJob {
 
   /** Evaluates. */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
+    return run(spark, request, Pairs.FUSED, progress);
+  }
+
+  /**
+   * Evaluates with the figures of a CPU on which no sum of integer products saturates.
+   *
+   * @throws TareException also if ONNX Runtime can't run the quantized model so
+   */
+  public static Result runExactly(SparkSession spark, Request request, Consumer<String> progress) {
+    return run(spark, request, Pairs.FUSED_EXACT, progress);
+  }
+
+  private static Result run(
+      SparkSession spark, Request request, Pairs pairs, Consumer<String> progress) {
     long started = System.nanoTime();
     checkComparable(request.label(), request.floatModel(), request.types());
     Compared outputs =
@@ -107,7 +126,7 @@ public final class EvaluationJob {
     String description = "evaluate " + request.label() + ": compare " + outputs.size() + " outputs";
     try (SessionSettings settings = new SessionSettings(spark);
         JobLabel job = new JobLabel(spark, description)) {
-      return run(settings, job, request, outputs, progress, started);
+      return run(settings, job, request, outputs, pairs, progress, started);
     }
   }
 
@@ -130,6 +149,7 @@ public final class EvaluationJob {
       JobLabel job,
       Request request,
       Compared outputs,
+      Pairs pairs,
       Consumer<String> progress,
       long started) {
     SparkSession spark = settings.spark();
@@ -152,7 +172,8 @@ public final class EvaluationJob {
     List<Partial> partials = new ArrayList<>();
     try (ShippedModel floatModel = ShippedModel.ship(spark, request.floatModel(), request.label());
         ShippedModel quantized =
-            ShippedModel.ship(spark, request.quantizedModel(), "quantized " + request.label());
+            ShippedModel.ship(
+                spark, request.quantizedModel(), "quantized " + request.label(), pairs);
         Progress display =
             new Progress(spark, job, "Evaluating", table.source().seen(), progress)) {
       BoundTable dealt = EvenTasks.deal(spark, table, work(table)).table();
@@ -183,21 +204,21 @@ public final class EvaluationJob {
   /**
    * Checks that there is something to compare.
    *
-   * @throws TareException if no output is a tensor of float32 or integers
+   * @throws TareException if no output is a tensor of floats or integers
    */
   public static void checkComparable(String label, OnnxModel model, Map<String, TensorType> types) {
     if (integers(model, types).isEmpty()) {
-      check(label, model, types, "no output of it is float32 or of integers");
+      check(label, model, types, "no output of it is of floats or of integers");
     }
   }
 
   /**
    * Checks that there is something whose error can be measured.
    *
-   * @throws TareException if no output is a float32 tensor
+   * @throws TareException if no output is a tensor of floats
    */
   public static void checkOutputs(String label, OnnxModel model, Map<String, TensorType> types) {
-    check(label, model, types, "no output of it is float32");
+    check(label, model, types, "no output of it is of floats");
   }
 
   private static void check(
@@ -238,11 +259,11 @@ public final class EvaluationJob {
         .toList();
   }
 
-  /** The outputs whose errors are measured: float32 tensors. */
+  /** The outputs whose errors are measured: tensors of floats. */
   public static List<String> outputs(OnnxModel model, Map<String, TensorType> types) {
     return model.graph().outputNames().stream()
         .filter(types::containsKey)
-        .filter(name -> types.get(name).elementType() == ElementType.FLOAT32)
+        .filter(name -> FLOATS.contains(types.get(name).elementType()))
         .toList();
   }
 

@@ -18,6 +18,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.tare.TareException;
 import org.tare.stats.CalibrationState;
+import org.tare.stats.Duplicates;
+import org.tare.stats.StateSum;
 
 /**
  * The slices of some days in a row, each once, and their sum.
@@ -217,11 +219,10 @@ public record Window(
   }
 
   private static CalibrationState sum(StateStore store, List<Entry> parts) {
-    CalibrationState sum = null;
+    StateSum sum = new StateSum(Duplicates.REFUSE);
     for (Entry part : parts) {
-      CalibrationState state = store.readState(part).ofSlice("");
-      sum = sum == null ? state : sum.merge(state);
+      sum.add(store.readState(part).ofSlice(""));
     }
-    return sum;
+    return sum.state();
   }
 }

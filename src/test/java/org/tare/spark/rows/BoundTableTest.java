@@ -27,6 +27,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.tare.TareException;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.TensorType;
@@ -265,6 +267,22 @@ class BoundTableTest {
     assertEquals(List.of(), ofBytes(PAIR, Map.of(), 8).notes());
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "FLOAT16, 2, UINT8_BYTES",
+    "FLOAT16, 4, FLOAT16_BYTES",
+    "FLOAT16, 8, FLOAT32_BYTES",
+    "FLOAT64, 8, FLOAT32_BYTES",
+    "FLOAT64, 16, FLOAT64_BYTES",
+    "INT32, 2, UINT8_BYTES",
+    "INT32, 8, INT32_BYTES",
+    "INT16, 4, UINT8_BYTES",
+  })
+  void bytesOfTheInputsOwnTypeAreKnown(ElementType type, int length, InputBinding.Source expected) {
+    TensorType pair = new TensorType(type, new long[] {-1, 2});
+    assertEquals(expected, sourceOf(ofBytes(pair, Map.of(), -1, length)));
+  }
+
   @Test
   void rowsThatContradictEachOtherAskForTheType() {
     TareException e = assertThrows(TareException.class, () -> ofBytes(PAIR, Map.of(), -1, 8, 2));
@@ -275,6 +293,9 @@ class BoundTableTest {
         e.getMessage());
     Map<String, InputSpec> said = Map.of("x", new InputSpecs().dtype("uint8").spec());
     assertEquals(InputBinding.Source.UINT8_BYTES, sourceOf(ofBytes(PAIR, said, 8, 2)));
+    TensorType half = new TensorType(ElementType.FLOAT16, new long[] {-1, 2});
+    e = assertThrows(TareException.class, () -> ofBytes(half, Map.of(), 8, 4));
+    assertTrue(e.getMessage().endsWith("set inputs.x.dtype to float16 or float32"), e.getMessage());
   }
 
   @Test

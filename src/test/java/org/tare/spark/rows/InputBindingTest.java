@@ -115,7 +115,10 @@ class InputBindingTest {
   @CsvSource({
     "uint8, UINT8_BYTES",
     "int8, INT8_BYTES",
+    "int32, INT32_BYTES",
     "int64, INT64_BYTES",
+    "float16, FLOAT16_BYTES",
+    "FLOAT64, FLOAT64_BYTES",
     "Float32, FLOAT32_BYTES"
   })
   void dtypeSaysWhatBytesAre(String dtype, Source source) {
@@ -184,7 +187,8 @@ class InputBindingTest {
             floats,
             new InputSpecs().dtype("uint8")),
         Arguments.of(
-            "dtype cannot be \"uint16\": it is one of uint8, int8, int64, float32",
+            "dtype cannot be \"uint16\": it is one of uint8, int8, int32, int64, float16, float32,"
+                + " float64",
             PIXELS,
             binary,
             new InputSpecs().dtype("uint16")),

@@ -24,6 +24,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.tare.onnx.ElementType;
+import org.tare.onnx.Float16;
 import org.tare.onnx.TensorType;
 import org.tare.spark.rows.RowDecoder.BadRow;
 import org.tare.spark.rows.images.ImageDecoderTest;
@@ -61,6 +62,7 @@ class RowDecoderTest {
           switch (type.elementType()) {
             case FLOAT32 -> bytes.getFloat(4 * i);
             case FLOAT64 -> bytes.getDouble(8 * i);
+            case FLOAT16 -> Float16.value(bytes.getShort(2 * i));
             case INT64 -> bytes.getLong(8 * i);
             case INT32 -> bytes.getInt(4 * i);
             case INT16 -> bytes.getShort(2 * i);
@@ -87,6 +89,24 @@ class RowDecoderTest {
   private static byte[] floats(float... values) {
     ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
     bytes.asFloatBuffer().put(values);
+    return bytes.array();
+  }
+
+  private static byte[] halves(double... values) {
+    ByteBuffer bytes = ByteBuffer.allocate(2 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    Arrays.stream(values).forEach(value -> bytes.putShort(Float16.bits(value)));
+    return bytes.array();
+  }
+
+  private static byte[] doubles(double... values) {
+    ByteBuffer bytes = ByteBuffer.allocate(8 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asDoubleBuffer().put(values);
+    return bytes.array();
+  }
+
+  private static byte[] ints(int... values) {
+    ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asIntBuffer().put(values);
     return bytes.array();
   }
 
@@ -136,6 +156,23 @@ class RowDecoderTest {
             "holds 1.0E300 at position 0, which float32 does not hold"),
         Arguments.of(
             ElementType.FLOAT32, "array<double>", List.of(Double.NaN), "holds NaN at position 0"),
+        Arguments.of(
+            ElementType.FLOAT16,
+            "array<float>",
+            List.of(65504f, 65520f),
+            "holds 65520 at position 1, which float16 does not hold"),
+        Arguments.of(
+            ElementType.FLOAT16,
+            "array<bigint>",
+            List.of(-70000L),
+            "holds -70000 at position 0, which float16 does not hold"),
+        Arguments.of(
+            ElementType.FLOAT16, "array<double>", List.of(Double.NaN), "holds NaN at position 0"),
+        Arguments.of(
+            ElementType.FLOAT16,
+            "binary",
+            halves(1, Double.POSITIVE_INFINITY),
+            "holds Infinity at position 1"),
         Arguments.of(
             ElementType.FLOAT64,
             "array<double>",
@@ -222,7 +259,36 @@ class RowDecoderTest {
   @MethodSource("notHeld")
   void numbersThatTheTypeDoesNotHoldAreBadRows(
       ElementType element, String column, Object value, String message) {
-    assertEquals(message, refusal(type(element, -1, -1), column, new InputSpecs(), value));
+    InputSpecs spec = new InputSpecs();
+    InputSpecs said = column.equals("binary") ? spec.dtype("float16") : spec;
+    assertEquals(message, refusal(type(element, -1, -1), column, said, value));
+  }
+
+  /** The nearest float16 of a number, in one step: 1 + 2^-11 is a tie, what is above it is not. */
+  @Test
+  void numbersBecomeTheNearestFloat16() throws BadRow {
+    TensorType half = type(ElementType.FLOAT16, -1, -1);
+    double above = Math.nextUp(1 + 0x1p-11);
+    assertArrayEquals(
+        new double[] {1, 1 + 0x1p-10, -0.0, 0x1p-24, 0, 65504, -65504},
+        numbers(
+            half,
+            "array<double>",
+            new InputSpecs(),
+            List.of(1 + 0x1p-11, above, -0.0, 0x1p-24, 0x1p-25, 65519.99, -65504.0)));
+    assertArrayEquals(
+        new double[] {0.5, -2048},
+        numbers(half, "array<bigint>", new InputSpecs().scale(0.5), List.of(1L, -4096L)));
+    for (String dtype : List.of("float16", "float64", "int32")) {
+      byte[] raw =
+          switch (dtype) {
+            case "float16" -> halves(3, -7);
+            case "float64" -> doubles(3, -7);
+            default -> ints(3, -7);
+          };
+      assertArrayEquals(
+          new double[] {3, -7}, numbers(half, "binary", new InputSpecs().dtype(dtype), raw), dtype);
+    }
   }
 
   @Test

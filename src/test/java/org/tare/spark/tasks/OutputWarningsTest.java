@@ -12,12 +12,15 @@ import org.tare.job.Warnings;
 
 /** What is said of an output that the quantized model gives otherwise. */
 class OutputWarningsTest {
-  private static List<String> warnings(float... quantized) {
+  private List<String> worst = List.of();
+
+  private List<String> warnings(float... quantized) {
     OutputMetrics metrics = new OutputMetrics();
     float[] expected = {3, -4, 0, 0};
     metrics.add(expected, quantized, 0, expected.length);
     return Warnings.ofOutputs(
-        new EvaluationJob.Result(1, 0, "", Map.of("y", metrics), Map.of(), List.of(), 0));
+        new EvaluationJob.Result(1, 0, "", Map.of("y", metrics), Map.of(), List.of(), 0),
+        () -> worst);
   }
 
   @ParameterizedTest
@@ -34,6 +37,39 @@ class OutputWarningsTest {
         warning.startsWith(
             "Output \"y\" is far from float32's: an SQNR of 6.0 dB, so that the error is 50 % of"),
         warning);
+    assertTrue(
+        warning.contains(
+            "of the signal; the command compare, with --model, --quantized and --data,"),
+        warning);
+  }
+
+  @Test
+  void withTheThreeLayersThatLoseMost() {
+    worst =
+        List.of("Conv(a) (3.0 dB alone)", "Gemm(b) (4.0 dB alone)", "Add(c) (5.0 dB alone)", "d");
+    String warning = warnings(3, -4, 2.5f, 0).get(0);
+    assertTrue(
+        warning.contains(
+            "most comes from Conv(a) (3.0 dB alone), Gemm(b) (4.0 dB alone), Add(c) (5.0 dB alone);"
+                + " quantize.overrides"),
+        warning);
+  }
+
+  /** Looking for them takes a pass over rows. */
+  @Test
+  void layersAreNotAskedForWhereLittleIsLost() {
+    OutputMetrics metrics = new OutputMetrics();
+    float[] values = {3, -4, 0, 0};
+    metrics.add(values, values, 0, values.length);
+    EvaluationJob.Result good =
+        new EvaluationJob.Result(1, 0, "", Map.of("y", metrics), Map.of(), List.of(), 0);
+    assertEquals(
+        List.of(),
+        Warnings.ofOutputs(
+            good,
+            () -> {
+              throw new AssertionError("asked");
+            }));
   }
 
   @Test
