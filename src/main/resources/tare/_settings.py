@@ -507,6 +507,18 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "",
         "a file that the run event of a recalibration is written to, in OpenLineage's JSON",
     ),
+    "registry.mlflow.url": (
+        "",
+        "an MLflow tracking server: each output with a model that is published becomes a run there; if that fails the output stays",
+    ),
+    "registry.mlflow.experiment": (
+        "tare",
+        "the experiment of these runs",
+    ),
+    "registry.mlflow.model": (
+        "none",
+        "the registered model that each of them is a new version of",
+    ),
     "train.epochs": (
         "2",
         "how often every row is trained on",

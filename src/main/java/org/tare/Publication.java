@@ -6,7 +6,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.tare.history.MlflowRun;
 import org.tare.onnx.ModelFile;
+import org.tare.settings.RegistrySettings;
 import org.tare.stats.CalibrationState;
 import org.tare.store.Existing;
 import org.tare.store.HadoopFiles;
@@ -17,11 +19,14 @@ final class Publication {
   private final HadoopFiles files;
   private final OutputFolder folder;
   private final String name;
+  private final Optional<MlflowRun> registry;
 
-  private Publication(HadoopFiles files, OutputFolder folder, String name) {
+  private Publication(
+      HadoopFiles files, OutputFolder folder, String name, Optional<MlflowRun> registry) {
     this.files = files;
     this.folder = folder;
     this.name = name;
+    this.registry = registry;
   }
 
   /**
@@ -31,6 +36,9 @@ final class Publication {
    */
   static Optional<Publication> check(Call<?> call) {
     HadoopFiles files = call.tare().files();
+    Optional<MlflowRun> registry =
+        RegistrySettings.of(call.settings())
+            .map(settings -> new MlflowRun(files, call.tare().progress(), settings));
     return call.settings()
         .find("output")
         .map(
@@ -42,17 +50,18 @@ final class Publication {
                         name,
                         call.settings().flag("overwrite") ? Existing.REPLACE : Existing.REFUSE,
                         call.inputPaths()),
-                    name));
+                    name,
+                    registry));
   }
 
   /** A folder that is to be written now. */
   static Publication to(HadoopFiles files, String name) {
     return new Publication(
-        files, OutputFolder.check(files, name, Existing.REFUSE, List.of()), name);
+        files, OutputFolder.check(files, name, Existing.REFUSE, List.of()), name, Optional.empty());
   }
 
   /**
-   * Writes the folder in one step.
+   * Writes the folder in one step. If there is a model in it, the registry is told afterwards.
    *
    * @param content by name
    * @param model the files of a model, itself first
@@ -61,6 +70,12 @@ final class Publication {
     Map<String, OutputFolder.Content> streamed = new LinkedHashMap<>();
     model.forEach(file -> streamed.put(file.name(), file::writeTo));
     folder.publish(content, streamed);
+    byte[] result = content.get("result.json");
+    if (result != null && !model.isEmpty()) {
+      List<String> names = new ArrayList<>(content.keySet());
+      names.addAll(streamed.keySet());
+      registry.ifPresent(one -> one.log(name, names, result));
+    }
   }
 
   /** Where the folder is. */

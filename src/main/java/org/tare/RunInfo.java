@@ -79,6 +79,9 @@ final class RunInfo {
 
   /** Settings of Spark and of readers may hold credentials, and so do many webhooks. */
   private static boolean isSecret(String key) {
-    return key.equals("notify.url") || key.startsWith("spark.") || key.contains(".options.");
+    return key.equals("notify.url")
+        || key.equals("registry.mlflow.url")
+        || key.startsWith("spark.")
+        || key.contains(".options.");
   }
 }

@@ -216,7 +216,13 @@ class CalibrateStreamTest {
     assertMessage("of a stream nobody knows how many rows", stream().set("data.sample", 100));
     assertMessage("its rows are no stream", stream().rows(spark.read().parquet(at("rows"))));
     assertMessage("stream.name (set by the caller) cannot be \"..\"", stream().name(".."));
-    assertMessage("kafka", stream().set("data.format", "kafka").set("data.path", ""));
+    assertMessage(
+        "spark.jars.packages, as org.apache.spark:spark-sql-kafka-0-10_2.13:" + spark.version(),
+        stream()
+            .set("data.format", "kafka")
+            .set("data.path", "")
+            .set("data.options.subscribe", "clicks")
+            .set("data.options.kafka.bootstrap.servers", "127.0.0.1:9092"));
     assertMessage("Cannot read the stream clicks", stream().rows(at("nothing")));
     assertMessage("soon", stream().every("soon"));
     assertMessage("is to come from column", stream().set("inputs.x.column", "other"));

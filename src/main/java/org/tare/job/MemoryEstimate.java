@@ -142,7 +142,7 @@ final class MemoryEstimate {
                 .forEach(
                     (name, tensor) -> bytes.put(name, times * (long) tensor.direct().remaining()));
             if (!computed.isEmpty()) {
-              run(one, rows, computed, (name, size) -> bytes.put(name, times * 4L * size));
+              run(one, rows, computed, (name, size) -> bytes.put(name, 4L * times * size));
             }
           });
       return new Measured(batch, bytes);

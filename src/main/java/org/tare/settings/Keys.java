@@ -853,6 +853,23 @@ public final class Keys {
             "notify.openlineage",
             "",
             "a file that the run event of a recalibration is written to, in OpenLineage's JSON"));
+    keys.add(
+        Key.text(
+            Group.FILES,
+            "registry.mlflow.url",
+            "",
+            "an MLflow tracking server: each output with a model that is published becomes a run"
+                + " there; if that fails the output stays"));
+    keys.add(
+        Key.text(
+            Group.FILES, "registry.mlflow.experiment", "tare", "the experiment of these runs"));
+    keys.add(
+        Key.text(
+                Group.FILES,
+                "registry.mlflow.model",
+                "",
+                "the registered model that each of them is a new version of")
+            .absent("none"));
   }
 
   private static void train(List<Key> keys) {

@@ -301,6 +301,11 @@ public final class SparkFailures {
   }
 
   private static String format(Throwable failure) {
+    if (first(FORMAT, failure).equals("kafka")) {
+      return "Spark has no format \"kafka\" without its connector: name it in spark.jars.packages, as"
+          + " org.apache.spark:spark-sql-kafka-0-10_2.13:"
+          + org.apache.spark.package$.MODULE$.SPARK_VERSION();
+    }
     return "Spark has no format \""
         + first(FORMAT, failure)
         + "\"; it brings parquet, orc, csv, json, text, binaryFile and, with its MLlib, image; other"
