@@ -23,6 +23,7 @@ import org.tare.results.QuantizedFiles;
 import org.tare.results.ResultJson;
 import org.tare.results.Summary;
 import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.OutputMetrics;
 import org.tare.stats.CalibrationState;
 import org.tare.store.PublishedFolder;
 import org.tare.store.states.StateStore;
@@ -64,6 +65,9 @@ public final class Recalibration implements Result {
   private final Provenance provenance;
   private final List<String> warnings;
   private final Optional<QuantizedFiles> candidate;
+  private final Optional<String> former;
+  private final Optional<BetterBy> compared;
+  private final Map<String, OutputMetrics> outputs;
   private final ObjectNode json;
 
   private Recalibration(
@@ -74,6 +78,9 @@ public final class Recalibration implements Result {
       Provenance provenance,
       List<String> warnings,
       Optional<QuantizedFiles> candidate,
+      Optional<String> former,
+      Optional<BetterBy> compared,
+      Map<String, OutputMetrics> outputs,
       ObjectNode json) {
     this.outcome = outcome;
     this.why = why;
@@ -82,6 +89,9 @@ public final class Recalibration implements Result {
     this.provenance = provenance;
     this.warnings = List.copyOf(warnings);
     this.candidate = candidate;
+    this.former = former;
+    this.compared = compared;
+    this.outputs = outputs;
     this.json = json;
   }
 
@@ -128,7 +138,17 @@ public final class Recalibration implements Result {
     more.accept(node);
     ResultJson.end(json, provenance, List.of());
     return new Recalibration(
-        outcome, why, moved, unmet, provenance, List.of(), Optional.empty(), json);
+        outcome,
+        why,
+        moved,
+        unmet,
+        provenance,
+        List.of(),
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        Map.of(),
+        json);
   }
 
   /** The result of a run with the key in a file's content; empty if it is of another run. */
@@ -165,6 +185,8 @@ public final class Recalibration implements Result {
     private Optional<QuantizedFiles> candidate = Optional.empty();
     private Optional<EvaluationJob.Result> found = Optional.empty();
     private Optional<GateVerdict> gate = Optional.empty();
+    private Optional<String> former = Optional.empty();
+    private Optional<BetterBy> compared = Optional.empty();
     private final StateStore.Added slice;
 
     Builder(String key, StateStore.Added slice) {
@@ -203,10 +225,12 @@ public final class Recalibration implements Result {
     }
 
     void compared(BetterBy better) {
+      compared = Optional.of(better);
       better.addTo(recalibration.putObject("compared"));
     }
 
     void former(String version) {
+      former = Optional.of(version);
       recalibration.put("former", version);
     }
 
@@ -230,6 +254,9 @@ public final class Recalibration implements Result {
           provenance,
           warnings,
           candidate,
+          former,
+          compared,
+          found.map(EvaluationJob.Result::outputs).orElse(Map.of()),
           json);
     }
   }
@@ -247,6 +274,21 @@ public final class Recalibration implements Result {
   /** Whether the new rows are not what the deployed model was calibrated on. */
   public boolean moved() {
     return moved;
+  }
+
+  /** The version that the former output is kept as; empty if nothing was replaced. */
+  public Optional<String> former() {
+    return former;
+  }
+
+  /** The figures of the candidate and of the deployed model, if both were evaluated. */
+  public Optional<BetterBy> compared() {
+    return compared;
+  }
+
+  /** The figures of the candidate's outputs; empty if it was not evaluated. */
+  public Map<String, OutputMetrics> outputs() {
+    return outputs;
   }
 
   @Override

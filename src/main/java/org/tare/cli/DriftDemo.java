@@ -1,14 +1,12 @@
 package org.tare.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.PrintStream;
 import java.io.Serializable;
 import java.nio.file.Path;
 import java.time.LocalDate;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import org.apache.spark.api.java.function.MapFunction;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
@@ -46,8 +44,6 @@ final class DriftDemo {
 
   /** So much better a model must be, in dB, where the settings ask for nothing. */
   private static final double MARGIN = 0.1;
-
-  private static final ObjectMapper JSON = new ObjectMapper();
 
   private final org.tare.Tare tare;
   private final SparkSession spark;
@@ -131,8 +127,10 @@ final class DriftDemo {
 
   /** The last day against what was deployed when it came. */
   private DriftCheck check(Recalibration last) {
-    String former = json(last).at("/recalibration/former").asText();
-    String deployed = former.isEmpty() ? at("deployed") : at("deployed.history/versions/" + former);
+    String deployed =
+        last.former()
+            .map(version -> at("deployed.history/versions/" + version))
+            .orElseGet(() -> at("deployed"));
     CalibrationState now = tare.states(at("states")).window("1d", date(DAYS.size() - 1)).state();
     return tare.drift(tare.readState(deployed + "/state.tare"))
         .settings(settings)
@@ -153,33 +151,29 @@ final class DriftDemo {
   }
 
   private void tell(int day, Recalibration made) {
-    JsonNode json = json(made);
-    JsonNode drift = json.at("/recalibration/drift");
     told(day, made.outcome().id() + ": " + made.why());
-    JsonNode logits = json.at("/evaluation/outputs/logits");
-    if (!drift.isMissingNode() && !logits.isMissingNode()) {
-      out.printf(
-          Locale.ROOT,
-          "       SQNR %.2f dB with what was deployed, %.2f dB with the model of the last %d days,"
-              + " top-1 %.4f (float32 %.4f)%n",
-          json.at("/recalibration/compared/deployed").asDouble(),
-          json.at("/recalibration/compared/candidate").asDouble(),
-          WINDOW,
-          logits.path("quantized_top1").asDouble(),
-          logits.path("float_top1").asDouble());
-    }
+    made.compared()
+        .ifPresent(
+            figures ->
+                out.printf(
+                    Locale.ROOT,
+                    "       SQNR %.2f dB with what was deployed, %.2f dB with the model of the last"
+                        + " %d days%n",
+                    figures.deployed(),
+                    figures.candidate(),
+                    WINDOW));
+    Optional.ofNullable(made.outputs().get("logits"))
+        .ifPresent(
+            figures ->
+                out.printf(
+                    Locale.ROOT,
+                    "       top-1 %.4f (float32 %.4f)%n",
+                    figures.quantizedTop1(),
+                    figures.floatTop1()));
   }
 
   private void told(int day, String what) {
     out.printf(Locale.ROOT, "Day %d  %-16s %s%n", day + 1, DAYS.get(day).text(), what);
-  }
-
-  private static JsonNode json(Recalibration made) {
-    try {
-      return JSON.readTree(made.toJson());
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException(e);
-    }
   }
 
   private static String date(int day) {
