@@ -71,7 +71,10 @@ class SymbolicShapesTest {
     return TestModel.run(model.withOutputs(floats), given);
   }
 
-  /** The model with one name for half of the sizes of its inputs, as bad exporters write it. */
+  /**
+   * The model with one name for half of the sizes of an input, as bad exporters write it. That one
+   * name stands for different sizes of two inputs is nothing that a model shows.
+   */
   private static byte[] named(byte[] bytes, Random random) throws IOException {
     ModelProto.Builder model = ModelProto.parseFrom(bytes).toBuilder();
     GraphProto.Builder graph = model.getGraphBuilder();
@@ -79,7 +82,7 @@ class SymbolicShapesTest {
       for (Dimension.Builder size :
           input.getTypeBuilder().getTensorTypeBuilder().getShapeBuilder().getDimBuilderList()) {
         if (random.nextBoolean()) {
-          size.setDimParam("N");
+          size.setDimParam("N_" + input.getName());
         }
       }
     }
