@@ -89,7 +89,7 @@ class StartScriptTest {
   private Path project(String name) throws IOException {
     Path copy = folder.resolve(name);
     for (String part :
-        new String[] {"deploy/tare", "deploy/jar.sh", "deploy/archive.sh", "pom.xml"}) {
+        new String[] {"deploy/tare", "deploy/jar.sh", "pom.xml"}) {
       Files.createDirectories(copy.resolve(part).getParent());
       Files.copy(PROJECT.resolve(part), copy.resolve(part));
     }
