@@ -34,7 +34,7 @@ class CalibrateStreamTest {
 
   @BeforeAll
   static void start() throws Exception {
-    spark = NightlyFiles.session();
+    spark = LocalSpark.start();
     files = NightlyFiles.make(spark, shared);
   }
 

@@ -60,15 +60,7 @@ class CompareTest {
 
   @BeforeAll
   static void quantize() {
-    spark =
-        SparkSession.builder()
-            .master("local[2]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.sql.shuffle.partitions", "2")
-            .getOrCreate();
-    spark.sparkContext().setLogLevel("OFF");
+    spark = LocalSpark.start();
     tare = Tare.on(spark);
     rows = spark.read().parquet(DIGITS + "validation.parquet").limit(96).cache();
     calibration =

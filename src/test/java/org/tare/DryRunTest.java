@@ -40,7 +40,7 @@ class DryRunTest {
 
   @BeforeAll
   static void start() throws Exception {
-    spark = NightlyFiles.session();
+    spark = LocalSpark.start();
     files = NightlyFiles.make(spark, shared);
   }
 

@@ -29,7 +29,7 @@ class GateTest {
 
   @BeforeAll
   static void start() throws Exception {
-    spark = NightlyFiles.session();
+    spark = LocalSpark.start();
     files = NightlyFiles.make(spark, shared);
   }
 

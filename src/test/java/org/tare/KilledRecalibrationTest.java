@@ -29,7 +29,7 @@ class KilledRecalibrationTest {
 
   @BeforeAll
   static void start() {
-    spark = NightlyFiles.session();
+    spark = LocalSpark.start();
     spark
         .sparkContext()
         .hadoopConfiguration()

@@ -34,7 +34,7 @@ final class Kills {
 
   /** Arguments: how many moments, the seed, and a new folder to work in. */
   public static void main(String[] args) throws Exception {
-    SparkSession spark = NightlyFiles.session();
+    SparkSession spark = LocalSpark.start();
     try {
       TreeMap<String, Integer> found =
           new Kills(spark, Path.of(args[2]))
@@ -50,7 +50,7 @@ final class Kills {
     private Driver() {}
 
     public static void main(String[] args) {
-      SparkSession spark = NightlyFiles.session();
+      SparkSession spark = LocalSpark.start();
       System.out.println("begun");
       System.out.flush();
       Recalibration result =

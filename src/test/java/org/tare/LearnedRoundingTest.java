@@ -37,15 +37,7 @@ class LearnedRoundingTest {
 
   @BeforeAll
   static void start() {
-    spark =
-        SparkSession.builder()
-            .master("local[2]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.sql.shuffle.partitions", "2")
-            .getOrCreate();
-    spark.sparkContext().setLogLevel("OFF");
+    spark = LocalSpark.start();
     Random random = new Random(4);
     List<Row> made = new ArrayList<>();
     for (long id = 0; id < 128; id++) {

@@ -18,19 +18,6 @@ import org.tare.onnx.TestModel;
 record NightlyFiles(Path folder) {
   private static final int ROWS = 64;
 
-  static SparkSession session() {
-    SparkSession spark =
-        SparkSession.builder()
-            .master("local[2]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.sql.shuffle.partitions", "2")
-            .getOrCreate();
-    spark.sparkContext().setLogLevel("OFF");
-    return spark;
-  }
-
   static NightlyFiles make(SparkSession spark, Path folder) throws Exception {
     NightlyFiles files = new NightlyFiles(folder);
     Random random = new Random(14);

@@ -42,7 +42,7 @@ class RecalibrateTest {
 
   @BeforeAll
   static void start() throws Exception {
-    spark = NightlyFiles.session();
+    spark = LocalSpark.start();
     files = NightlyFiles.make(spark, shared);
   }
 

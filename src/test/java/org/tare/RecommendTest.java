@@ -43,15 +43,7 @@ class RecommendTest {
 
   @BeforeAll
   static void start() {
-    spark =
-        SparkSession.builder()
-            .master("local[2]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.sql.shuffle.partitions", "2")
-            .getOrCreate();
-    spark.sparkContext().setLogLevel("OFF");
+    spark = LocalSpark.start();
     tare = Tare.on(spark);
     train = spark.read().parquet(DIGITS + "train.parquet").limit(200);
     validation = spark.read().parquet(DIGITS + "validation.parquet").limit(100);

@@ -38,7 +38,7 @@ class SmoothedCalibrationTest {
 
   @BeforeAll
   static void start() {
-    spark = NightlyFiles.session();
+    spark = LocalSpark.start();
     tare = Tare.on(spark);
     model = folder.resolve("product.onnx").toString();
     TestModel.opset(17)

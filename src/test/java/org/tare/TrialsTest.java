@@ -47,15 +47,7 @@ class TrialsTest {
 
   @BeforeAll
   static void calibrate() {
-    spark =
-        SparkSession.builder()
-            .master("local[2]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.sql.shuffle.partitions", "2")
-            .getOrCreate();
-    spark.sparkContext().setLogLevel("OFF");
+    spark = LocalSpark.start();
     tare = Tare.on(spark);
     validation = spark.read().parquet(DIGITS + "validation.parquet").limit(96).cache();
     String output = folder.resolve("calibrated").toString();

@@ -88,8 +88,7 @@ class StartScriptTest {
   /** A copy of the project; its sources are a link, and Spark is in the jar. */
   private Path project(String name) throws IOException {
     Path copy = folder.resolve(name);
-    for (String part :
-        new String[] {"deploy/tare", "deploy/jar.sh", "pom.xml"}) {
+    for (String part : new String[] {"deploy/tare", "deploy/jar.sh", "pom.xml"}) {
       Files.createDirectories(copy.resolve(part).getParent());
       Files.copy(PROJECT.resolve(part), copy.resolve(part));
     }
