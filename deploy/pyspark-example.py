@@ -137,6 +137,55 @@ def check_other_calls(tare, spark, folder):
     assert same.verdict == "stable" and "deployed" in same.tensors[0], same
 
 
+def check_layers(tare, spark, folder):
+    """Layer by layer: comparison, sensitivity, mixed precision, advice, a picture."""
+    model = os.path.join(folder, "digits-mobilenet.onnx")
+    train = spark.read.parquet(os.path.join(folder, "digits-train.parquet")).limit(64)
+    rows = spark.read.parquet(os.path.join(folder, "digits-validation.parquet")).limit(64)
+    pixels = {"inputs.image.dtype": "uint8", "inputs.image.scale": 1 / 255}
+    out = os.path.join(folder, "layers")
+    c = tare.calibrate(model).data(train).set(pixels).output(out).run()
+    state = os.path.join(out, "state.tare")
+    quantized = os.path.join(folder, "layers-quantized")
+    tare.quantize(model).state(c.state).run().write(quantized)
+
+    comparison = tare.compare(model, os.path.join(quantized, "model.onnx"))
+    weights = comparison.run()
+    assert weights.weights and weights.tensors == [], weights
+    tensors = comparison.data(rows).set(pixels).run().tensors
+    assert {"accumulated", "local"} <= set(tensors[0]), tensors[0]
+
+    top1 = "array_position(quantized.logits, array_max(quantized.logits)) - 1 = label"
+    call = tare.sensitivity(model).state(state).validation(rows).label("label").set(pixels)
+    found = call.types("w4a8").metric_sql(top1).run()
+    layers = found.layers
+    assert layers and all(one["sql"] == one["quantized_top1"] for one in layers), layers[0]
+    assert len(found.all_layers) == 1, found.all_layers
+    failure = error_of(lambda: call.metric_sql("nowhere + 1").run())
+    assert failure.kind == "USAGE" and "nowhere" in str(failure), failure
+
+    mix = tare.mix(model).state(state).validation(rows).set(pixels).min_sqnr(24).run()
+    assert mix.metric >= 24 and mix.evaluations > 0 and mix.front, mix
+    smaller = tare.quantize(model).state(c.state).overrides(mix.overrides).run()
+    assert smaller.size_bytes > mix.size_bytes > 0, smaller
+
+    advice = tare.recommend(model).data(rows).label("label").set(pixels).budget("20s").run()
+    assert advice.job_file and "quantize" in advice.job_file, advice
+
+    picture = tare.plot(c.state, "logits").set("plot.bins", 50)
+    assert picture.svg().startswith("<svg") or "<svg" in picture.svg(), picture.svg()[:80]
+    file = os.path.join(folder, "logits.svg")
+    picture.write(file)
+    assert os.path.getsize(file) > 1000
+    failure = error_of(lambda: picture.write(file))
+    assert failure.kind == "CANNOT_WRITE", failure
+    picture.overwrite().write(file)
+
+    trained = tare.finetune(model).data(train).label("label").output(out)
+    failure = error_of(trained.run)
+    assert failure.kind in ("USAGE", "CANNOT_WRITE", "MISSING_INPUT"), failure
+
+
 def check_torch(tare, spark):
     """PyTorch's names: observers, QConfigs and quantized tensors."""
     batches = [[[-1.0, 0.5], [0.25, 4.0]], [[-2.0, 0.0], [1.0, 3.0]]]
@@ -256,6 +305,7 @@ def main():
             c, q, e = quantize_digits(tare, spark, folder)
             check_results(tare, spark, folder, c, q, e)
             check_other_calls(tare, spark, folder)
+            check_layers(tare, spark, folder)
             check_torch(tare, spark)
             check_errors(tare, spark, folder)
             assert spark.sql("SET").collect() == settings, "the session's settings changed"
