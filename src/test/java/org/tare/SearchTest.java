@@ -259,7 +259,8 @@ class SearchTest {
   void aFileThatIsNoCheckpointOrIsDamagedIsRefused() throws Exception {
     Path file = folder.resolve("damaged.trials");
     byte[] good =
-        CheckpointBytes.around("TTRI", 1, "neither rows nor forms".getBytes(StandardCharsets.UTF_8));
+        CheckpointBytes.around(
+            "TTRI", 1, "neither rows nor forms".getBytes(StandardCharsets.UTF_8));
     byte[] flipped = good.clone();
     flipped[9] ^= 1;
     byte[] later = CheckpointBytes.around("TTRI", 2, new byte[0]);

@@ -122,9 +122,7 @@ public final class TrialSettings {
   }
 
   private static boolean isNoOrigin(String key) {
-    return key.startsWith("mix.")
-        || key.startsWith("sensitivity.")
-        || OF_NO_ORIGIN.contains(key);
+    return key.startsWith("mix.") || key.startsWith("sensitivity.") || OF_NO_ORIGIN.contains(key);
   }
 
   private static Optional<Double> number(Settings settings, String key) {

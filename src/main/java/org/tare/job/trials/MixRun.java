@@ -134,7 +134,16 @@ public final class MixRun {
       FloatModel model, CalibrationState state, DataSource rows, Optional<String> label) {
     layers = Layers.of(model);
     trials =
-        new Trials(context, model, layers, state, rows, label, options.types(), options.metric(), checkpoints);
+        new Trials(
+            context,
+            model,
+            layers,
+            state,
+            rows,
+            label,
+            options.types(),
+            options.metric(),
+            checkpoints);
     measureAlone();
     List<Assignment> path = path();
     int last = path.size() - 1;

@@ -27,8 +27,7 @@ public final class SearchCheckpoints {
     this.files = files;
     this.file = file;
     this.settings = settings;
-    this.found =
-        files.readIfThere(WHAT, file).map(bytes -> SearchCheckpoint.decode(bytes, file));
+    this.found = files.readIfThere(WHAT, file).map(bytes -> SearchCheckpoint.decode(bytes, file));
   }
 
   /**

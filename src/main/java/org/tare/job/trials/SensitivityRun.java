@@ -61,7 +61,8 @@ public final class SensitivityRun {
   }
 
   /** One that writes down what it measured, and goes on from what was written down. */
-  public SensitivityRun(JobContext context, Options options, Optional<SearchCheckpoints> checkpoints) {
+  public SensitivityRun(
+      JobContext context, Options options, Optional<SearchCheckpoints> checkpoints) {
     this.context = context;
     this.options = options;
     this.checkpoints = checkpoints;
@@ -78,7 +79,16 @@ public final class SensitivityRun {
       FloatModel model, CalibrationState state, DataSource rows, Optional<String> label) {
     List<Layer> layers = Layers.of(model);
     Trials trials =
-        new Trials(context, model, layers, state, rows, label, options.types(), options.metric(), checkpoints);
+        new Trials(
+            context,
+            model,
+            layers,
+            state,
+            rows,
+            label,
+            options.types(),
+            options.metric(),
+            checkpoints);
     List<Assignment> assignments = new ArrayList<>();
     for (LayerType type : options.types()) {
       assignments.add(Assignment.all(layers, type));

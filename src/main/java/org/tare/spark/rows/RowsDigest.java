@@ -10,8 +10,8 @@ import org.apache.spark.sql.functions;
 import org.tare.spark.SparkFailures;
 
 /**
- * What tells rows from other rows, in whatever order and partitions: their number, and sums of hashes
- * of their values. Columns of maps are left out, since they have no hash.
+ * What tells rows from other rows, in whatever order and partitions: their number, and sums of
+ * hashes of their values. Columns of maps are left out, since they have no hash.
  */
 public final class RowsDigest {
   private RowsDigest() {}
