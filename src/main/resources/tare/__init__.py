@@ -203,7 +203,7 @@ class Tare:
         return Run(self._bridge, self._call(self._java.run, model))
 
     def finetune(self, model: PathLike) -> Finetune:
-        """Trains a float model for its quantized form; needs libtorch on the driver's class path."""
+        """Trains a float model for its quantized form; needs libtorch's jars."""
         return Finetune(self._bridge, self._call(self._java.finetune, model))
 
     def compare(self, model: PathLike, quantized: PathLike) -> Compare:

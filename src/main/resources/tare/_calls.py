@@ -363,7 +363,7 @@ class Observe(Call):
 
 
 class Finetune(Call):
-    """A training to be, of a float model for its quantized form; it needs libtorch on the driver."""
+    """A training to be, of a float model for its quantized form; it needs libtorch's jars."""
 
     def data(self, rows: Union[DataFrame, PathLike]) -> Finetune:
         """The rows to calibrate and to train on."""
