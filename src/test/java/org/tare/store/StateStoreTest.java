@@ -166,8 +166,8 @@ class StateStoreTest {
                 List<String> outcomes = new ArrayList<>();
                 int slice = second == 33 ? 3 : second;
                 return new Interleavings.Scene(
-                    steps -> outcomes.add("1 " + tryToAdd(memory, steps::next, 3, 3)),
-                    steps -> outcomes.add("2 " + tryToAdd(memory, steps::next, second, slice)),
+                    step -> outcomes.add("1 " + tryToAdd(memory, step::run, 3, 3)),
+                    step -> outcomes.add("2 " + tryToAdd(memory, step::run, second, slice)),
                     () -> {
                       StateStore store = open(memory);
                       assertEquals(List.of(), store.verify());
