@@ -152,12 +152,21 @@ final class WorkFolder {
   }
 
   boolean isAbandoned() throws IOException {
-    Optional<FolderStore.Entry> touched = store.find(Paths.child(folder, Owner.FILE));
-    if (touched.isEmpty()) {
-      touched = store.find(folder);
+    Path file = Paths.child(folder, Owner.FILE);
+    byte[] content;
+    try {
+      content = FolderProof.read(store, file);
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      // An empty folder is one whose owner file was about to be written.
+      boolean isEmpty = store.list(folder).isEmpty();
+      return Owner.isAbandoned(
+          Optional.empty(), touched(folder), isEmpty ? Owner.UNFINISHED : Owner.LEASE);
     }
-    return Owner.isAbandoned(
-        owner(), touched.map(FolderStore.Entry::modified).orElse(Instant.now()));
+    return Owner.isAbandoned(content, touched(file), Owner.LEASE);
+  }
+
+  private Instant touched(Path path) throws IOException {
+    return store.find(path).map(FolderStore.Entry::modified).orElse(Instant.now());
   }
 
   /** Writes the result: the files, the manifest, {@code _SUCCESS}. */

