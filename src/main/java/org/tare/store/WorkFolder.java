@@ -34,9 +34,9 @@ final class WorkFolder {
 
   private static final Pattern FORMER = Pattern.compile("former-([0-9]{1,9})");
 
-  /** The name of one, with the name of the output that it works for. */
+  /** The name of one, or of a file on its way to its place, with the name of what it is for. */
   private static final Pattern NAME =
-      Pattern.compile("/\\.([^/]+)\\.staging-[0-9a-f]{16}(?:/new)?");
+      Pattern.compile("/\\.([^/]+)\\.staging-(?:[0-9a-f-]{36}|[0-9a-f]{16}(?:/new)?)");
 
   private final FolderStore store;
   private final Path folder;
@@ -52,13 +52,18 @@ final class WorkFolder {
     return "." + place.getName() + ".staging-";
   }
 
-  /** The folder in which a work folder of this path was to be made; empty for other paths. */
+  /** The folder in which what has this path was to be made; empty for paths of other kinds. */
   static Optional<String> above(String path) {
     Matcher name = NAME.matcher(path);
     boolean isWorkFolder = name.find() && name.end() == path.length();
     return isWorkFolder
         ? Optional.of(name.start() == 0 ? "/" : path.substring(0, name.start()))
         : Optional.empty();
+  }
+
+  /** Whether this is the path of a file on its way to its place. */
+  static boolean isFile(String path) {
+    return path.matches("(?s).*\\.staging-[0-9a-f-]{36}");
   }
 
   /** A text for users, who know the place of an output and not what is made beside it. */
