@@ -175,7 +175,8 @@ class PublishingTest {
       TareException e = assertThrows(TareException.class, () -> now.publish(content("now")));
       assertTrue(
           e.getMessage().contains("another run is writing it at this moment"), e.getMessage());
-      output(SteppedStore.later(store), PLACE, Existing.REPLACE, HERE).publish(content("later" + length));
+      output(SteppedStore.later(store), PLACE, Existing.REPLACE, HERE)
+          .publish(content("later" + length));
       assertEquals("later" + length, found(store, PLACE));
       assertTrue(store.find(claim).isEmpty(), "of " + length);
     }
@@ -350,8 +351,7 @@ class PublishingTest {
             Interleavings.Actor start =
                 step -> {
                   try {
-                    check(
-                        output(stepped(store, step), PLACE, Existing.REPLACE, HERE));
+                    check(output(stepped(store, step), PLACE, Existing.REPLACE, HERE));
                   } catch (TareException e) {
                     // It may see what the other start is copying.
                     assertEquals(FolderStore.Moves.NONE, moves, e.getMessage());
@@ -413,7 +413,8 @@ class PublishingTest {
         output(view, PLACE, existing, owner).publish(content(name));
       } catch (TareException e) {
         assertTrue(
-            e.getMessage().contains("; the result of this run is kept in /data/out."), e.toString());
+            e.getMessage().contains("; the result of this run is kept in /data/out."),
+            e.toString());
         kept = e.getMessage().substring(e.getMessage().lastIndexOf('/') + 1);
       }
     }

@@ -99,8 +99,7 @@ final class ReplayedStore implements FolderStore {
 
   private boolean isPrivate(Path path) {
     String name = path.toUri().getPath();
-    return !folder.isEmpty()
-        && (name.endsWith(folder + "/new") || name.contains(folder + "/new/"));
+    return !folder.isEmpty() && (name.endsWith(folder + "/new") || name.contains(folder + "/new/"));
   }
 
   private static String first(Pattern number, String text) {
@@ -159,7 +158,9 @@ final class ReplayedStore implements FolderStore {
   @Override
   public InputStream open(Path file) throws IOException {
     byte[] content =
-        step(file, () -> {
+        step(
+            file,
+            () -> {
               try (InputStream in = store.open(fixed(file))) {
                 return in.readAllBytes();
               }
@@ -173,7 +174,9 @@ final class ReplayedStore implements FolderStore {
     if (folder.isEmpty()) {
       folder = first(FOLDER, path.toString());
     }
-    step(path, () -> {
+    step(
+        path,
+        () -> {
           store.makeFolder(fixed(path));
           return "";
         });
@@ -181,7 +184,9 @@ final class ReplayedStore implements FolderStore {
 
   @Override
   public OutputStream create(Path file) throws IOException {
-    step(file, () -> {
+    step(
+        file,
+        () -> {
           store.create(fixed(file));
           return "";
         });
@@ -190,7 +195,9 @@ final class ReplayedStore implements FolderStore {
 
   @Override
   public OutputStream overwrite(Path file) throws IOException {
-    step(file, () -> {
+    step(
+        file,
+        () -> {
           store.overwrite(fixed(file));
           return "";
         });
@@ -217,7 +224,9 @@ final class ReplayedStore implements FolderStore {
 
   @Override
   public void move(Path from, Path to) throws IOException {
-    step(to, () -> {
+    step(
+        to,
+        () -> {
           store.move(fixed(from), fixed(to));
           return "";
         });
@@ -225,7 +234,9 @@ final class ReplayedStore implements FolderStore {
 
   @Override
   public void moveFile(Path from, Path to, Existing existing) throws IOException {
-    step(to, () -> {
+    step(
+        to,
+        () -> {
           store.moveFile(fixed(from), fixed(to), existing);
           return "";
         });
@@ -233,7 +244,9 @@ final class ReplayedStore implements FolderStore {
 
   @Override
   public void delete(Path path) throws IOException {
-    step(path, () -> {
+    step(
+        path,
+        () -> {
           store.delete(fixed(path));
           return "";
         });

@@ -522,8 +522,7 @@ class RowDecoderTest {
     assertTrue(e.getMessage().endsWith(end), e.getMessage());
     String start = "input \"x\" expects " + type + ", column \"x\" holds ";
     assertTrue(e.getMessage().startsWith(start), e.getMessage());
-    return e.getMessage()
-        .substring(start.length(), e.getMessage().length() - end.length());
+    return e.getMessage().substring(start.length(), e.getMessage().length() - end.length());
   }
 
   /** Nothing of these sizes is ever made: a header says them. */
@@ -533,8 +532,7 @@ class RowDecoderTest {
     InputSpecs image = new InputSpecs().image();
     assertEquals(
         "an image of 16384x16384 pixels, which needs about 3,072 MB of memory",
-        shortage(
-            colors, "binary", image, ImageDecoderTest.sized("rgba16.png", 16384, 16384), 512));
+        shortage(colors, "binary", image, ImageDecoderTest.sized("rgba16.png", 16384, 16384), 512));
     assertEquals(
         "an image of 16384x16384 pixels, which needs about 1,280 MB of memory",
         shortage(colors, "binary", image, ImageDecoderTest.sized("gray8.png", 16384, 16384), 999));

@@ -90,7 +90,10 @@ public class ImageDecoderTest {
     with.put("ICC_PROFILE\0\1\1".getBytes(StandardCharsets.ISO_8859_1)).put(profile);
     with.put(plain, 2, plain.length - 2);
     int[] expected = decoder.decode(plain).rgb().clone();
-    int[] actual = new ImageDecoder(RowMemory.ofThisJvm()).decode(Arrays.copyOf(with.array(), with.position())).rgb();
+    int[] actual =
+        new ImageDecoder(RowMemory.ofThisJvm())
+            .decode(Arrays.copyOf(with.array(), with.position()))
+            .rgb();
     assertEquals(Arrays.toString(expected), Arrays.toString(actual));
   }
 
