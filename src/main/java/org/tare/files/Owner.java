@@ -29,6 +29,12 @@ public record Owner(String user, String machine, long pid, String started) {
   /** How long a folder of another machine, or without an owner, is left alone. */
   public static final Duration LEASE = Duration.ofHours(24);
 
+  /**
+   * How long an owner file that is cut off is left alone: to write one takes a moment, so whoever
+   * began it was killed.
+   */
+  public static final Duration UNFINISHED = Duration.ofMinutes(10);
+
   private static final String FIRST_LINE = "tare-owner 1";
   private static final Owner CURRENT = ofThisProcess();
 
@@ -74,6 +80,22 @@ public record Owner(String user, String machine, long pid, String started) {
       case GONE -> true;
       case NOT_VISIBLE -> touched.plus(term).isBefore(Instant.now());
     };
+  }
+
+  /**
+   * The same by the content of an owner file, which may be cut off; then it is left alone for
+   * {@link #UNFINISHED} at most. A file of another version of Tare is not cut off.
+   */
+  public static boolean isAbandoned(byte[] content, Instant touched, Duration term) {
+    boolean isShort = isCutOff(content) && term.compareTo(UNFINISHED) > 0;
+    return isAbandoned(decode(content), touched, isShort ? UNFINISHED : term);
+  }
+
+  /** Whether this is the begin of an owner file, without its end. */
+  public static boolean isCutOff(byte[] content) {
+    String text = new String(content, StandardCharsets.UTF_8);
+    String first = FIRST_LINE + "\n";
+    return decode(content).isEmpty() && (first.startsWith(text) || text.startsWith(first));
   }
 
   /** The content of the owner file. */

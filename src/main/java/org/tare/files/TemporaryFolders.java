@@ -138,9 +138,13 @@ public final class TemporaryFolders {
         return;
       }
       if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
-        Optional<Owner> owner = Owner.decode(Files.readAllBytes(file));
-        if (owner.isPresent() && Owner.isAbandoned(owner, modified(file))) {
+        byte[] content = Files.readAllBytes(file);
+        boolean isAbandoned = Owner.isAbandoned(content, modified(file), Owner.LEASE);
+        if (isAbandoned && Owner.decode(content).isPresent()) {
           deleteTree(folder);
+        } else if (isAbandoned && Owner.isCutOff(content) && holdsNothingElse(folder)) {
+          Files.delete(file);
+          Files.delete(folder);
         }
       } else if (Owner.isAbandoned(Optional.empty(), modified(folder))) {
         // Somebody else's folder may have such a name too. An empty one is no loss.
@@ -149,6 +153,17 @@ public final class TemporaryFolders {
     } catch (IOException | UnsupportedOperationException e) {
       // It is not empty, or another process was quicker.
     }
+  }
+
+  private static boolean holdsNothingElse(Path folder) throws IOException {
+    try (DirectoryStream<Path> all = Files.newDirectoryStream(folder)) {
+      for (Path one : all) {
+        if (!one.getFileName().toString().equals(Owner.FILE)) {
+          return false;
+        }
+      }
+    }
+    return true;
   }
 
   private static Instant modified(Path path) throws IOException {

@@ -18,7 +18,9 @@ import org.tare.files.Owner;
  *
  * <p>A claim whose owner is gone is taken over by the run that can make a second file, named after
  * the first one's content. The second file is a claim itself. Its holder looks at the first once
- * more, since another may have taken it over and have released both meanwhile.
+ * more, since another may have taken it over and have released both meanwhile. A claim that is cut
+ * off, since its owner was killed while it wrote it, is taken over as soon as it is some minutes
+ * old.
  */
 final class Claim {
   private static final int ATTEMPTS = 10;
@@ -90,7 +92,7 @@ final class Claim {
 
   private boolean isAbandoned(byte[] other) throws IOException {
     Instant touched = store.find(file).map(FolderStore.Entry::modified).orElse(Instant.now());
-    return Owner.isAbandoned(Owner.decode(other), touched, term);
+    return Owner.isAbandoned(other, touched, term);
   }
 
   private Path rightToReplace(byte[] other) {

@@ -152,7 +152,8 @@ final class FileErrors {
       String path = file.getFile() == null ? "" : file.getFile();
       Optional<String> above = WorkFolder.above(path);
       if (failure instanceof NoSuchFileException && above.isPresent()) {
-        return "no folder can be made in " + Paths.shown(above.get());
+        String what = WorkFolder.isFile(path) ? "file" : "folder";
+        return "no " + what + " can be made in " + Paths.shown(above.get());
       }
       String known = above.orElse(WorkFolder.withoutWorkFolders(path));
       String of = known.isEmpty() ? "" : " (" + Paths.shown(known) + ")";

@@ -273,7 +273,11 @@ public final class HadoopFiles {
     Path staging =
         Paths.child(
             path.getParent(), "." + path.getName() + ".staging-" + UUID.randomUUID().toString());
-    store.makeFolder(path.getParent());
+    try {
+      store.makeFolder(path.getParent());
+    } catch (FileAlreadyExistsException e) {
+      throw new IOException("a file is where a folder has to be: " + FileErrors.reason(e), e);
+    }
     try {
       try (OutputStream out = store.create(staging)) {
         out.write(content);

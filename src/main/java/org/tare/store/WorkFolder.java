@@ -34,9 +34,9 @@ final class WorkFolder {
 
   private static final Pattern FORMER = Pattern.compile("former-([0-9]{1,9})");
 
-  /** The name of one, with the name of the output that it works for. */
+  /** The name of one, or of a file on its way to its place, with the name of what it is for. */
   private static final Pattern NAME =
-      Pattern.compile("/\\.([^/]+)\\.staging-[0-9a-f]{16}(?:/new)?");
+      Pattern.compile("/\\.([^/]+)\\.staging-(?:[0-9a-f-]{36}|[0-9a-f]{16}(?:/new)?)");
 
   private final FolderStore store;
   private final Path folder;
@@ -52,13 +52,18 @@ final class WorkFolder {
     return "." + place.getName() + ".staging-";
   }
 
-  /** The folder in which a work folder of this path was to be made; empty for other paths. */
+  /** The folder in which what has this path was to be made; empty for paths of other kinds. */
   static Optional<String> above(String path) {
     Matcher name = NAME.matcher(path);
     boolean isWorkFolder = name.find() && name.end() == path.length();
     return isWorkFolder
         ? Optional.of(name.start() == 0 ? "/" : path.substring(0, name.start()))
         : Optional.empty();
+  }
+
+  /** Whether this is the path of a file on its way to its place. */
+  static boolean isFile(String path) {
+    return path.matches("(?s).*\\.staging-[0-9a-f-]{36}");
   }
 
   /** A text for users, who know the place of an output and not what is made beside it. */
@@ -152,12 +157,21 @@ final class WorkFolder {
   }
 
   boolean isAbandoned() throws IOException {
-    Optional<FolderStore.Entry> touched = store.find(Paths.child(folder, Owner.FILE));
-    if (touched.isEmpty()) {
-      touched = store.find(folder);
+    Path file = Paths.child(folder, Owner.FILE);
+    byte[] content;
+    try {
+      content = FolderProof.read(store, file);
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      // An empty folder is one whose owner file was about to be written.
+      boolean isEmpty = store.list(folder).isEmpty();
+      return Owner.isAbandoned(
+          Optional.empty(), touched(folder), isEmpty ? Owner.UNFINISHED : Owner.LEASE);
     }
-    return Owner.isAbandoned(
-        owner(), touched.map(FolderStore.Entry::modified).orElse(Instant.now()));
+    return Owner.isAbandoned(content, touched(file), Owner.LEASE);
+  }
+
+  private Instant touched(Path path) throws IOException {
+    return store.find(path).map(FolderStore.Entry::modified).orElse(Instant.now());
   }
 
   /** Writes the result: the files, the manifest, {@code _SUCCESS}. */

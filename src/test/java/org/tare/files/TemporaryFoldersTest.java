@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -74,6 +75,29 @@ class TemporaryFoldersTest {
   void whatCannotBeListedIsLeft() {
     TemporaryFolders.sweep(temporary.resolve("no such folder"));
     assertEquals(Set.of(), names());
+  }
+
+  /** A run that was killed while it wrote its owner file had nothing else in its folder yet. */
+  @Test
+  void anOwnerFileThatIsCutOffIsSweptAfterSomeMinutes() throws IOException {
+    byte[] whole = HERE.encode();
+    Instant old = Instant.now().minus(Owner.UNFINISHED).minusSeconds(1);
+    for (int length : new int[] {0, 7, 20, whole.length - 1}) {
+      for (String name : new String[] {"tare-young-", "tare-old-", "tare-filled-"}) {
+        Path folder = Files.createDirectory(temporary.resolve(name + length));
+        Path file = Files.write(folder.resolve(Owner.FILE), Arrays.copyOf(whole, length));
+        if (name.equals("tare-filled-")) {
+          Files.writeString(folder.resolve("somebody's"), "x");
+        }
+        if (!name.equals("tare-young-")) {
+          Files.setLastModifiedTime(file, FileTime.from(old));
+        }
+      }
+    }
+    int before = names().size();
+    TemporaryFolders.sweep(temporary);
+    assertTrue(names().stream().noneMatch(name -> name.startsWith("tare-old-")));
+    assertEquals(before - 4, names().size());
   }
 
   private void left(String name, Optional<Owner> owner, Duration age) throws IOException {

@@ -76,6 +76,7 @@ class TypedSettingsTest {
       strings = {
         "inputs.x.resize=0",
         "inputs.x.resize=8.7",
+        "inputs.x.resize=[20000, 20000]",
         "inputs.x.crop=-3",
         "inputs.x.crop=1e9",
         "inputs.x.shape=2.5",

@@ -252,4 +252,39 @@ class HadoopFilesTest {
       throw new UnsupportedOperationException("no rename");
     }
   }
+
+  /** What is made beside the place is nothing that a user knows. */
+  @Test
+  void messagesOfFilesNameNoFileOnItsWay() throws IOException {
+    assertEquals(
+        "Cannot write picture /proc/x.svg: no file can be made in /proc", refusal("/proc/x.svg"));
+    Path file = Files.writeString(folder.resolve("file"), "x");
+    assertEquals(
+        "Cannot write picture "
+            + file
+            + "/x.svg: a file is where a folder has to be: something is already there ("
+            + file
+            + ")",
+        refusal(file + "/x.svg"));
+    String staging = "/data/.x.svg.staging-01234567-89ab-cdef-0123-456789abcdef";
+    assertEquals(
+        "Cannot write picture x: permission denied (/data)",
+        FileErrors.writing("picture", "x", new java.nio.file.AccessDeniedException(staging))
+            .getMessage());
+    assertEquals(
+        "Cannot write picture x: File /data/x.svg could only be written to 0 nodes",
+        FileErrors.writing(
+                "picture",
+                "x",
+                new IOException("File " + staging + " could only be written to 0 nodes"))
+            .getMessage());
+  }
+
+  private String refusal(String place) {
+    TareException e =
+        assertThrows(
+            TareException.class, () -> files.write("picture", place, STATE, Existing.REFUSE));
+    assertEquals(TareException.Kind.CANNOT_WRITE, e.kind());
+    return e.getMessage();
+  }
 }

@@ -6,6 +6,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -107,6 +108,11 @@ final class MemoryStore implements FolderStore {
     };
   }
 
+  /** What a stream does that is closed: the file may be gone, or another's, meanwhile. */
+  void write(Path file, byte[] content) {
+    tree.put(key(file), content);
+  }
+
   @Override
   public void move(Path folder, Path place) throws IOException {
     if (moves == Moves.NONE) {
@@ -144,6 +150,24 @@ final class MemoryStore implements FolderStore {
 
   @Override
   public void copyAccess(Path from, Path to) {}
+
+  /** The same files and folders, apart from this. */
+  MemoryStore copy() {
+    MemoryStore copy = new MemoryStore(moves);
+    copy.tree.putAll(tree);
+    return copy;
+  }
+
+  /** All paths with their contents. */
+  String contents() {
+    StringBuilder all = new StringBuilder();
+    tree.forEach(
+        (path, content) ->
+            all.append(path)
+                .append(content == FOLDER ? "/" : "=" + new String(content, StandardCharsets.UTF_8))
+                .append('\n'));
+    return all.toString();
+  }
 
   /** All paths, for messages. */
   @Override

@@ -17,7 +17,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.apache.hadoop.fs.Path;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -33,20 +32,7 @@ class PublishingTest {
   /** Steps where moves are atomic: the moves, and when a look begins and reads the manifest. */
   private static final Set<String> COARSE = Set.of("move", "find", "open");
 
-  private static final Set<String> READS = Set.of("find", "list", "open", "copyAccess");
-
-  /** Which steps of a run another may come before. */
-  private enum Grain {
-    /** All at the place; what happens in the own working folder meets nobody but its mark. */
-    EVERY_STEP,
-
-    /**
-     * The moves and when a look begins; where there is a claim, its file matters, and that nobody
-     * writes to the place without it.
-     */
-    COARSE
-  }
-
+  private static final List<String> NAMES = List.of("one", "two");
   private static final Owner HERE = Owner.current();
   private static final Owner DEAD = new Owner(HERE.user(), HERE.machine(), HERE.pid(), "before");
   private static final Owner ELSEWHERE = new Owner(HERE.user(), "another machine", 1, "once");
@@ -162,26 +148,44 @@ class PublishingTest {
       killed = true;
     }
     String context = "killed before step " + at + ": ";
-    OutputFolder next = output(store, place, Existing.REPLACE, HERE);
+    OutputFolder next = output(SteppedStore.later(store), place, Existing.REPLACE, HERE);
     check(next);
     Set<String> expected = former ? Set.of("former", "killed") : Set.of("", "killed");
     assertTrue(expected.contains(found(store, place)), () -> context + found(store, place));
     assertEquals(
-        found(store, place).isEmpty() ? Set.of() : Set.of("out"), left(store, place), context);
+        found(store, place).isEmpty() ? Set.of() : Set.of("out"), names(store, place), context);
     next.publish(content("next"));
     assertEquals("next", found(store, place), context);
-    assertEquals(Set.of("out"), left(store, place), context);
+    assertEquals(Set.of("out"), names(store, place), context);
     return killed;
   }
 
-  /** What is beside the place. An empty folder may be of a run that is about to begin. */
-  private static Set<String> left(FolderStore store, Path place) {
-    Set<String> names = names(store, place);
-    names.removeIf(
-        name ->
-            name.contains(".staging-")
-                && names(store, new Path(place.getParent(), name + "/x")).isEmpty());
-    return names;
+  /** A claim that was just begun may be of a living run, so nobody takes it. */
+  @Test
+  void aClaimThatIsCutOffHoldsForSomeMinutes() throws IOException {
+    FolderStore store = new MemoryStore(FolderStore.Moves.NONE);
+    store.makeFolder(PLACE.getParent());
+    Path claim = new Path("/data/.out.claim");
+    byte[] whole = HERE.encode();
+    for (int length : new int[] {0, 5, 13, whole.length - 1}) {
+      try (OutputStream out = store.overwrite(claim)) {
+        out.write(whole, 0, length);
+      }
+      OutputFolder now = output(store, PLACE, Existing.REPLACE, HERE);
+      TareException e = assertThrows(TareException.class, () -> now.publish(content("now")));
+      assertTrue(
+          e.getMessage().contains("another run is writing it at this moment"), e.getMessage());
+      output(SteppedStore.later(store), PLACE, Existing.REPLACE, HERE)
+          .publish(content("later" + length));
+      assertEquals("later" + length, found(store, PLACE));
+      assertTrue(store.find(claim).isEmpty(), "of " + length);
+    }
+    // That of a later version of Tare is not cut off.
+    try (OutputStream out = store.overwrite(claim)) {
+      out.write("tare-owner 2\nuser=u\n".getBytes(StandardCharsets.UTF_8));
+    }
+    OutputFolder next = output(SteppedStore.later(store), PLACE, Existing.REPLACE, HERE);
+    assertThrows(TareException.class, () -> next.publish(content("next")));
   }
 
   /** A run that may not replace anything either publishes or finds the place taken. */
@@ -201,51 +205,42 @@ class PublishingTest {
                     assertTrue(one.kept.isEmpty() != two.kept.isEmpty(), "one of two wins");
                     String winner = one.kept.isEmpty() ? "one" : "two";
                     assertEquals(winner, found(store, PLACE));
-                    assertAllThere(store, one, two);
+                    assertAllThere(store, List.of(one.kept, two.kept));
                   });
             });
     assertTrue(orders >= (moves == FolderStore.Moves.ATOMIC ? 2 : 100), orders + " orders");
   }
 
+  /** Neither mixes with the other, nor loses its result. */
   @ParameterizedTest
-  @EnumSource(FolderStore.Moves.class)
-  void twoRunsThatReplaceNeverMixNorLoseAResult(FolderStore.Moves moves) {
-    int orders = Interleavings.all(() -> twoThatReplace(moves, Grain.COARSE));
-    assertTrue(orders > 200, orders + " orders");
-    Interleavings.some(() -> twoThatReplace(moves, Grain.EVERY_STEP), 300, 5);
+  @CsvSource({"ATOMIC,3000,50", "NONE,5000,30"})
+  void twoRunsThatReplaceInEveryOrderOfAllTheirSteps(
+      FolderStore.Moves moves, int states, int ends) {
+    MemoryStore start = new MemoryStore(moves);
+    output(start, PLACE, Existing.REFUSE, HERE).publish(content("former"));
+    EveryOrder.Visited visited =
+        EveryOrder.of(
+            start,
+            List.of(replacing("one"), replacing("two")),
+            (store, kept) -> {
+              if (moves == FolderStore.Moves.ATOMIC) {
+                assertEquals(List.of("", ""), kept, "both replace, one after the other");
+              }
+              List<String> winners = new ArrayList<>(List.of("one", "two"));
+              winners.removeIf(name -> !kept.get(NAMES.indexOf(name)).isEmpty());
+              assertTrue(winners.contains(found(store, PLACE)), found(store, PLACE));
+              assertAllThere(store, kept);
+            });
+    assertTrue(visited.states() > states && visited.ends() >= ends, visited::toString);
   }
 
-  /** Half a minute for atomic moves, minutes without them. */
-  @Tag("large")
-  @ParameterizedTest
-  @EnumSource(FolderStore.Moves.class)
-  void twoRunsThatReplaceInEveryOrderOfAllTheirSteps(FolderStore.Moves moves) {
-    int orders = Interleavings.all(() -> twoThatReplace(moves, Grain.EVERY_STEP));
-    assertTrue(orders > 1000, orders + " orders");
-    System.out.println(moves + ": " + orders + " orders");
-  }
-
-  private static Interleavings.Scene twoThatReplace(FolderStore.Moves moves, Grain grain) {
-    FolderStore store = new MemoryStore(moves);
-    output(store, PLACE, Existing.REFUSE, HERE).publish(content("former"));
-    Run one = new Run(store, "one", Existing.REPLACE, HERE, grain);
-    Run two = new Run(store, "two", Existing.REPLACE, HERE, grain);
-    return new Interleavings.Scene(
-        one,
-        two,
-        () -> {
-          if (moves == FolderStore.Moves.ATOMIC) {
-            assertEquals("", one.kept + two.kept, "both replace, one after the other");
-          }
-          List<String> winners = new ArrayList<>();
-          for (Run run : List.of(one, two)) {
-            if (run.kept.isEmpty()) {
-              winners.add(run.name);
-            }
-          }
-          assertTrue(winners.contains(found(store, PLACE)), found(store, PLACE));
-          assertAllThere(store, one, two);
-        });
+  /** A run for {@link EveryOrder}; its word is where its result is kept, if that was refused. */
+  private static EveryOrder.Run replacing(String name) {
+    return store -> {
+      Run run = new Run(store, name, Existing.REPLACE, HERE);
+      run.publish(store);
+      return store.fixed(run.kept);
+    };
   }
 
   @Test
@@ -262,7 +257,7 @@ class PublishingTest {
                   two,
                   () -> {
                     assertEquals("one", found(store, PLACE));
-                    assertAllThere(store, one, two);
+                    assertAllThere(store, List.of(one.kept, two.kept));
                   });
             });
     assertTrue(orders > 5, orders + " orders");
@@ -278,8 +273,8 @@ class PublishingTest {
               output(store, PLACE, Existing.REFUSE, HERE).publish(content("former"));
               Run one = new Run(store, "one", Existing.REPLACE, HERE);
               Interleavings.Actor user =
-                  steps -> {
-                    steps.next();
+                  step -> {
+                    step.run();
                     put(store, new Path(PLACE, "notes.txt"));
                   };
               return new Interleavings.Scene(
@@ -310,9 +305,9 @@ class PublishingTest {
           output(store, PLACE, Existing.REFUSE, HERE).publish(content("former"));
           Run one = new Run(store, "one", Existing.REPLACE, ELSEWHERE);
           Interleavings.Actor start =
-              steps -> {
+              step -> {
                 try {
-                  check(output(stepped(store, Grain.COARSE, steps), PLACE, Existing.REPLACE, HERE));
+                  check(output(stepped(store, step), PLACE, Existing.REPLACE, HERE));
                 } catch (TareException e) {
                   // Where files are copied to their place, it may see some of them.
                   assertEquals(FolderStore.Moves.NONE, moves, e.getMessage());
@@ -354,10 +349,9 @@ class PublishingTest {
               // As it should be.
             }
             Interleavings.Actor start =
-                steps -> {
+                step -> {
                   try {
-                    check(
-                        output(stepped(store, Grain.COARSE, steps), PLACE, Existing.REPLACE, HERE));
+                    check(output(stepped(store, step), PLACE, Existing.REPLACE, HERE));
                   } catch (TareException e) {
                     // It may see what the other start is copying.
                     assertEquals(FolderStore.Moves.NONE, moves, e.getMessage());
@@ -367,7 +361,7 @@ class PublishingTest {
                 start,
                 start,
                 () -> {
-                  check(output(store, PLACE, Existing.REPLACE, HERE));
+                  check(output(SteppedStore.later(store), PLACE, Existing.REPLACE, HERE));
                   assertTrue(
                       Set.of("former", "killed").contains(found(store, PLACE)), store::toString);
                   assertEquals(Set.of("out"), names(store, PLACE));
@@ -400,15 +394,9 @@ class PublishingTest {
     private final String name;
     private final Existing existing;
     private final Owner owner;
-    private final Grain grain;
     private String kept = "";
 
     Run(FolderStore store, String name, Existing existing, Owner owner) {
-      this(store, name, existing, owner, Grain.COARSE);
-    }
-
-    Run(FolderStore store, String name, Existing existing, Owner owner, Grain grain) {
-      this.grain = grain;
       this.store = store;
       this.name = name;
       this.existing = existing;
@@ -416,52 +404,58 @@ class PublishingTest {
     }
 
     @Override
-    public void run(Interleavings.Steps steps) {
+    public void run(Runnable step) {
+      publish(stepped(store, step));
+    }
+
+    void publish(FolderStore view) {
       try {
-        output(stepped(store, grain, steps), PLACE, existing, owner).publish(content(name));
+        output(view, PLACE, existing, owner).publish(content(name));
       } catch (TareException e) {
-        assertTrue(e.getMessage().contains("; the result of this run is kept in /data/out."));
+        assertTrue(
+            e.getMessage().contains("; the result of this run is kept in /data/out."),
+            e.toString());
         kept = e.getMessage().substring(e.getMessage().lastIndexOf('/') + 1);
       }
     }
   }
 
-  /** Each result that was not published is kept whole, and nothing else is left. */
-  private static void assertAllThere(FolderStore store, Run... runs) {
+  /**
+   * Each result that was not published is kept whole, and nothing else is left.
+   *
+   * @param kept where the result of each of {@link #NAMES} is kept; empty if it was published
+   */
+  private static void assertAllThere(FolderStore store, List<String> kept) {
     Set<String> expected = new TreeSet<>(Set.of("out"));
-    for (Run run : runs) {
-      if (!run.kept.isEmpty()) {
-        assertEquals(run.name, found(store, new Path(PLACE.getParent(), run.kept)));
-        expected.add(run.kept);
+    for (int i = 0; i < kept.size(); i++) {
+      if (!kept.get(i).isEmpty()) {
+        assertEquals(NAMES.get(i), found(store, new Path(PLACE.getParent(), kept.get(i))));
+        expected.add(kept.get(i));
       }
     }
     assertEquals(expected, names(store, PLACE));
   }
 
-  /** Tells steps; the other side of a move is a run's own working folder. */
-  private static FolderStore stepped(FolderStore store, Grain grain, Interleavings.Steps steps) {
+  /**
+   * Tells steps: the moves and when a look begins; where there is a claim, its file matters, and
+   * that nobody writes to the place without it. The other side of a move is a run's own working
+   * folder.
+   */
+  private static FolderStore stepped(FolderStore store, Runnable step) {
     boolean isAtomic = store.moves() == FolderStore.Moves.ATOMIC;
     return new SteppedStore(
         store,
         (what, path) -> {
           String name = path.getName();
           boolean isOwn = path.toString().contains(".staging-");
-          if (grain == Grain.COARSE) {
-            boolean isStep =
-                isAtomic
-                    ? COARSE.contains(what)
-                    : name.contains(".claim")
-                        || name.equals("a.txt")
-                        || name.equals(OutputFolder.SUCCESS);
-            if (isStep && !isOwn) {
-              steps.next();
-            }
-          } else if (!isOwn || name.equals(WorkFolder.INSTALL)) {
-            Interleavings.Access.Kind kind =
-                READS.contains(what)
-                    ? Interleavings.Access.Kind.READ
-                    : Interleavings.Access.Kind.WRITE;
-            steps.before(new Interleavings.Access(kind, path.toUri().getPath()));
+          boolean isStep =
+              isAtomic
+                  ? COARSE.contains(what)
+                  : name.contains(".claim")
+                      || name.equals("a.txt")
+                      || name.equals(OutputFolder.SUCCESS);
+          if (isStep && !isOwn && !what.equals("write")) {
+            step.run();
           }
         });
   }

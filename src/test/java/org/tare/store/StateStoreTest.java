@@ -166,8 +166,8 @@ class StateStoreTest {
                 List<String> outcomes = new ArrayList<>();
                 int slice = second == 33 ? 3 : second;
                 return new Interleavings.Scene(
-                    steps -> outcomes.add("1 " + tryToAdd(memory, steps::next, 3, 3)),
-                    steps -> outcomes.add("2 " + tryToAdd(memory, steps::next, second, slice)),
+                    step -> outcomes.add("1 " + tryToAdd(memory, step::run, 3, 3)),
+                    step -> outcomes.add("2 " + tryToAdd(memory, step::run, second, slice)),
                     () -> {
                       StateStore store = open(memory);
                       assertEquals(List.of(), store.verify());
@@ -253,8 +253,14 @@ class StateStoreTest {
       } catch (Killed e) {
         killed = true;
       }
-      StateStore after = open(memory);
-      assertEquals(List.of(), after.verify(), "after " + steps + " steps");
+      StateStore after = open(SteppedStore.later(memory));
+      // Without atomic moves a file that was begun is there, and harms nobody.
+      List<String> damage = new ArrayList<>(after.verify());
+      damage.removeIf(
+          line ->
+              moves == Moves.NONE
+                  && line.endsWith(".json is no whole entry; it counts as not written, remove it"));
+      assertEquals(List.of(), damage, "after " + steps + " steps");
       assertWindow(after, 3, 6);
       add(after, 7);
       assertWindow(after, 3, 7);

@@ -1,11 +1,14 @@
 package org.tare.store;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import org.apache.hadoop.fs.Path;
+import org.tare.files.Owner;
 
 /**
  * A store that calls a hook before each step; of a move it is told what is in no working folder.
@@ -23,6 +26,26 @@ class SteppedStore implements FolderStore {
   SteppedStore(FolderStore store, Hook hook) {
     this.store = store;
     this.hook = hook;
+  }
+
+  /** The store some minutes later, when a file that is cut off is none of a run that begins. */
+  static FolderStore later(FolderStore store) {
+    return new SteppedStore(store, (step, path) -> {}) {
+      @Override
+      public Optional<Entry> find(Path path) throws IOException {
+        return super.find(path).map(SteppedStore::older);
+      }
+
+      @Override
+      public List<Entry> list(Path folder) throws IOException {
+        return super.list(folder).stream().map(SteppedStore::older).toList();
+      }
+    };
+  }
+
+  private static Entry older(Entry entry) {
+    Instant before = entry.modified().minus(Owner.UNFINISHED).minusSeconds(1);
+    return new Entry(entry.path(), entry.isFolder(), entry.length(), before);
   }
 
   @Override
@@ -57,13 +80,26 @@ class SteppedStore implements FolderStore {
   @Override
   public OutputStream create(Path file) throws IOException {
     hook.before("create", file);
-    return store.create(file);
+    return writing(file, store.create(file));
   }
 
   @Override
   public OutputStream overwrite(Path file) throws IOException {
     hook.before("overwrite", file);
-    return store.overwrite(file);
+    return writing(file, store.overwrite(file));
+  }
+
+  /** The content is a step of its own: whoever is killed before it leaves an empty file. */
+  private OutputStream writing(Path file, OutputStream out) {
+    return new ByteArrayOutputStream() {
+      @Override
+      public void close() throws IOException {
+        hook.before("write", file);
+        try (out) {
+          writeTo(out);
+        }
+      }
+    };
   }
 
   @Override

@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.tare.TareException;
-import org.tare.spark.rows.images.Picture;
 
 /**
  * How one input of the model is made from a column; whatever is empty is derived from the model and
@@ -45,12 +44,15 @@ public record InputSpec(
   /** The longest side of an image, in pixels. */
   public static final int LONGEST_SIDE = 65_536;
 
+  /** The most pixels that resize and crop may ask for; models read far fewer. */
+  public static final long MOST_PIXELS = 1L << 26;
+
   /** What resize and crop take, for messages. */
   public static final String SIDES =
       "height and width, or one number for both, each a whole number from 1 to "
           + LONGEST_SIDE
           + ", together at most "
-          + Picture.MOST_PIXELS
+          + MOST_PIXELS
           + " pixels";
 
   /**
@@ -104,7 +106,7 @@ public record InputSpec(
       }
     }
     double height = sides.get(0).doubleValue();
-    return height * sides.get(sides.size() - 1).doubleValue() <= Picture.MOST_PIXELS;
+    return height * sides.get(sides.size() - 1).doubleValue() <= MOST_PIXELS;
   }
 
   /** What travels to the executors: Optional does not. */

@@ -7,9 +7,11 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.apache.spark.sql.Row;
 import org.tare.onnx.Float16;
 import org.tare.spark.rows.RowDecoder.BadRow;
+import org.tare.spark.rows.images.RowMemory;
 import scala.jdk.javaapi.CollectionConverters;
 
 /**
@@ -22,16 +24,19 @@ final class NumberReader {
 
   private final InputBinding binding;
   private final Numbers into;
+  private final RowMemory memory;
 
   /** The sizes of arrays in arrays, from the outermost; -1 where none was seen yet. */
   private final long[] sizes;
 
   private Class<?> vectorClass;
   private Method toArray;
+  private Method size;
 
-  NumberReader(InputBinding binding, Numbers into) {
+  NumberReader(InputBinding binding, Numbers into, RowMemory memory) {
     this.binding = binding;
     this.into = into;
+    this.memory = memory;
     this.sizes = new long[ColumnForm.depth(binding.found().type())];
   }
 
@@ -185,6 +190,7 @@ final class NumberReader {
                 + values.size()
                 + " values");
       }
+      checkSize(size);
       dense = new double[size];
       for (int i = 0; i < indices.size(); i++) {
         Integer index = indices.get(i);
@@ -205,13 +211,31 @@ final class NumberReader {
     }
   }
 
+  /** A sparse vector of few bytes may say any size. */
+  private void checkSize(int size) throws BadRow {
+    long known = 1;
+    for (long axis : binding.shape()) {
+      known = axis < 0 || known < 0 ? -1 : known * axis;
+    }
+    if (known >= 0 && known != size) {
+      throw binding.bad("holds " + size + " values");
+    }
+    Optional<String> shortage =
+        memory.shortage((2 * Numbers.SIZE_BYTES + binding.elementType().sizeBytes()) * size);
+    if (shortage.isPresent()) {
+      throw binding.bad("holds a vector of size " + size + ", which " + shortage.get());
+    }
+  }
+
   /** By reflection: Tare is compiled without Spark ML, and runs where it is absent. */
   private double[] toArray(Object vector) throws BadRow {
     try {
       if (vectorClass != vector.getClass()) {
         toArray = vector.getClass().getMethod("toArray");
+        size = vector.getClass().getMethod("size");
         vectorClass = vector.getClass();
       }
+      checkSize((Integer) size.invoke(vector));
       return (double[]) toArray.invoke(vector);
     } catch (NoSuchMethodException
         | IllegalAccessException

@@ -7,6 +7,9 @@ import java.util.Arrays;
  * They are either all exact whole numbers or all floating-point. The memory serves row after row.
  */
 final class Numbers {
+  /** What one number takes. */
+  static final long SIZE_BYTES = 8;
+
   private double[] doubles = {};
   private long[] longs = {};
   private boolean exact;

@@ -4,10 +4,12 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.apache.spark.sql.Row;
 import org.tare.spark.rows.images.ImageDecoder;
 import org.tare.spark.rows.images.ImageFile;
 import org.tare.spark.rows.images.Picture;
+import org.tare.spark.rows.images.RowMemory;
 import org.tare.spark.rows.images.SparkImages;
 import org.tare.spark.rows.images.UnreadableImage;
 
@@ -48,15 +50,26 @@ final class RowDecoder {
   private final RowTensor[] tensors;
   private final NumberReader[] readers;
   private final Numbers numbers = new Numbers();
-  private final ImageDecoder images = new ImageDecoder();
-  private final SparkImages sparkImages = new SparkImages();
+  private final ImageDecoder images;
+  private final SparkImages sparkImages;
+  private final RowMemory memory;
 
   RowDecoder(List<InputBinding> bindings) {
+    this(bindings, RowMemory.ofThisJvm());
+  }
+
+  /**
+   * @param memory what a row may take
+   */
+  RowDecoder(List<InputBinding> bindings, RowMemory memory) {
     this.bindings = bindings;
+    this.memory = memory;
+    this.images = new ImageDecoder(memory);
+    this.sparkImages = new SparkImages(memory);
     this.tensors = new RowTensor[bindings.size()];
     Arrays.setAll(tensors, i -> new RowTensor());
     this.readers = new NumberReader[bindings.size()];
-    Arrays.setAll(readers, i -> new NumberReader(bindings.get(i), numbers));
+    Arrays.setAll(readers, i -> new NumberReader(bindings.get(i), numbers, memory));
   }
 
   /** The inputs of the row, in the order of the bindings; valid until the next call. */
@@ -170,11 +183,41 @@ final class RowDecoder {
               ? images.decode((byte[]) value)
               : sparkImages.decode((Row) value);
       long[] size = picture.resized(binding.transform().resize());
-      ImageFile.checkSize(size[0], size[1]);
+      checkResized(binding, picture, size);
       return cut(binding, picture.scaled((int) size[0], (int) size[1]), picture);
     } catch (UnreadableImage e) {
       throw binding.bad("holds " + e.getMessage());
     }
+  }
+
+  /** Checks the memory of the image, of its new size, and of the numbers that are cut of it. */
+  private void checkResized(InputBinding binding, Picture picture, long[] size) throws BadRow {
+    boolean isSame = size[0] == picture.height() && size[1] == picture.width();
+    String held =
+        "holds an image of "
+            + picture.size()
+            + " pixels, which"
+            + (isSame ? "" : " resized to " + size[0] + "x" + size[1])
+            + " ";
+    if (!isSame && size[0] * size[1] > InputSpec.MOST_PIXELS) {
+      throw binding.bad(
+          held + "has more than the " + InputSpec.MOST_PIXELS + " pixels that resize may make");
+    }
+    int[] crop = binding.transform().crop();
+    long height = crop.length > 0 ? Math.min(crop[0], size[0]) : size[0];
+    long width = crop.length > 0 ? Math.min(crop[crop.length - 1], size[1]) : size[1];
+    long values = height * width * channels(binding);
+    long pixels = (long) picture.height() * picture.width() + (isSame ? 0 : size[0] * size[1]);
+    Optional<String> shortage =
+        memory.shortage(
+            4 * pixels + (Numbers.SIZE_BYTES + binding.elementType().sizeBytes()) * values);
+    if (shortage.isPresent()) {
+      throw binding.bad(held + shortage.get());
+    }
+  }
+
+  private static int channels(InputBinding binding) {
+    return binding.shape()[0] > 0 ? (int) binding.shape()[0] : 3;
   }
 
   private long[] cut(InputBinding binding, Picture picture, Picture original) throws BadRow {
@@ -202,7 +245,7 @@ final class RowDecoder {
     if (!fits) {
       throw binding.bad(held + "; set inputs." + binding.input() + ".resize and crop");
     }
-    int channels = model[0] > 0 ? (int) model[0] : 3;
+    int channels = channels(binding);
     numbers.clear(binding.exact());
     numbers.reserve(channels * height * width);
     picture.each(

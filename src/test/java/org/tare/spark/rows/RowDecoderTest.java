@@ -28,6 +28,7 @@ import org.tare.onnx.Float16;
 import org.tare.onnx.TensorType;
 import org.tare.spark.rows.RowDecoder.BadRow;
 import org.tare.spark.rows.images.ImageDecoderTest;
+import org.tare.spark.rows.images.RowMemory;
 import scala.jdk.javaapi.CollectionConverters;
 
 class RowDecoderTest {
@@ -498,11 +499,74 @@ class RowDecoderTest {
         "holds an image of 4x6 pixels; set inputs.x.resize and crop",
         refusal(GRAY8, "binary", new InputSpecs().image(), file));
     assertEquals(
-        "holds an image of 16384x24576 pixels, more than the 268435456 that are taken",
-        refusal(colors, "binary", new InputSpecs().image().resize(16384), file));
+        "holds an image of 4x6 pixels, which resized to 8192x12288 has more than the 67108864 pixels"
+            + " that resize may make",
+        refusal(colors, "binary", new InputSpecs().image().resize(8192), file));
     assertEquals(
         "holds 3 bytes that are neither PNG nor JPEG",
         refusal(colors, "binary", new InputSpecs().image(), new byte[3]));
+  }
+
+  private static String shortage(
+      TensorType type, String column, InputSpecs spec, Object value, int megabytes) {
+    RowDecoder decoder =
+        new RowDecoder(
+            List.of(InputBindingTest.bind(type, DataType.fromDDL(column), spec)),
+            new RowMemory((long) megabytes << 20));
+    BadRow e = assertThrows(BadRow.class, () -> decoder.decode(RowFactory.create(spark(value))));
+    String end =
+        ", and a row may take "
+            + megabytes
+            + " MB, half of the heap; more spark.executor.memory, or spark.driver.memory where that"
+            + " runs the tasks, gives more";
+    assertTrue(e.getMessage().endsWith(end), e.getMessage());
+    String start = "input \"x\" expects " + type + ", column \"x\" holds ";
+    assertTrue(e.getMessage().startsWith(start), e.getMessage());
+    return e.getMessage().substring(start.length(), e.getMessage().length() - end.length());
+  }
+
+  /** Nothing of these sizes is ever made: a header says them. */
+  @Test
+  void imagesThatNeedMoreThanTheHeapHasAreBadRows() {
+    TensorType colors = type(ElementType.FLOAT32, -1, 3, -1, -1);
+    InputSpecs image = new InputSpecs().image();
+    assertEquals(
+        "an image of 16384x16384 pixels, which needs about 3,072 MB of memory",
+        shortage(colors, "binary", image, ImageDecoderTest.sized("rgba16.png", 16384, 16384), 512));
+    assertEquals(
+        "an image of 16384x16384 pixels, which needs about 1,280 MB of memory",
+        shortage(colors, "binary", image, ImageDecoderTest.sized("gray8.png", 16384, 16384), 999));
+    assertEquals(
+        "an image of 40000x6000 pixels, which needs about 1,603 MB of memory",
+        shortage(colors, "binary", image, ImageDecoderTest.sized("rgb.jpg", 40000, 6000), 900));
+    assertEquals(
+        "an image of 4x6 pixels, which resized to 1024x4096 needs about 161 MB of memory",
+        shortage(
+            colors,
+            "binary",
+            new InputSpecs().image().resize(1024, 4096),
+            ImageDecoderTest.file("rgb8.png"),
+            160));
+    assertEquals(
+        "an image of 4x6 pixels, which resized to 1024x4096 needs about 17 MB of memory",
+        shortage(
+            colors,
+            "binary",
+            new InputSpecs().image().resize(1024, 4096).crop(8),
+            ImageDecoderTest.file("rgb8.png"),
+            16));
+  }
+
+  @Test
+  void sparseVectorsThatSayAnySizeTakeNoMemory() {
+    TensorType open = type(ElementType.FLOAT32, -1, -1);
+    Row huge = vector(0, Integer.MAX_VALUE, List.of(1), List.of(5.0));
+    assertEquals(
+        "a vector of size 2147483647, which needs about 40,960 MB of memory",
+        shortage(open, VECTOR, new InputSpecs(), huge, 100));
+    assertEquals(
+        "holds 2147483647 values",
+        refusal(type(ElementType.FLOAT32, -1, 4), VECTOR, new InputSpecs(), huge));
   }
 
   private static Row sparkImage(Object height, int width, int channels, int mode, byte[] data) {
@@ -594,6 +658,10 @@ class RowDecoderTest {
 
   /** What an object of Spark ML has: nothing else of it is used. */
   public static final class VectorObject {
+    public int size() {
+      return 2;
+    }
+
     public double[] toArray() {
       return new double[] {1, 2.5};
     }

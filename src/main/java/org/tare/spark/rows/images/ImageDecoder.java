@@ -25,7 +25,12 @@ import javax.imageio.stream.MemoryCacheImageInputStream;
  * <p>Damaged and incomplete files are refused. Not thread-safe.
  */
 public final class ImageDecoder {
+  private final RowMemory memory;
   private int[] rgb = {};
+
+  public ImageDecoder(RowMemory memory) {
+    this.memory = memory;
+  }
 
   /**
    * The image; its pixels are valid until the next call.
@@ -36,6 +41,7 @@ public final class ImageDecoder {
     ImageFile header = ImageFile.of(file);
     ImageFile.checkSize(header.height(), header.width());
     int size = header.height() * header.width();
+    memory.check(header.height(), header.width(), (header.pixelBytes() + 4L) * size);
     if (rgb.length < size) {
       rgb = new int[size];
     }

@@ -12,11 +12,18 @@ import java.util.zip.CRC32;
  * has all its parts up to the last, and those of a PNG file have the right checksums.
  *
  * @param components samples per pixel of a JPEG file; 0 for PNG
+ * @param pixelBytes what a pixel takes as the JDK decodes it, at most
  * @param transform the color transform that Adobe's marker in a JPEG file says, or 0
  * @param profiles where a JPEG file has parts with a color profile
  */
 public record ImageFile(
-    Format format, int height, int width, int components, int transform, List<Integer> profiles) {
+    Format format,
+    int height,
+    int width,
+    int components,
+    int pixelBytes,
+    int transform,
+    List<Integer> profiles) {
   /** The formats that are decoded. */
   public enum Format {
     PNG,
@@ -131,7 +138,13 @@ public record ImageFile(
         }
         header =
             new ImageFile(
-                Format.PNG, file.getInt(start + 8), file.getInt(start + 4), 0, 0, List.of());
+                Format.PNG,
+                file.getInt(start + 8),
+                file.getInt(start + 4),
+                0,
+                pngPixelBytes(file.get(start + 12), file.get(start + 13)),
+                0,
+                List.of());
       }
       file.position(start + 4 + (int) length);
       boolean isNeeded = Character.isUpperCase(type.charAt(0));
@@ -148,6 +161,18 @@ public record ImageFile(
       }
     }
     throw cutShort(Format.PNG);
+  }
+
+  /** Bytes of a pixel by the bit depth and the color type of a PNG file. */
+  private static int pngPixelBytes(int depth, int colorType) {
+    int samples =
+        switch (colorType) {
+          case 2 -> 3;
+          case 4 -> 2;
+          case 6 -> 4;
+          default -> 1;
+        };
+    return depth == 16 ? 2 * samples : samples;
   }
 
   /** JPEG: parts that begin with 0xff and a letter; pixels follow SOS; EOI ends it. */
@@ -178,6 +203,7 @@ public record ImageFile(
             header.height,
             header.width,
             header.components,
+            header.pixelBytes,
             transform,
             List.copyOf(profiles));
       }
@@ -196,6 +222,7 @@ public record ImageFile(
                 part.getShort(1) & 0xffff,
                 part.getShort(3) & 0xffff,
                 part.get(5),
+                part.get(5) & 0xff,
                 0,
                 List.of());
       } else if (marker == 0xee && part.limit() >= 12 && startsWith(file, at + 4, ascii("Adobe"))) {

@@ -13,7 +13,12 @@ public final class SparkImages {
   private static final int CV_8UC3 = 16;
   private static final int CV_8UC4 = 24;
 
+  private final RowMemory memory;
   private int[] rgb = {};
+
+  public SparkImages(RowMemory memory) {
+    this.memory = memory;
+  }
 
   /** The image; its pixels are valid until the next call. */
   public Picture decode(Row image) throws UnreadableImage {
@@ -54,6 +59,7 @@ public final class SparkImages {
               + data.length
               + " bytes");
     }
+    memory.check(height, width, 4L * size);
     if (rgb.length < size) {
       rgb = new int[size];
     }

@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 public class ImageDecoderTest {
-  private final ImageDecoder decoder = new ImageDecoder();
+  private final ImageDecoder decoder = new ImageDecoder(RowMemory.ofThisJvm());
 
   /** The rules of JPEG leave rounding open: decoders differ by some units. */
   private static final int JPEG_ROUNDING = 3;
@@ -90,7 +90,10 @@ public class ImageDecoderTest {
     with.put("ICC_PROFILE\0\1\1".getBytes(StandardCharsets.ISO_8859_1)).put(profile);
     with.put(plain, 2, plain.length - 2);
     int[] expected = decoder.decode(plain).rgb().clone();
-    int[] actual = new ImageDecoder().decode(Arrays.copyOf(with.array(), with.position())).rgb();
+    int[] actual =
+        new ImageDecoder(RowMemory.ofThisJvm())
+            .decode(Arrays.copyOf(with.array(), with.position()))
+            .rgb();
     assertEquals(Arrays.toString(expected), Arrays.toString(actual));
   }
 
@@ -198,13 +201,28 @@ public class ImageDecoderTest {
     assertEquals(message.replace("a AVIF", "an AVIF"), e.getMessage());
   }
 
+  /** A file whose header says another size. */
+  public static byte[] sized(String name, int height, int width) {
+    byte[] file = file(name);
+    ByteBuffer bytes = ByteBuffer.wrap(file);
+    if (name.endsWith("png")) {
+      bytes.putInt(16, width).putInt(20, height);
+      CRC32 crc = new CRC32();
+      crc.update(file, 12, 17);
+      bytes.putInt(29, (int) crc.getValue());
+      return file;
+    }
+    int frame = 2;
+    while (bytes.getShort(frame) != (short) 0xffc0) {
+      frame += 2 + (bytes.getShort(frame + 2) & 0xffff);
+    }
+    bytes.putShort(frame + 5, (short) height).putShort(frame + 7, (short) width);
+    return file;
+  }
+
   @Test
   void sizeIsCheckedBeforeMemoryIsTaken() {
-    byte[] file = file("gray8.png");
-    ByteBuffer.wrap(file).putInt(16, 1_000_000).putInt(20, 300_000);
-    CRC32 crc = new CRC32();
-    crc.update(file, 12, 17);
-    ByteBuffer.wrap(file).putInt(29, (int) crc.getValue());
+    byte[] file = sized("gray8.png", 300_000, 1_000_000);
     UnreadableImage e = assertThrows(UnreadableImage.class, () -> decoder.decode(file));
     assertEquals(
         "an image of 300000x1000000 pixels, more than the 268435456 that are taken",
