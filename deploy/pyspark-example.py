@@ -137,6 +137,53 @@ def check_other_calls(tare, spark, folder):
     assert same.verdict == "stable" and "deployed" in same.tensors[0], same
 
 
+def check_layers(tare, spark, folder):
+    """Layer by layer: comparison, sensitivity, mixed precision, advice, a picture."""
+    model = os.path.join(folder, "digits-mobilenet.onnx")
+    train = spark.read.parquet(os.path.join(folder, "digits-train.parquet")).limit(64)
+    rows = spark.read.parquet(os.path.join(folder, "digits-validation.parquet")).limit(64)
+    pixels = {"inputs.image.dtype": "uint8", "inputs.image.scale": 1 / 255}
+    out = os.path.join(folder, "layers")
+    c = tare.calibrate(model).data(train).set(pixels).output(out).run()
+    state = os.path.join(out, "state.tare")
+    quantized = os.path.join(folder, "layers-quantized")
+    tare.quantize(model).state(c.state).run().write(quantized)
+
+    comparison = tare.compare(model, os.path.join(quantized, "model.onnx"))
+    weights = comparison.run()
+    assert weights.weights and weights.tensors == [], weights
+    tensors = comparison.data(rows).set(pixels).run().tensors
+    assert {"accumulated", "local"} <= set(tensors[0]), tensors[0]
+
+    top1 = "array_position(quantized.logits, array_max(quantized.logits)) - 1 = label"
+    call = tare.sensitivity(model).state(state).validation(rows).label("label").set(pixels)
+    found = call.types("w4a8").metric_sql(top1).run()
+    layers = found.layers
+    assert layers and all(one["sql"] == one["quantized_top1"] for one in layers), layers[0]
+    assert len(found.all_layers) == 1, found.all_layers
+
+    mix = tare.mix(model).state(state).validation(rows).set(pixels).min_sqnr(24).run()
+    assert mix.metric >= 24 and mix.evaluations > 0 and mix.front, mix
+    smaller = tare.quantize(model).state(c.state).overrides(mix.overrides).run()
+    assert smaller.size_bytes > mix.size_bytes > 0, smaller
+
+    advice = tare.recommend(model).data(rows).label("label").set(pixels).budget("20s").run()
+    assert advice.job_file and "quantize" in advice.job_file, advice
+
+    picture = tare.plot(c.state, c.state.tensors[0]).set("plot.bins", 50)
+    assert picture.svg().startswith("<svg "), picture.svg()[:80]
+    file = os.path.join(folder, "tensor.svg")
+    picture.write(file)
+    assert os.path.getsize(file) > 1000
+    failure = error_of(lambda: picture.write(file))
+    assert failure.kind == "CANNOT_WRITE", failure
+    picture.overwrite().write(file)
+
+    # Libtorch is not there, or else the output is.
+    failure = error_of(tare.finetune(model).data(train).set(pixels).output(out).run)
+    assert failure.kind in ("MISSING_INPUT", "CANNOT_WRITE"), failure
+
+
 def check_torch(tare, spark):
     """PyTorch's names: observers, QConfigs and quantized tensors."""
     batches = [[[-1.0, 0.5], [0.25, 4.0]], [[-2.0, 0.0], [1.0, 3.0]]]
@@ -207,6 +254,8 @@ def check_errors(tare, spark, folder):
     """Errors are sentences, of a kind."""
     model = os.path.join(folder, "digits-mobilenet.onnx")
     spark.sparkContext.setLogLevel("OFF")  # The errors are meant.
+    digits = os.path.join(folder, "digits-validation.parquet")
+    pixels = {"inputs.image.dtype": "uint8", "inputs.image.scale": 1 / 255}
     broken = udf(lambda number: number / 0, "double")
     cases = [
         ("USAGE", 'did you mean "batch"', lambda: tare.quantize(model).set("bacth", 3)),
@@ -224,6 +273,11 @@ def check_errors(tare, spark, folder):
             "BAD_INPUT",
             "a Python function of the query failed: ZeroDivisionError",
             lambda: tare.observe(spark.range(3).select(broken("id").alias("x"))).columns("x").run(),
+        ),
+        (
+            "USAGE",
+            "metric-sql cannot be",
+            lambda: tare.sensitivity(model).data(digits).set(pixels).metric_sql("nowhere + 1").run(),
         ),
         # As Spark Connect is, without a JVM.
         ("USAGE", "Spark Connect has none", lambda: Tare(object())),
@@ -256,6 +310,7 @@ def main():
             c, q, e = quantize_digits(tare, spark, folder)
             check_results(tare, spark, folder, c, q, e)
             check_other_calls(tare, spark, folder)
+            check_layers(tare, spark, folder)
             check_torch(tare, spark)
             check_errors(tare, spark, folder)
             assert spark.sql("SET").collect() == settings, "the session's settings changed"

@@ -39,11 +39,17 @@ from tare._calls import (
     CalibrateStream,
     Call,
     CheckDrift,
+    Compare,
     Evaluate,
+    Finetune,
+    MeasureSensitivity,
     Merge,
+    MixTypes,
     Observe,
+    Plot,
     Quantize,
     Recalibrate,
+    Recommend,
     Run,
 )
 from tare._results import (
@@ -53,11 +59,15 @@ from tare._results import (
     Evaluation,
     Histogram,
     Inspection,
+    LayerComparison,
+    Mix,
     Observation,
     Quantized,
     Recalibration,
+    Recommendation,
     Result,
     RunResult,
+    Sensitivity,
     State,
     StreamResult,
 )
@@ -72,22 +82,32 @@ __all__ = [
     "Calibration",
     "Call",
     "CheckDrift",
+    "Compare",
     "DriftCheck",
     "DryRun",
     "Evaluate",
     "Evaluation",
+    "Finetune",
     "Histogram",
     "Inspection",
+    "LayerComparison",
+    "MeasureSensitivity",
     "Merge",
+    "Mix",
+    "MixTypes",
     "Observation",
     "Observe",
+    "Plot",
     "Quantize",
     "Quantized",
     "Recalibrate",
     "Recalibration",
+    "Recommend",
+    "Recommendation",
     "Result",
     "Run",
     "RunResult",
+    "Sensitivity",
     "Setting",
     "State",
     "StreamResult",
@@ -182,6 +202,31 @@ class Tare:
         """Calibrates, quantizes and, if there are rows for it, evaluates."""
         return Run(self._bridge, self._call(self._java.run, model))
 
+    def finetune(self, model: PathLike) -> Finetune:
+        """Trains a float model for its quantized form; needs libtorch's jars."""
+        return Finetune(self._bridge, self._call(self._java.finetune, model))
+
+    def compare(self, model: PathLike, quantized: PathLike) -> Compare:
+        """Compares the tensors inside of a quantized model with the float ones.
+
+        Args:
+            model: the path of the float model.
+            quantized: the path of a quantized one, of Tare or of another tool.
+        """
+        return Compare(self._bridge, self._call(self._java.compare, model, quantized))
+
+    def sensitivity(self, model: PathLike) -> MeasureSensitivity:
+        """Measures on rows what quantizing each layer costs, one at a time."""
+        return MeasureSensitivity(self._bridge, self._call(self._java.sensitivity, model))
+
+    def mix(self, model: PathLike) -> MixTypes:
+        """Finds the types of layers that take the fewest bytes and keep a target on rows."""
+        return MixTypes(self._bridge, self._call(self._java.mix, model))
+
+    def recommend(self, model: PathLike) -> Recommend:
+        """Tries the ways to quantize a model on sample rows, and says which is enough."""
+        return Recommend(self._bridge, self._call(self._java.recommend, model))
+
     def recalibrate(self, model: PathLike) -> Recalibrate:
         """Compares new rows with what a deployed model was calibrated on; makes it anew if needed."""
         return Recalibrate(self._bridge, self._call(self._java.recalibrate, model))
@@ -249,6 +294,10 @@ class Tare:
         """
         read = [s if isinstance(s, State) else self.read_state(s) for s in states]
         return Merge(self._bridge, self._call(self._java.merge, [s._java for s in read]))
+
+    def plot(self, state: State, tensor: str) -> Plot:
+        """Draws how the values of a tensor are distributed, and the ranges that hold them."""
+        return Plot(self._bridge, self._call(self._java.plot, state._java, tensor))
 
     def inspect(self, file: PathLike) -> Inspection:
         """What a state holds, or what is quantized in an ONNX model."""

@@ -12,11 +12,15 @@ from tare._results import (
     DriftCheck,
     DryRun,
     Evaluation,
+    LayerComparison,
+    Mix,
     Observation,
     Quantized,
     Recalibration,
+    Recommendation,
     Result,
     RunResult,
+    Sensitivity,
     State,
     StreamResult,
 )
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
 PathLike = Union[str, "os.PathLike[str]"]
 C = TypeVar("C", bound="Call")
+T = TypeVar("T", bound="Trials")
 
 _UNSAID = object()
 
@@ -357,6 +362,163 @@ class Observe(Call):
         return Observation(self._bridge, self._run())
 
 
+class Finetune(Call):
+    """A training to be, of a float model for its quantized form; it needs libtorch's jars."""
+
+    def data(self, rows: Union[DataFrame, PathLike]) -> Finetune:
+        """The rows to calibrate and to train on."""
+        return self._rows("data", rows)
+
+    def validation(self, rows: Union[DataFrame, PathLike]) -> Finetune:
+        """The rows to evaluate on."""
+        return self._rows("validation", rows)
+
+    def label(self, column: str) -> Finetune:
+        """The column of class numbers in the validation rows."""
+        return self.set("validation.label", column)
+
+    def overrides(self, rules: Sequence[Mapping[str, Any]]) -> Finetune:
+        """What differs by operator or name: ``[{"op": "Softmax", "float": True}]``."""
+        return self.set("quantize.overrides", rules)
+
+    def run(self) -> RunResult:
+        """Calibrates, quantizes, trains and evaluates.
+
+        Raises:
+            TareError: if there is no libtorch, the rows do not fit the model, or it cannot be
+                trained.
+        """
+        return RunResult(self._bridge, self._run())
+
+
+class Compare(Call):
+    """A comparison to be: of the weights of both models, and with rows of the tensors between."""
+
+    def data(self, rows: Union[DataFrame, PathLike]) -> Compare:
+        """The rows; without any, weights alone are compared."""
+        return self._rows("data", rows)
+
+    def by(self, *columns: str) -> Compare:
+        """Columns; each combination of their values gets figures of its own, in the same pass."""
+        return self.set("calibrate.by", columns)
+
+    def run(self) -> LayerComparison:
+        """Compares.
+
+        Raises:
+            TareError: if the models have no tensor in common, or the rows do not fit.
+        """
+        return LayerComparison(self._bridge, self._run())
+
+
+class Trials(Call):
+    """What trials of a float model's layers have in common: what they start from."""
+
+    def data(self: T, rows: Union[DataFrame, PathLike]) -> T:
+        """Rows to calibrate on, and without validation rows to judge on."""
+        return self._rows("data", rows)
+
+    def state(self: T, file: PathLike) -> T:
+        """The file of a calibration's state, in the place of data."""
+        return self.set("state", file)
+
+    def validation(self: T, rows: Union[DataFrame, PathLike]) -> T:
+        """Rows to judge on."""
+        return self._rows("validation", rows)
+
+    def label(self: T, column: str) -> T:
+        """The column of class numbers in the validation rows."""
+        return self.set("validation.label", column)
+
+    def metric_sql(self: T, expression: str, better: str = "greater") -> T:
+        """A metric of your own: an expression of Spark SQL over columns, ``float`` and ``quantized``.
+
+        Args:
+            better: which figures are better, ``greater`` or ``less``.
+        """
+        return self.set({"trials.metric-sql": expression, "trials.metric-better": better})
+
+
+class MeasureSensitivity(Trials):
+    """A measurement to be: what quantizing each layer costs, one layer at a time."""
+
+    def types(self, *types: str) -> MeasureSensitivity:
+        """What each layer is tried in, as ``w8a8`` or ``w4a8``."""
+        return self.set("sensitivity.types", types)
+
+    def metric(self, metric: str) -> MeasureSensitivity:
+        """What layers are ordered by: ``sqnr``, ``top1``, ``agreement``, ``cosine`` or ``kl``."""
+        return self.set("sensitivity.metric", metric)
+
+    def run(self) -> Sensitivity:
+        """Measures.
+
+        Raises:
+            TareError: if the rows do not fit the model, or it has no layer to try.
+        """
+        return Sensitivity(self._bridge, self._run())
+
+
+class MixTypes(Trials):
+    """A search to be: for the types of layers that take the fewest bytes and keep a target."""
+
+    def types(self, *types: str) -> MixTypes:
+        """What layers may get besides float32, from narrow to wide."""
+        return self.set("mix.types", types)
+
+    def min_sqnr(self, decibels: float) -> MixTypes:
+        """The least SQNR in dB, of the mean error over all outputs."""
+        return self.set("mix.min-sqnr", decibels)
+
+    def max_drop(self, share: float) -> MixTypes:
+        """How much of the metric, which is top1 unless said otherwise, may be lost at most."""
+        return self.set("mix.max-drop", share)
+
+    def metric(self, metric: str) -> MixTypes:
+        """What ``max_drop`` is about: ``top1``, ``agreement``, ``cosine`` or ``kl``."""
+        return self.set("mix.metric", metric)
+
+    def run(self) -> Mix:
+        """Searches.
+
+        Raises:
+            TareError: if the rows do not fit the model, or nothing keeps the target.
+        """
+        return Mix(self._bridge, self._run())
+
+
+class Recommend(Call):
+    """A recommendation to be: which way to quantize a model is the cheapest that is good enough."""
+
+    def data(self, rows: Union[DataFrame, PathLike]) -> Recommend:
+        """Rows to calibrate on, and without validation rows to judge on."""
+        return self._rows("data", rows)
+
+    def validation(self, rows: Union[DataFrame, PathLike]) -> Recommend:
+        """Rows to judge on."""
+        return self._rows("validation", rows)
+
+    def label(self, column: str) -> Recommend:
+        """The column of class numbers in the rows to judge on."""
+        return self.set("validation.label", column)
+
+    def budget(self, time: str) -> Recommend:
+        """How long to try, as ``10m``."""
+        return self.set("recommend.budget", time)
+
+    def max_drop(self, share: float) -> Recommend:
+        """How much of the metric may be lost at most."""
+        return self.set("recommend.max-drop", share)
+
+    def run(self) -> Recommendation:
+        """Tries the ways.
+
+        Raises:
+            TareError: if the rows do not fit the model.
+        """
+        return Recommendation(self._bridge, self._run())
+
+
 class CheckDrift(Call):
     """A check of drift to be: a state against another one, or against rows, observed first."""
 
@@ -425,3 +587,39 @@ class Merge:
         """Merges, and writes the state to a file."""
         existing = self._bridge.jvm.org.tare.store.Existing.valueOf(self._existing)
         return State(self._bridge, self._bridge.call(self._java.write, file, existing))
+
+
+class Plot:
+    """A picture to be of how a tensor's values are distributed, and of the ranges that hold them."""
+
+    def __init__(self, bridge: Bridge, java: Any) -> None:
+        self._bridge = bridge
+        self._java = java
+        self._existing = "REFUSE"
+
+    def set(self, key: str, value: Any) -> Plot:
+        """Sets one of the settings below ``plot``."""
+        self._bridge.call(self._java.set, key, value)
+        return self
+
+    def overwrite(self) -> Plot:
+        """Lets ``write`` replace a file."""
+        self._existing = "REPLACE"
+        return self
+
+    def svg(self) -> str:
+        """The picture, as SVG.
+
+        Raises:
+            TareError: if the state does not hold the tensor, or no finite value of it.
+        """
+        return self._bridge.call(self._java.svg)
+
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        return self.svg()
+
+    def write(self, file: PathLike) -> None:
+        """Writes the picture to a file, on any file system that the session reaches."""
+        existing = self._bridge.jvm.org.tare.store.Existing.valueOf(self._existing)
+        self._bridge.call(self._java.write, file, existing)

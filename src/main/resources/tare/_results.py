@@ -249,6 +249,72 @@ class RunResult(Result):
         return optional(self._java.evaluation(), lambda java: Evaluation(self._bridge, java))
 
 
+class LayerComparison(Result):
+    """A quantized model beside the float one, layer by layer."""
+
+    @property
+    def weights(self) -> List[Dict[str, Any]]:
+        """The figures of each weight that both models have, in the order of the graph."""
+        return self.to_dict()["comparison"]["weights"]
+
+    @property
+    def tensors(self) -> List[Dict[str, Any]]:
+        """Of each tensor that both compute, ``accumulated`` and ``local``; empty without rows."""
+        return self.to_dict()["comparison"].get("tensors", [])
+
+
+class Sensitivity(Result):
+    """What quantizing each layer costs by itself."""
+
+    @property
+    def layers(self) -> List[Dict[str, Any]]:
+        """The figures of each layer in each type, the most sensitive first."""
+        return self.to_dict()["sensitivity"]["layers"]
+
+    @property
+    def all_layers(self) -> List[Dict[str, Any]]:
+        """The figures of all layers together, of each type."""
+        return self.to_dict()["sensitivity"]["all_layers"]
+
+
+class Mix(Result):
+    """The types of layers that take the fewest bytes and keep a target."""
+
+    @property
+    def overrides(self) -> List[Dict[str, Any]]:
+        """What quantizes the model so: entries of ``quantize.overrides``."""
+        return self.to_dict()["mix"]["overrides"]
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of the weights, their scales aside."""
+        return self.to_dict()["mix"]["bytes"]
+
+    @property
+    def metric(self) -> float:
+        """What the assignment is judged to be."""
+        return self.to_dict()["mix"]["chosen_metric"]
+
+    @property
+    def front(self) -> List[Dict[str, Any]]:
+        """What none that was measured beats in both bytes and metric, by bytes."""
+        return self.to_dict()["mix"]["pareto_front"]
+
+    @property
+    def evaluations(self) -> int:
+        """How often a whole model was judged."""
+        return self._java.evaluations()
+
+
+class Recommendation(Result):
+    """Which way to quantize a model is the cheapest that is good enough, and why."""
+
+    @property
+    def job_file(self) -> Optional[str]:
+        """The settings of a run that makes what was chosen, in YAML; None if nothing was measured."""
+        return optional(self._java.jobFile(), str)
+
+
 class Observation(Result):
     """The qparams of columns of a table."""
 

@@ -615,6 +615,18 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "top1",
         "what mix.max-drop is about",
     ),
+    "trials.metric-sql": (
+        "",
+        "a metric of your own for sensitivity and mix, in the place of theirs: an expression of Spark SQL over the columns of a row and the structs float and quantized of its outputs; averaged, or with aggregate functions",
+    ),
+    "trials.metric-better": (
+        "greater",
+        "which figures of trials.metric-sql are better",
+    ),
+    "trials.checkpoint": (
+        "OUTPUT.trials, which is deleted at the end",
+        "a file that sensitivity and mix write what they measured to; if it is there, they go on from it",
+    ),
     "recommend.budget": (
         "10m",
         "how long to try, as 90s, 10m or 1h: no way is begun after it",

@@ -4,6 +4,7 @@ import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.job.FloatModel;
+import org.tare.job.trials.SearchCheckpoints;
 import org.tare.job.trials.SensitivityRun;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.TrialSettings;
@@ -59,9 +60,10 @@ public final class MeasureSensitivity extends Call<MeasureSensitivity> {
     RunInfo info = RunInfo.begin("sensitivity", tare(), settings());
     SensitivityRun.Options options = TrialSettings.sensitivity(settings());
     Optional<Publication> output = Publication.check(this);
-    TrialInputs inputs = TrialInputs.of(this, info);
+    Optional<SearchCheckpoints> checkpoints = TrialInputs.checkpoints(this);
+    TrialInputs inputs = TrialInputs.of(this, info, options.metric());
     SensitivityRun.Result found =
-        new SensitivityRun(inputs.context(), options)
+        new SensitivityRun(inputs.context(), options, checkpoints)
             .run(inputs.model(), inputs.state(), inputs.rows(), inputs.label());
     Sensitivity sensitivity =
         new Sensitivity(
@@ -70,6 +72,7 @@ public final class MeasureSensitivity extends Call<MeasureSensitivity> {
             found,
             inputs.warnings());
     output.ifPresent(sensitivity::publish);
+    TrialInputs.end(this, checkpoints);
     return sensitivity;
   }
 

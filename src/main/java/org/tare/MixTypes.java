@@ -5,6 +5,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.job.FloatModel;
 import org.tare.job.trials.MixRun;
+import org.tare.job.trials.SearchCheckpoints;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.TrialSettings;
 
@@ -69,9 +70,10 @@ public final class MixTypes extends Call<MixTypes> {
     RunInfo info = RunInfo.begin("mix", tare(), settings());
     MixRun.Options options = TrialSettings.mix(settings());
     Optional<Publication> output = Publication.check(this);
-    TrialInputs inputs = TrialInputs.of(this, info);
+    Optional<SearchCheckpoints> checkpoints = TrialInputs.checkpoints(this);
+    TrialInputs inputs = TrialInputs.of(this, info, options.metric());
     MixRun.Result found =
-        new MixRun(inputs.context(), options)
+        new MixRun(inputs.context(), options, checkpoints)
             .run(inputs.model(), inputs.state(), inputs.rows(), inputs.label());
     Mix mix =
         new Mix(
@@ -81,6 +83,7 @@ public final class MixTypes extends Call<MixTypes> {
             TrialSettings.jobFile(settings(), found.overrides()),
             inputs.warnings());
     output.ifPresent(mix::publish);
+    TrialInputs.end(this, checkpoints);
     return mix;
   }
 

@@ -9,9 +9,12 @@ import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
 import org.tare.job.Preflight;
 import org.tare.job.QuantizeOptions;
+import org.tare.job.trials.Criterion;
+import org.tare.job.trials.SearchCheckpoints;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.RunSettings;
 import org.tare.settings.Settings;
+import org.tare.settings.TrialSettings;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.tasks.CalibrationJob;
 import org.tare.stats.CalibrationState;
@@ -51,8 +54,22 @@ record TrialInputs(
     return call.table("validation").orElseGet(() -> call.requireTable("data", "judge on"));
   }
 
+  /** The file that the search writes what it measured to, if there is to be one. */
+  static Optional<SearchCheckpoints> checkpoints(Call<?> call) {
+    String origin = TrialSettings.origin(call.settings());
+    return TrialSettings.checkpoint(call.settings())
+        .map(file -> SearchCheckpoints.open(call.tare().files(), file, origin));
+  }
+
+  /** The search has ended, and its results are written. */
+  static void end(Call<?> call, Optional<SearchCheckpoints> checkpoints) {
+    if (!TrialSettings.keepsCheckpoint(call.settings())) {
+      checkpoints.ifPresent(SearchCheckpoints::end);
+    }
+  }
+
   /** Reads and calibrates what a call was given. */
-  static TrialInputs of(Call<?> call, RunInfo info) {
+  static TrialInputs of(Call<?> call, RunInfo info, Criterion criterion) {
     FloatModel model = check(call);
     Settings settings = call.settings();
     Optional<String> label = settings.find("validation.label");
@@ -60,6 +77,7 @@ record TrialInputs(
     DataSource rows = call.table("validation").map(call::pinned).orElseGet(data::orElseThrow);
     Preflight.Checked checked =
         Preflight.check(call.context(), model, data, Optional.of(rows), label, List.of());
+    criterion.sql(checked.context(), model, rows);
     CalibrationState state =
         data.isEmpty()
             ? call.tare().readState(settings.require("state"))

@@ -50,11 +50,11 @@ enum Command {
   SENSITIVITY(
       "Measures what quantizing each layer costs, one layer at a time.",
       Positional.NONE,
-      of(job(), trials(), List.of(TYPES, DIRECTION, ORDER))),
+      of(job(), trials(), List.of(TYPES, DIRECTION, ORDER, METRIC_SQL, BETTER))),
   MIX(
       "Finds the types of layers that take the fewest bytes and keep a target.",
       Positional.NONE,
-      of(job(), trials(), List.of(MIX_TYPES, MIN_SQNR, MAX_DROP, DROP_OF))),
+      of(job(), trials(), List.of(MIX_TYPES, MIN_SQNR, MAX_DROP, DROP_OF, METRIC_SQL, BETTER))),
   RECOMMEND(
       "Tries the ways to quantize on sample rows, the cheapest first; says which is enough.",
       Positional.NONE,

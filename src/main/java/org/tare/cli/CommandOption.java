@@ -44,6 +44,8 @@ enum CommandOption {
   MIN_SQNR("--min-sqnr", "DB", "mix.min-sqnr"),
   MAX_DROP("--max-drop", "N", "mix.max-drop"),
   DROP_OF("--metric", "NAME", "mix.metric"),
+  METRIC_SQL("--metric-sql", "EXPRESSION", "trials.metric-sql"),
+  BETTER("--better", "greater|less", "trials.metric-better"),
   BUDGET("--budget", "TIME", "recommend.budget"),
   MOST_LOST("--max-drop", "N", "recommend.max-drop"),
   JUDGED_BY("--metric", "NAME", "recommend.metric"),

@@ -1,9 +1,16 @@
 package org.tare.cli;
 
+import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 import org.apache.spark.deploy.SparkHadoopUtil;
@@ -40,6 +47,18 @@ final class CommandRun implements AutoCloseable {
   /** The exit status of a result that the quality gate holds back. */
   static final int NOT_MET = 20;
 
+  private static final long LARGE_MODEL_BYTES = 20_000_000;
+
+  /** With these settings a command needs Spark. */
+  private static final List<String> ROWS =
+      List.of(
+          "data.path",
+          "data.table",
+          "data.query",
+          "validation.path",
+          "validation.table",
+          "validation.query");
+
   private final Command command;
   private final Settings settings;
   private final List<String> positional;
@@ -47,6 +66,7 @@ final class CommandRun implements AutoCloseable {
   private final PrintStream err;
   private final SparkConf conf;
   private SparkSession spark;
+  private Optional<FutureTask<SparkSession>> starting = Optional.empty();
   private int status;
 
   CommandRun(Command command, CommandLines.Given given, PrintStream out, PrintStream err) {
@@ -60,6 +80,7 @@ final class CommandRun implements AutoCloseable {
   }
 
   int execute() {
+    startBesideReading();
     org.tare.Tare tare = org.tare.Tare.on(this::spark, hadoop()).withProgress(err::println);
     switch (command) {
       case DEMO -> demo(tare);
@@ -307,15 +328,65 @@ final class CommandRun implements AutoCloseable {
 
   private SparkSession spark() {
     if (spark == null) {
-      String subject =
-          settings.find("model").map(ModelReader::nameOf).map(name -> " " + name).orElse("");
-      spark = Sessions.start(conf, "tare " + command.id() + subject, settings.flag("verbose"));
+      spark = starting.isPresent() ? started(starting.get()) : start();
+      // The active session is one of the thread that started it.
+      SparkSession.setActiveSession(spark);
     }
     return spark;
   }
 
+  private SparkSession start() {
+    String subject =
+        settings.find("model").map(ModelReader::nameOf).map(name -> " " + name).orElse("");
+    return Sessions.start(conf, "tare " + command.id() + subject, settings.flag("verbose"));
+  }
+
+  /** To read and prepare a large model takes as long as to start Spark: both at once, then. */
+  private void startBesideReading() {
+    boolean readsRows = ROWS.stream().anyMatch(key -> settings.find(key).isPresent());
+    boolean isLarge = settings.find("model").filter(CommandRun::isLarge).isPresent();
+    if (readsRows && isLarge && !settings.flag("dry-run")) {
+      FutureTask<SparkSession> task = new FutureTask<>(this::start);
+      Thread thread = new Thread(task, "spark-start");
+      thread.setDaemon(true);
+      thread.start();
+      starting = Optional.of(task);
+    }
+  }
+
+  private static boolean isLarge(String model) {
+    try {
+      return Files.size(Path.of(model)) >= LARGE_MODEL_BYTES;
+    } catch (IOException | InvalidPathException e) {
+      // Another file system's, or none: whoever reads it tells.
+      return false;
+    }
+  }
+
+  private static SparkSession started(FutureTask<SparkSession> task) {
+    try {
+      return task.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof RuntimeException failure) {
+        throw failure;
+      }
+      throw new IllegalStateException(e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+  }
+
   @Override
   public void close() {
+    if (spark == null && starting.isPresent()) {
+      try {
+        spark = started(starting.get());
+      } catch (RuntimeException e) {
+        // Nobody has asked for it, and what was wrong before has been told.
+        return;
+      }
+    }
     if (spark != null) {
       spark.stop();
     }

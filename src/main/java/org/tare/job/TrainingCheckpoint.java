@@ -8,10 +8,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -57,9 +54,8 @@ record TrainingCheckpoint(
   /** The digest of the scales and zero points that training begins with, in the origin. */
   static final String GRIDS = "grids";
 
-  private static final byte[] MAGIC = "TTRN".getBytes(StandardCharsets.US_ASCII);
+  private static final String LETTERS = "TTRN";
   private static final int VERSION = 1;
-  private static final int SHA256_BYTES = 32;
 
   TrainingCheckpoint {
     curve = List.copyOf(curve);
@@ -73,8 +69,6 @@ record TrainingCheckpoint(
   byte[] encode() {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (DataOutputStream out = new DataOutputStream(bytes)) {
-      out.write(MAGIC);
-      out.writeInt(VERSION);
       out.writeInt(origin.size());
       for (Map.Entry<String, String> entry : origin.entrySet()) {
         out.writeUTF(entry.getKey());
@@ -95,12 +89,10 @@ record TrainingCheckpoint(
       if (bestStep > 0) {
         write(out, best.orElseThrow());
       }
-      out.flush();
-      out.write(sha256(bytes.toByteArray(), bytes.size()));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    return bytes.toByteArray();
+    return CheckpointBytes.around(LETTERS, VERSION, bytes.toByteArray());
   }
 
   private static void write(DataOutputStream out, Measured measured) throws IOException {
@@ -128,22 +120,8 @@ record TrainingCheckpoint(
    * @throws TareException if it is none, of another version, or damaged
    */
   static TrainingCheckpoint decode(byte[] bytes, String file) {
-    if (bytes.length < 2 * MAGIC.length
-        || !Arrays.equals(Arrays.copyOf(bytes, MAGIC.length), MAGIC)) {
-      throw cannot(file, "it is no checkpoint, it does not begin with the letters TTRN");
-    }
-    int version = ByteBuffer.wrap(bytes, MAGIC.length, 4).getInt();
-    if (version != VERSION) {
-      throw cannot(file, "it is of version " + version + ", this Tare reads version " + VERSION);
-    }
-    int end = bytes.length - SHA256_BYTES;
-    if (end < 2 * MAGIC.length
-        || !Arrays.equals(sha256(bytes, end), Arrays.copyOfRange(bytes, end, bytes.length))) {
-      throw cannot(file, "its checksum does not fit, it is damaged or cut short");
-    }
-    int begin = 2 * MAGIC.length;
-    try (DataInputStream in =
-        new DataInputStream(new ByteArrayInputStream(bytes, begin, end - begin))) {
+    byte[] content = CheckpointBytes.in(LETTERS, VERSION, bytes, file);
+    try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(content))) {
       SortedMap<String, String> origin = new TreeMap<>();
       for (int left = in.readInt(); left > 0; left--) {
         origin.put(in.readUTF(), in.readUTF());
@@ -167,7 +145,7 @@ record TrainingCheckpoint(
           bestStep,
           bestStep > 0 ? Optional.of(readState(in)) : Optional.empty());
     } catch (IOException e) {
-      throw cannot(file, "it ends too early").causedBy(e);
+      throw CheckpointBytes.cannot(file, "it ends too early").causedBy(e);
     }
   }
 
@@ -200,7 +178,7 @@ record TrainingCheckpoint(
     for (Map.Entry<String, String> entry : own.entrySet()) {
       String found = origin.getOrDefault(entry.getKey(), "");
       if (!found.equals(entry.getValue())) {
-        throw cannot(file, difference(entry.getKey(), found, entry.getValue()));
+        throw CheckpointBytes.cannot(file, difference(entry.getKey(), found, entry.getValue()));
       }
     }
   }
@@ -218,24 +196,9 @@ record TrainingCheckpoint(
     };
   }
 
-  private static TareException cannot(String file, String why) {
-    return TareException.badInput(
-        "Cannot go on from the checkpoint %s: %s", PrintableText.of(file), why);
-  }
-
   /** A digest of a text, for the origin. */
   static String digest(String text) {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-    return HexFormat.of().formatHex(sha256(bytes, bytes.length));
-  }
-
-  private static byte[] sha256(byte[] bytes, int length) {
-    try {
-      MessageDigest sha = MessageDigest.getInstance("SHA-256");
-      sha.update(bytes, 0, length);
-      return sha.digest();
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e);
-    }
+    return HexFormat.of().formatHex(CheckpointBytes.sha256(bytes, bytes.length));
   }
 }

@@ -120,8 +120,9 @@ public final class TrainingRun {
               + " in training",
           model.name(), model.mapping().mode().id());
     }
-    TrainedModel.of(model.name(), model.prepared(), model.types(), model.mapping());
+    // First: without libtorch there are no operators to look at.
     Libtorch.load();
+    TrainedModel.of(model.name(), model.prepared(), model.types(), model.mapping());
   }
 
   /**

@@ -1,5 +1,8 @@
 package org.tare.quant;
 
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
 import java.io.Serializable;
 import java.math.BigInteger;
 
@@ -57,6 +60,23 @@ public final class ExactSum implements Serializable {
       limbs[i] += other.limbs[i];
     }
     carry();
+  }
+
+  /** Writes it for {@link #read}. */
+  public void write(DataOutput out) throws IOException {
+    carry();
+    for (long limb : limbs) {
+      out.writeLong(limb);
+    }
+  }
+
+  /** Adds what {@link #write} wrote. */
+  public void read(DataInput in) throws IOException {
+    ExactSum written = new ExactSum();
+    for (int i = 0; i < LIMBS; i++) {
+      written.limbs[i] = in.readLong();
+    }
+    add(written);
   }
 
   /** Brings all limbs but the highest to 32 bits, not below zero. */

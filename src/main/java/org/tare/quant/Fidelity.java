@@ -1,5 +1,8 @@
 package org.tare.quant;
 
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
 import java.io.Serializable;
 
 /**
@@ -58,6 +61,28 @@ public final class Fidelity implements Serializable {
     noise.add(other.noise);
     product.add(other.product);
     quantizedSignal.add(other.quantizedSignal);
+  }
+
+  /** Writes it for {@link #read}. */
+  public void write(DataOutput out) throws IOException {
+    out.writeLong(count);
+    out.writeLong(nonFinite);
+    out.writeLong(lost);
+    signal.write(out);
+    noise.write(out);
+    product.write(out);
+    quantizedSignal.write(out);
+  }
+
+  /** Adds what {@link #write} wrote. */
+  public void read(DataInput in) throws IOException {
+    count += in.readLong();
+    nonFinite += in.readLong();
+    lost += in.readLong();
+    signal.read(in);
+    noise.read(in);
+    product.read(in);
+    quantizedSignal.read(in);
   }
 
   /** Finite pairs. */

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Map;
+import org.tare.job.trials.Criterion;
 import org.tare.job.trials.Layer;
 import org.tare.job.trials.LayerType;
 import org.tare.job.trials.Metric;
@@ -22,17 +23,24 @@ public final class TrialsJson {
   public static void addSensitivity(
       ObjectNode result, SensitivityRun.Options options, SensitivityRun.Result found) {
     ObjectNode node = result.putObject("sensitivity");
-    node.put("metric", options.metric().id());
+    addMetric(node, options.metric());
     node.put(
         "direction", options.direction() == SensitivityRun.Direction.ONLY ? "only" : "all-but");
     node.put("rows", found.rows());
     ArrayNode whole = node.putArray("all_layers");
-    found.whole().forEach(trial -> add(whole.addObject(), trial));
+    found.whole().forEach(trial -> add(whole.addObject(), trial, options.metric()));
     ArrayNode layers = node.putArray("layers");
-    found.trials().forEach(trial -> add(layers.addObject(), trial));
+    found.trials().forEach(trial -> add(layers.addObject(), trial, options.metric()));
   }
 
-  private static void add(ObjectNode one, SensitivityRun.Trial trial) {
+  private static void addMetric(ObjectNode node, Criterion metric) {
+    node.put("metric", metric.id());
+    if (metric instanceof Criterion.Own own) {
+      node.put("metric_sql", own.sql());
+    }
+  }
+
+  private static void add(ObjectNode one, SensitivityRun.Trial trial, Criterion metric) {
     trial
         .layer()
         .ifPresent(
@@ -43,6 +51,9 @@ public final class TrialsJson {
               one.put("weights", layer.weights());
             });
     one.put("type", trial.type().id());
+    if (metric instanceof Criterion.Own) {
+      ResultJson.put(one, "sql", trial.metric());
+    }
     addFigures(one, trial.outputs());
   }
 
@@ -64,7 +75,7 @@ public final class TrialsJson {
   /** Adds the types that were found, and what else was measured. */
   public static void addMix(ObjectNode result, MixRun.Options options, MixRun.Result found) {
     ObjectNode node = result.putObject("mix");
-    node.put("metric", options.metric().id());
+    addMetric(node, options.metric());
     node.put(options.isDrop() ? "max_drop" : "target", options.target());
     ResultJson.put(node, "float_metric", found.floatMetric());
     ResultJson.put(node, "chosen_metric", found.chosen().metric());

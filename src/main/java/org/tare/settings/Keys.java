@@ -762,6 +762,29 @@ public final class Keys {
                 "how much of the metric may be lost at most: 0.01 of top1 is a point")
             .absent("no target"));
     keys.add(Key.choice(group, "mix.metric", "top1", metrics(), "what `mix.max-drop` is about"));
+    keys.add(
+        Key.text(
+            group,
+            "trials.metric-sql",
+            "",
+            "a metric of your own for `sensitivity` and `mix`, in the place of theirs: an expression"
+                + " of Spark SQL over the columns of a row and the structs `float` and `quantized`"
+                + " of its outputs; averaged, or with aggregate functions"));
+    keys.add(
+        Key.choice(
+            group,
+            "trials.metric-better",
+            "greater",
+            List.of("greater", "less"),
+            "which figures of `trials.metric-sql` are better"));
+    keys.add(
+        Key.text(
+                group,
+                "trials.checkpoint",
+                "",
+                "a file that `sensitivity` and `mix` write what they measured to; if it is there,"
+                    + " they go on from it")
+            .absent("`OUTPUT.trials`, which is deleted at the end"));
   }
 
   private static void advice(List<Key> keys) {

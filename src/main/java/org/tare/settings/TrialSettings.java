@@ -5,9 +5,14 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.tare.TareException;
+import org.tare.job.trials.Criterion;
+import org.tare.job.trials.Criterion.Own;
 import org.tare.job.trials.LayerType;
 import org.tare.job.trials.Metric;
 import org.tare.job.trials.MixRun;
@@ -18,6 +23,22 @@ import org.tare.job.trials.SensitivityRun.Direction;
 public final class TrialSettings {
   private static final YAMLMapper YAML = new YAMLMapper();
 
+  private static final String CHECKPOINT = "trials.checkpoint";
+
+  /** Settings that change no figure, or whose files are told apart by what is in them. */
+  private static final Set<String> OF_NO_ORIGIN =
+      Set.of(
+          CHECKPOINT,
+          "trials.metric-better",
+          "output",
+          "overwrite",
+          "json",
+          "verbose",
+          "model",
+          "state",
+          "data.path",
+          "validation.path");
+
   private TrialSettings() {}
 
   /** One layer at a time. */
@@ -27,7 +48,19 @@ public final class TrialSettings {
         settings.require("sensitivity.direction").equals("only")
             ? Direction.ONLY
             : Direction.ALL_BUT,
-        Metric.of("sensitivity.metric", settings.require("sensitivity.metric")));
+        own(settings)
+            .orElseGet(() -> known("sensitivity.metric", settings.require("sensitivity.metric"))));
+  }
+
+  private static Criterion known(String key, String name) {
+    return new Criterion.Known(Metric.of(key, name));
+  }
+
+  /** The user's own metric, if there is one: it takes the place of Tare's. */
+  private static Optional<Criterion> own(Settings settings) {
+    Own.Better better =
+        Own.Better.valueOf(settings.require("trials.metric-better").toUpperCase(Locale.ROOT));
+    return settings.find(Own.KEY).map(sql -> new Own(sql, better));
   }
 
   /**
@@ -43,11 +76,17 @@ public final class TrialSettings {
           "Missing the target: set mix.min-sqnr, in dB, or mix.max-drop, a share of rows; one of"
               + " them");
     }
-    Metric metric =
+    Optional<Criterion> own = own(settings);
+    if (own.isPresent() && least.isPresent()) {
+      throw TareException.usage(
+          "%s does not go with mix.min-sqnr: say by mix.max-drop how much of it may be lost",
+          Own.KEY);
+    }
+    Criterion metric =
         least.isPresent()
-            ? Metric.SQNR
-            : Metric.of("mix.metric", settings.find("mix.metric").orElse("top1"));
-    if (drop.isPresent() && metric == Metric.SQNR) {
+            ? new Criterion.Known(Metric.SQNR)
+            : own.orElseGet(() -> known("mix.metric", settings.find("mix.metric").orElse("top1")));
+    if (drop.isPresent() && metric.is(Metric.SQNR)) {
       throw TareException.usage(
           "mix.metric cannot be sqnr with mix.max-drop: the float model has no SQNR to drop from;"
               + " set mix.min-sqnr");
@@ -57,6 +96,33 @@ public final class TrialSettings {
         metric,
         least.or(() -> drop).orElseThrow(),
         drop.isPresent());
+  }
+
+  /**
+   * The file that a search writes what it measured to: by default beside the output, if there is
+   * one.
+   */
+  public static Optional<String> checkpoint(Settings settings) {
+    return settings
+        .find(CHECKPOINT)
+        .or(() -> settings.find("output").map(name -> name.replaceAll("/+$", "") + ".trials"));
+  }
+
+  /** Whether the file outlasts the search: where it was asked for. */
+  public static boolean keepsCheckpoint(Settings settings) {
+    return settings.find(CHECKPOINT).isPresent();
+  }
+
+  /** All that figures of forms may depend on, besides model, ranges and rows. */
+  public static String origin(Settings settings) {
+    return settings.effective().stream()
+        .filter(one -> !isNoOrigin(one.key()))
+        .map(one -> one.key() + "=" + one.value())
+        .collect(Collectors.joining("\n"));
+  }
+
+  private static boolean isNoOrigin(String key) {
+    return key.startsWith("mix.") || key.startsWith("sensitivity.") || OF_NO_ORIGIN.contains(key);
   }
 
   private static Optional<Double> number(Settings settings, String key) {

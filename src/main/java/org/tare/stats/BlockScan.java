@@ -28,7 +28,7 @@ public abstract class BlockScan {
 
   /** The fastest one that this JVM has. */
   static BlockScan fastest() {
-    if (ModuleLayer.boot().findModule(VECTOR_MODULE).isPresent()) {
+    if (ModuleLayer.boot().findModule(VECTOR_MODULE).isPresent() && hasC2()) {
       try {
         BlockScan scan =
             Class.forName(VECTOR_CLASS)
@@ -43,5 +43,14 @@ public abstract class BlockScan {
       }
     }
     return new LoopBlockScan();
+  }
+
+  /**
+   * Only C2 makes instructions of the Vector API; without it each operation is a method that makes
+   * an object. "emulated-client" is what HotSpot says with {@code -XX:TieredStopAtLevel=1}.
+   */
+  private static boolean hasC2() {
+    String info = System.getProperty("java.vm.info", "");
+    return !info.contains("emulated-client") && !info.contains("interpreted mode");
   }
 }

@@ -209,6 +209,21 @@ public final class HadoopFiles {
     }
   }
 
+  /**
+   * Deletes a file, if it is there.
+   *
+   * @param what it is, for messages
+   * @throws TareException if it cannot be deleted
+   */
+  public void delete(String what, String file) {
+    try {
+      Path path = qualifiedPath(file);
+      store(path).delete(path);
+    } catch (IOException | IllegalArgumentException | LinkageError | FSError e) {
+      throw FileErrors.writing(what, file, e);
+    }
+  }
+
   private static void checkReplaceable(
       FolderStore store,
       FolderStore.Entry there,

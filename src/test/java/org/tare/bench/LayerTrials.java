@@ -15,14 +15,16 @@ import org.tare.Mix;
 import org.tare.Quantized;
 import org.tare.Sensitivity;
 import org.tare.Tare;
+import org.tare.job.trials.Layer;
 import org.tare.job.trials.MixRun;
 import org.tare.job.trials.SensitivityRun.Trial;
 import org.tare.spark.tasks.OutputMetrics;
 
 /**
  * One layer at a time in 4 bits: all in one switched model, and each in a model of its own, in one
- * run; then the cheapest types for a drop. Arguments: model, calibration rows, validation rows, how
- * many of each, the drop of top-1; then settings as key=value.
+ * run; then the cheapest types for a drop, by {@code mix} and by {@link RevertLoop}. Arguments:
+ * model, calibration rows, validation rows, how many of each, the drop of top-1; then settings as
+ * key=value.
  */
 public final class LayerTrials {
   private LayerTrials() {}
@@ -89,6 +91,9 @@ public final class LayerTrials {
           point.bytes(), point.metric(), point.equals(mix.chosen()) ? ", chosen" : "");
     }
     mix.summary().forEach(fact -> print("%s: %s", fact.name(), fact.value()));
+    List<Layer> layers = found.layers().stream().map(one -> one.layer().orElseThrow()).toList();
+    RevertLoop loop = new RevertLoop(tare, model, state + "/state.tare", rows, settings, layers);
+    print("%s", loop.run(Double.parseDouble(arguments[5])));
     spark.stop();
   }
 

@@ -12,6 +12,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
+import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -166,6 +168,37 @@ class CommandTest {
       assertEquals(2, result.path("calibration").path("rows").asLong());
       assertEquals(2, result.path("evaluation").path("rows").asLong());
     }
+  }
+
+  /** Spark starts while they are read; what is wrong is told as ever, and Spark ends. */
+  @Test
+  void largeModelsRunAndFailAsSmallOnesDo() throws IOException {
+    TestModel.opset(17)
+        .input("x", -1, 2)
+        .constant("w", new long[] {2, 3}, 1, 2, 3, 4, 5, 6)
+        .constant("unused", new long[] {5_100_000}, new float[5_100_000])
+        .node("MatMul", List.of("x", "w"), List.of("y"))
+        .output("y", -1, 3)
+        .write(folder.resolve("large.onnx"));
+    List<String> command =
+        List.of("calibrate", "--model", at("large.onnx"), "--output", at("large"), "--data");
+    Outcome outcome = tare(with(command, at("floats")));
+    assertEquals(0, outcome.status(), outcome.err());
+    assertEquals(2, state("large").rows());
+    Outcome missing = tare(with(command, at("nowhere"), "--overwrite"));
+    assertEquals(66, missing.status(), missing.err());
+    assertTrue(missing.err().contains("nowhere"), missing.err());
+    Outcome master = tare(with(command, at("floats"), "--overwrite", "--set", "spark.master=foo"));
+    assertEquals(64, master.status(), master.err());
+    assertTrue(master.err().contains("'foo'; spark.master is"), master.err());
+    // A mistake that is found before Spark is asked for.
+    Outcome batch = tare(with(command, at("floats"), "--overwrite", "--batch", "0"));
+    assertEquals(64, batch.status(), batch.err());
+    assertTrue(SparkSession.getDefaultSession().isEmpty(), "Spark goes on");
+  }
+
+  private static String[] with(List<String> command, String... more) {
+    return Stream.concat(command.stream(), Stream.of(more)).toArray(String[]::new);
   }
 
   private static CalibrationState state(String output) throws IOException {

@@ -35,6 +35,7 @@ public final class MixRun {
 
   private final JobContext context;
   private final Options options;
+  private final Optional<SearchCheckpoints> checkpoints;
 
   private List<Layer> layers;
   private Trials trials;
@@ -50,7 +51,7 @@ public final class MixRun {
    * @param target the least figure of the form; of {@link Metric#KL} the greatest
    * @param isDrop whether the target is a distance from the float model's own figure
    */
-  public record Options(List<LayerType> types, Metric metric, double target, boolean isDrop) {
+  public record Options(List<LayerType> types, Criterion metric, double target, boolean isDrop) {
     public Options {
       List<LayerType> all = new ArrayList<>(types);
       all.remove(LayerType.FLOAT);
@@ -87,7 +88,7 @@ public final class MixRun {
       double seconds) {
 
     /** The points that none beats in both bytes and metric, by bytes. */
-    public List<Point> front(Metric metric) {
+    public List<Point> front(Criterion metric) {
       List<Point> front = new ArrayList<>();
       double best = Double.NaN;
       for (Point point : points) {
@@ -111,8 +112,14 @@ public final class MixRun {
   }
 
   public MixRun(JobContext context, Options options) {
+    this(context, options, Optional.empty());
+  }
+
+  /** One that writes down what it measured, and goes on from what was written down. */
+  public MixRun(JobContext context, Options options, Optional<SearchCheckpoints> checkpoints) {
     this.context = context;
     this.options = options;
+    this.checkpoints = checkpoints;
   }
 
   /**
@@ -126,11 +133,21 @@ public final class MixRun {
   public Result run(
       FloatModel model, CalibrationState state, DataSource rows, Optional<String> label) {
     layers = Layers.of(model);
-    trials = new Trials(context, model, layers, state, rows, label, options.types());
+    trials =
+        new Trials(
+            context,
+            model,
+            layers,
+            state,
+            rows,
+            label,
+            options.types(),
+            options.metric(),
+            checkpoints);
     measureAlone();
     List<Assignment> path = path();
     int last = path.size() - 1;
-    Map<String, OutputMetrics> floats = trials.measure(List.of(path.get(last))).get(0);
+    Figures floats = trials.measure(List.of(path.get(last))).get(0);
     double floatMetric = options.metric().of(floats);
     if (!isMet(floatMetric, floatMetric)) {
       throw TareException.usage(
@@ -160,11 +177,11 @@ public final class MixRun {
         all.add(Assignment.all(layers, LayerType.FLOAT).with(i, types.get(t)));
       }
     }
-    List<Map<String, OutputMetrics>> measured = trials.measure(all);
+    List<Figures> measured = trials.measure(all);
     alone = new double[layers.size()][types.size()];
     for (int t = 0; t < types.size() - 1; t++) {
       for (int i = 0; i < layers.size(); i++) {
-        alone[i][t] = OutputMetrics.error(measured.get(t * layers.size() + i));
+        alone[i][t] = OutputMetrics.error(measured.get(t * layers.size() + i).outputs());
       }
     }
   }
@@ -213,7 +230,7 @@ public final class MixRun {
     int guesses = 0;
     while (holds - fails > 1) {
       int next = (fails + holds) / 2;
-      if (options.metric() == Metric.SQNR && guesses < GUIDED) {
+      if (options.metric().is(Metric.SQNR) && guesses < GUIDED) {
         next = Math.max(fails + 1, Math.min(holds - 1, predicted(path, ratio, floatMetric)));
         guesses++;
       }
@@ -230,7 +247,7 @@ public final class MixRun {
   /** Measured error over the sum of the errors of layers alone. */
   private double ratio(Assignment assignment) {
     double sum = sum(assignment);
-    double error = OutputMetrics.error(trials.measure(List.of(assignment)).get(0));
+    double error = OutputMetrics.error(trials.measure(List.of(assignment)).get(0).outputs());
     return sum > 0 && Double.isFinite(error) ? error / sum : 1;
   }
 

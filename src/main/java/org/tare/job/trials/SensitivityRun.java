@@ -15,6 +15,7 @@ import org.tare.stats.CalibrationState;
 public final class SensitivityRun {
   private final JobContext context;
   private final Options options;
+  private final Optional<SearchCheckpoints> checkpoints;
 
   /** Which form a layer is judged by. */
   public enum Direction {
@@ -31,7 +32,7 @@ public final class SensitivityRun {
    *
    * @param metric that layers are ordered by
    */
-  public record Options(List<LayerType> types, Direction direction, Metric metric) {
+  public record Options(List<LayerType> types, Direction direction, Criterion metric) {
     public Options {
       types = List.copyOf(types);
     }
@@ -56,8 +57,15 @@ public final class SensitivityRun {
   public record Result(List<Trial> trials, List<Trial> whole, long rows, double seconds) {}
 
   public SensitivityRun(JobContext context, Options options) {
+    this(context, options, Optional.empty());
+  }
+
+  /** One that writes down what it measured, and goes on from what was written down. */
+  public SensitivityRun(
+      JobContext context, Options options, Optional<SearchCheckpoints> checkpoints) {
     this.context = context;
     this.options = options;
+    this.checkpoints = checkpoints;
   }
 
   /**
@@ -70,7 +78,17 @@ public final class SensitivityRun {
   public Result run(
       FloatModel model, CalibrationState state, DataSource rows, Optional<String> label) {
     List<Layer> layers = Layers.of(model);
-    Trials trials = new Trials(context, model, layers, state, rows, label, options.types());
+    Trials trials =
+        new Trials(
+            context,
+            model,
+            layers,
+            state,
+            rows,
+            label,
+            options.types(),
+            options.metric(),
+            checkpoints);
     List<Assignment> assignments = new ArrayList<>();
     for (LayerType type : options.types()) {
       assignments.add(Assignment.all(layers, type));
@@ -80,7 +98,7 @@ public final class SensitivityRun {
         assignments.add(assignment(layers, i, type));
       }
     }
-    List<Map<String, OutputMetrics>> measured = trials.measure(assignments);
+    List<Figures> measured = trials.measure(assignments);
     List<Trial> whole = new ArrayList<>();
     List<Trial> found = new ArrayList<>();
     int at = 0;
@@ -106,7 +124,7 @@ public final class SensitivityRun {
         : Assignment.all(layers, type).with(layer, LayerType.FLOAT);
   }
 
-  private Trial trial(Optional<Layer> layer, LayerType type, Map<String, OutputMetrics> outputs) {
-    return new Trial(layer, type, outputs, options.metric().of(outputs));
+  private Trial trial(Optional<Layer> layer, LayerType type, Figures figures) {
+    return new Trial(layer, type, figures.outputs(), options.metric().of(figures));
   }
 }

@@ -7,6 +7,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
@@ -18,12 +19,19 @@ import org.tare.prepare.OpsetUpgrade;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.rewrite.Quantization;
 import org.tare.spark.rows.DataSource;
-import org.tare.spark.tasks.OutputMetrics;
+import org.tare.spark.rows.RowsDigest;
+import org.tare.spark.tasks.SqlMetric;
 import org.tare.spark.tasks.TrialsJob;
 import org.tare.stats.CalibrationState;
 
 /** Measures assignments on rows, each once. Not thread-safe. */
 final class Trials {
+  /**
+   * How many forms are measured at once: what is lost at most if the search is killed. It is fixed,
+   * so that a search that goes on makes the same models as one that was not killed.
+   */
+  private static final int FORMS = 24;
+
   private final JobContext context;
   private final FloatModel model;
   private final OnnxModel base;
@@ -31,7 +39,13 @@ final class Trials {
   private final ChosenRanges ranges;
   private final DataSource rows;
   private final Optional<String> label;
-  private final Map<Assignment, Map<String, OutputMetrics>> measured = new HashMap<>();
+  private final Optional<SqlMetric> own;
+  private final Map<Assignment, Figures> measured = new HashMap<>();
+  private final Optional<SearchCheckpoints> checkpoints;
+
+  /** What an interrupted search measured. */
+  private final Optional<SearchCheckpoint> before;
+
   private double seconds;
   private long rowCount;
 
@@ -45,7 +59,9 @@ final class Trials {
       CalibrationState state,
       DataSource rows,
       Optional<String> label,
-      List<LayerType> types) {
+      List<LayerType> types,
+      Criterion criterion,
+      Optional<SearchCheckpoints> checkpoints) {
     this.context = context;
     this.model = model;
     this.layers = layers;
@@ -53,12 +69,26 @@ final class Trials {
     this.ranges = new ChosenRanges(state).with(plan);
     this.rows = rows;
     this.label = label;
+    this.own = criterion.sql(context, model, rows);
     boolean needsNewTypes =
         types.stream()
             .anyMatch(
                 type ->
                     Assignment.all(layers, type).mapping(layers, model.mapping()).usesTypesOf21());
     this.base = needsNewTypes ? raised(model) : model.prepared();
+    this.checkpoints = checkpoints;
+    this.before =
+        checkpoints.map(
+            one ->
+                one.find(
+                    List.of(
+                        model.original().digest(),
+                        base.digest(),
+                        state.digest(),
+                        RowsDigest.of(context.spark().get(), rows),
+                        own.toString(),
+                        label.toString()),
+                    context.progress()));
   }
 
   private static OnnxModel raised(FloatModel model) {
@@ -68,39 +98,72 @@ final class Trials {
   }
 
   /** The figures of each assignment. What was measured before is not measured again. */
-  List<Map<String, OutputMetrics>> measure(List<Assignment> assignments) {
-    Set<Assignment> open = new LinkedHashSet<>(assignments);
-    open.removeAll(measured.keySet());
-    if (!open.isEmpty()) {
-      List<OnnxModel> forms = new ArrayList<>();
-      for (Assignment assignment : open) {
-        forms.add(quantized(assignment.mapping(layers, model.mapping())));
+  List<Figures> measure(List<Assignment> assignments) {
+    Set<Assignment> asked = new LinkedHashSet<>(assignments);
+    asked.removeAll(measured.keySet());
+    before.ifPresent(found -> take(found, asked));
+    List<Assignment> open = List.copyOf(asked);
+    for (int from = 0; from < open.size(); from += FORMS) {
+      int to = Math.min(open.size(), from + FORMS);
+      measureNow(open.subList(from, to));
+      if (checkpoints.isPresent()) {
+        checkpoints.get().write(reached());
       }
-      SwitchedModel switched = SwitchedModel.of(base, model.types(), forms);
-      TrialsJob.Result result =
-          TrialsJob.run(
-              context.spark().get(),
-              new TrialsJob.Request(
-                  model.name(),
-                  model.original(),
-                  switched,
-                  forms.size(),
-                  model.types(),
-                  rows,
-                  label,
-                  context.rows().mask(model.original().graph().inputNames()),
-                  context.rows().inputs(),
-                  context.rows().batch(),
-                  context.rows().badRows()),
-              context.progress());
-      seconds += result.seconds();
-      rowCount = result.rows();
-      int i = 0;
-      for (Assignment assignment : open) {
-        measured.put(assignment, result.forms().get(i++));
+      if (open.size() > FORMS) {
+        context.progress().accept(String.format("Tried %d of %d forms", to, open.size()));
       }
     }
     return assignments.stream().map(measured::get).toList();
+  }
+
+  private void take(SearchCheckpoint found, Set<Assignment> asked) {
+    for (Assignment assignment : List.copyOf(asked)) {
+      Figures figures = found.forms().get(assignment);
+      if (figures != null) {
+        measured.put(assignment, figures);
+        asked.remove(assignment);
+        rowCount = found.rows();
+      }
+    }
+  }
+
+  /** All that is measured, also what was before and is not asked for yet. */
+  private SearchCheckpoint reached() {
+    Map<Assignment, Figures> all = new LinkedHashMap<>(before.orElseThrow().forms());
+    all.putAll(measured);
+    return new SearchCheckpoint(before.get().search(), rowCount, all);
+  }
+
+  private void measureNow(List<Assignment> open) {
+    List<OnnxModel> forms = new ArrayList<>();
+    for (Assignment assignment : open) {
+      forms.add(quantized(assignment.mapping(layers, model.mapping())));
+    }
+    SwitchedModel switched = SwitchedModel.of(base, model.types(), forms);
+    TrialsJob.Result result =
+        TrialsJob.run(
+            context.spark().get(),
+            new TrialsJob.Request(
+                model.name(),
+                model.original(),
+                switched,
+                forms.size(),
+                model.types(),
+                rows,
+                label,
+                context.rows().mask(model.original().graph().inputNames()),
+                context.rows().inputs(),
+                context.rows().batch(),
+                context.rows().badRows(),
+                own),
+            context.progress());
+    seconds += result.seconds();
+    rowCount = result.rows();
+    for (int i = 0; i < open.size(); i++) {
+      OptionalDouble figure =
+          own.isPresent() ? OptionalDouble.of(result.own().get(i)) : OptionalDouble.empty();
+      measured.put(open.get(i), new Figures(result.forms().get(i), figure));
+    }
   }
 
   private OnnxModel quantized(QConfigMapping mapping) {

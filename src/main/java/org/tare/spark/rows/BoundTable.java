@@ -51,6 +51,27 @@ public record BoundTable(
       List<String> slicedBy,
       int batch,
       BadRows badRows) {
+    return bind(
+        settings, action, model, data, inputs, specs, label, slicedBy, List.of(), batch, badRows);
+  }
+
+  /**
+   * The same with columns that go along as they are.
+   *
+   * @param along names of columns of the table
+   */
+  public static BoundTable bind(
+      SessionSettings settings,
+      String action,
+      String model,
+      DataSource data,
+      Map<String, TensorType> inputs,
+      Map<String, InputSpec> specs,
+      Optional<String> label,
+      List<String> slicedBy,
+      List<String> along,
+      int batch,
+      BadRows badRows) {
     SparkSession spark = settings.spark();
     boolean choosesReaderBatch = !settings.isChosen(READER_BATCH);
     if (choosesReaderBatch) {
@@ -75,6 +96,7 @@ public record BoundTable(
       columns.put(found.name(), found);
       sliceNames.add(found.name());
     }
+    along.forEach(name -> columns.put(name, names.findColumn(name).orElseThrow()));
     List<String> needed = List.copyOf(columns.keySet());
     // Fields of structs become columns of their own here, under the names of their paths.
     Dataset<Row> flat =

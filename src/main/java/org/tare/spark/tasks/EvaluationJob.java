@@ -491,8 +491,7 @@ public final class EvaluationJob {
     }
 
     /** The axis of the rows in each output. */
-    private Map<String, Integer> places(
-        Batches.Batch batch, int given, Map<String, Values> expected) {
+    Map<String, Integer> places(Batches.Batch batch, int given, Map<String, Values> expected) {
       Map<String, Integer> places = new LinkedHashMap<>();
       if (given == 1) {
         expected.forEach((name, x) -> places.put(name, OutputAxes.axis(x.shape(), 1)));

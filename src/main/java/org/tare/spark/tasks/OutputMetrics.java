@@ -1,5 +1,8 @@
 package org.tare.spark.tasks;
 
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
 import java.io.Serializable;
 import java.util.Map;
 import org.tare.quant.ExactSum;
@@ -40,6 +43,39 @@ public final class OutputMetrics implements Serializable {
     ranked += other.ranked;
     undefined += other.undefined;
     otherShape |= other.otherShape;
+  }
+
+  /** Writes them for {@link #read}. */
+  public void write(DataOutput out) throws IOException {
+    for (long one : new long[] {rows, agree, labelled, floatTop1, quantizedTop1}) {
+      out.writeLong(one);
+    }
+    for (long one : new long[] {floatTop5, quantizedTop5, ranked, undefined}) {
+      out.writeLong(one);
+    }
+    out.writeBoolean(classes);
+    out.writeBoolean(otherShape);
+    fidelity.write(out);
+    divergence.write(out);
+  }
+
+  /** What {@link #write} wrote. */
+  public static OutputMetrics read(DataInput in) throws IOException {
+    OutputMetrics read = new OutputMetrics();
+    read.rows = in.readLong();
+    read.agree = in.readLong();
+    read.labelled = in.readLong();
+    read.floatTop1 = in.readLong();
+    read.quantizedTop1 = in.readLong();
+    read.floatTop5 = in.readLong();
+    read.quantizedTop5 = in.readLong();
+    read.ranked = in.readLong();
+    read.undefined = in.readLong();
+    read.classes = in.readBoolean();
+    read.otherShape = in.readBoolean();
+    read.fidelity.read(in);
+    read.divergence.read(in);
+    return read;
   }
 
   /** The models gave values of different shapes, which cannot be compared. */

@@ -19,6 +19,9 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.storage.StorageLevel;
 import org.tare.infer.ModelSession;
 import org.tare.infer.ModelSession.InputTensor;
 import org.tare.infer.ModelSession.Pairs;
@@ -29,6 +32,7 @@ import org.tare.onnx.beside.SwitchedModel;
 import org.tare.spark.JobLabel;
 import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.InputSpec;
@@ -44,6 +48,8 @@ import org.tare.spark.tasks.EvaluationJob.Partial;
  * on every CPU, but for the rounding of floats.
  */
 public final class TrialsJob {
+  private static final String PLACE = "__tare_place";
+
   private TrialsJob() {}
 
   /**
@@ -53,6 +59,7 @@ public final class TrialsJob {
    * @param switched holds the forms
    * @param forms which of its forms to run
    * @param labelColumn class numbers of the first ranked output
+   * @param own a figure of the user's
    */
   public record Request(
       String label,
@@ -65,14 +72,17 @@ public final class TrialsJob {
       Optional<String> mask,
       Map<String, InputSpec> inputs,
       int batch,
-      BadRows badRows) {}
+      BadRows badRows,
+      Optional<SqlMetric> own) {}
 
   /**
    * What the comparisons give.
    *
    * @param forms the figures of each form, in order, by output
+   * @param own the user's figure of each form; empty if none is asked for
    */
-  public record Result(long rows, List<Map<String, OutputMetrics>> forms, double seconds) {}
+  public record Result(
+      long rows, List<Map<String, OutputMetrics>> forms, List<Double> own, double seconds) {}
 
   /** Runs all forms on all rows. */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
@@ -108,15 +118,23 @@ public final class TrialsJob {
             request.inputs(),
             request.labelColumn(),
             List.of(),
+            request.own().map(SqlMetric::columns).orElse(List.of()),
             request.batch(),
             request.badRows());
+    if (request.own().isPresent()) {
+      // Rows are read in stretches, and are called in messages what they are called in the table.
+      Dataset<Row> rows = table.rows().withColumn(PLACE, functions.monotonically_increasing_id());
+      table = table.placed(rows, PLACE);
+    }
     List<Part> parts = new ArrayList<>();
+    List<Double> own = List.of();
     OnnxModel switched = request.switched().model();
     try (ShippedModel floats = ShippedModel.ship(spark, request.floatModel(), request.label());
         ShippedModel forms =
             ShippedModel.ship(spark, switched, "forms of " + request.label(), Pairs.APART);
         Progress display = new Progress(spark, job, "Trying", table.source().seen(), progress)) {
       Dataset<byte[]> all = null;
+      Dataset<Row> withRows = null;
       for (int[] some : cut(spark, table, request.forms())) {
         ArrayList<long[]> choices = new ArrayList<>();
         for (int form : some) {
@@ -132,11 +150,33 @@ public final class TrialsJob {
                 request.switched().input(),
                 some[0],
                 choices);
-        Dataset<byte[]> part = table.rows().mapPartitions(task, Encoders.BINARY());
-        all = all == null ? part : all.union(part);
+        if (request.own().isPresent()) {
+          StructType given = table.rows().schema();
+          TryRows rows = TryRows.of(task, request.own().get(), given);
+          Dataset<Row> part =
+              table.rows().mapPartitions(rows, Encoders.row(request.own().get().emitted(given)));
+          withRows = withRows == null ? part : withRows.union(part);
+        } else {
+          Dataset<byte[]> part = table.rows().mapPartitions(task, Encoders.BINARY());
+          all = all == null ? part : all.union(part);
+        }
       }
-      for (byte[] bytes : all.collectAsList()) {
-        parts.add((Part) Partial.read(bytes));
+      if (request.own().isPresent()) {
+        // Both questions are answered by one run of the models.
+        withRows = withRows.persist(StorageLevel.MEMORY_AND_DISK());
+        try {
+          all =
+              withRows
+                  .select(SqlMetric.PART)
+                  .filter(functions.col(SqlMetric.PART).isNotNull())
+                  .as(Encoders.BINARY());
+          read(all, parts);
+          own = request.own().get().of(withRows, request.forms());
+        } finally {
+          withRows.unpersist();
+        }
+      } else {
+        read(all, parts);
       }
     } catch (Throwable e) { // Scala throws checked exceptions unchecked
       throw job.failed(
@@ -144,7 +184,13 @@ public final class TrialsJob {
           e,
           request.floatModel().sizeBytes() + switched.sizeBytes());
     }
-    return merge(request, table.source(), parts, outputs, started);
+    return merge(request, table.source(), parts, own, outputs, started);
+  }
+
+  private static void read(Dataset<byte[]> found, List<Part> parts) {
+    for (byte[] bytes : found.collectAsList()) {
+      parts.add((Part) Partial.read(bytes));
+    }
   }
 
   /** Which forms go together: so many parts that there are about two tasks for each core. */
@@ -166,7 +212,12 @@ public final class TrialsJob {
   }
 
   private static Result merge(
-      Request request, RowSource source, List<Part> parts, List<String> outputs, long started) {
+      Request request,
+      RowSource source,
+      List<Part> parts,
+      List<Double> own,
+      List<String> outputs,
+      long started) {
     parts.sort(Comparator.comparingInt((Part p) -> p.first).thenComparingInt(p -> p.partition));
     List<Map<String, OutputMetrics>> forms = new ArrayList<>();
     for (int i = 0; i < request.forms(); i++) {
@@ -190,7 +241,7 @@ public final class TrialsJob {
     }
     source.check(request.data().label(), rows, skipped, reason);
     forms.forEach(form -> form.values().removeIf(OutputMetrics::hasOtherShape));
-    return new Result(rows, forms, (System.nanoTime() - started) / 1e9);
+    return new Result(rows, forms, own, (System.nanoTime() - started) / 1e9);
   }
 
   /**
@@ -198,7 +249,7 @@ public final class TrialsJob {
    *
    * @param first the number of its first form
    */
-  private record Part(
+  record Part(
       int partition,
       int first,
       long rows,
@@ -209,7 +260,24 @@ public final class TrialsJob {
     private static final long serialVersionUID = 1L;
   }
 
-  private record Try(
+  /** Takes what the models give for a batch. */
+  interface Sink {
+    /**
+     * @param rows how many rows of the batch are real
+     * @param isBad rows of which nothing counts
+     * @param axes of the rows in each output
+     * @param outputs of the forms of the task, in order
+     */
+    void batch(
+        Batches.Batch batch,
+        int rows,
+        boolean[] isBad,
+        Map<String, Integer> axes,
+        Map<String, Values> expected,
+        List<Map<String, Values>> outputs);
+  }
+
+  record Try(
       RowSource source,
       ShippedModel floatModel,
       ShippedModel forms,
@@ -226,13 +294,18 @@ public final class TrialsJob {
       if (!rows.hasNext()) {
         return Collections.emptyIterator();
       }
+      Part part = part(rows, new OutputAxes(), Optional.empty());
+      return List.of(Partial.write(part)).iterator();
+    }
+
+    /** Runs the models on rows. */
+    Part part(Iterator<Row> rows, OutputAxes axes, Optional<Sink> sink) {
       TaskContext task = TaskContext.get();
       ModelSession floats = floatModel.session(task);
       ModelSession switched = forms.session(task);
       RowSource.Tally bad = new RowSource.Tally();
       ArrayList<HashMap<String, OutputMetrics>> metrics = new ArrayList<>();
       List<Comparison> comparisons = new ArrayList<>();
-      OutputAxes axes = new OutputAxes();
       for (int i = 0; i < choices.size(); i++) {
         HashMap<String, OutputMetrics> own = new HashMap<>();
         outputs.forEach(name -> own.put(name, new OutputMetrics()));
@@ -249,18 +322,25 @@ public final class TrialsJob {
                 Map<String, InputTensor> given =
                     new LinkedHashMap<>(batch.inputs(Comparison.given(source, batch, count)));
                 Map<String, Values> expected = Comparison.values(floats, given, outputs);
+                List<Map<String, Values>> found = new ArrayList<>();
+                boolean[] isBad = {};
                 for (int i = 0; i < chosen.size(); i++) {
                   given.put(input, chosen.get(i));
-                  comparisons
-                      .get(i)
-                      .compare(batch, count, expected, Comparison.values(switched, given, outputs));
+                  Map<String, Values> actual = Comparison.values(switched, given, outputs);
+                  isBad = comparisons.get(i).compare(batch, count, expected, actual);
+                  if (sink.isPresent()) {
+                    found.add(actual);
+                  }
+                }
+                if (sink.isPresent()) {
+                  int all = Comparison.given(source, batch, count);
+                  Map<String, Integer> places = comparisons.get(0).places(batch, all, expected);
+                  sink.get().batch(batch, count, isBad, places, expected, found);
                 }
               });
       tally.subtract(bad);
-      Part part =
-          new Part(
-              task.partitionId(), first, tally.rows(), tally.skipped(), tally.reason(), metrics);
-      return List.of(Partial.write(part)).iterator();
+      return new Part(
+          task.partitionId(), first, tally.rows(), tally.skipped(), tally.reason(), metrics);
     }
 
     private static InputTensor tensor(long[] numbers) {

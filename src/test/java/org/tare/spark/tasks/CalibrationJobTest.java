@@ -2,7 +2,6 @@ package org.tare.spark.tasks;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -176,12 +175,18 @@ class CalibrationJobTest {
     try (StandaloneCluster cluster = StandaloneCluster.start(folder, 2)) {
       assertEquals("1500 " + digest() + " 0 1", runOn(cluster, 7, Fault.EXECUTOR, Map.of()));
       assertTrue(Files.exists(folder.resolve("executor-died")), "no executor died");
+      // A model of two files, as those over 2 GB are, reaches executors in other processes whole;
+      // here without the files of their own that Spark 4's sessions have above.
       String speculated =
           runOn(
               cluster,
               7,
               Fault.SLOW,
               Map.of(
+                  OneFileLimit.PROPERTY,
+                  "50000",
+                  "spark.sql.artifact.isolation.enabled",
+                  "false",
                   "spark.speculation",
                   "true",
                   "spark.speculation.quantile",
@@ -190,21 +195,9 @@ class CalibrationJobTest {
                   "2s",
                   "spark.speculation.interval",
                   "200ms"));
-      assertTrue(speculated.startsWith("1500 " + digest() + " "), speculated);
-      assertFalse(speculated.endsWith(" 0 1"), "no task was speculative: " + speculated);
-      // Without a fault. A model of two files, as those over 2 GB are, reaches executors in other
-      // processes whole; here without the files of their own that Spark 4's sessions have above.
-      assertEquals(
-          "1500 " + digest() + " 0 2",
-          runOn(
-              cluster,
-              7,
-              Fault.NONE,
-              Map.of(
-                  OneFileLimit.PROPERTY,
-                  "50000",
-                  "spark.sql.artifact.isolation.enabled",
-                  "false")));
+      assertTrue(
+          speculated.matches("1500 " + digest() + " [1-9][0-9]* 2"),
+          "another state, no speculative task, or not two files: " + speculated);
       assertEquals(List.of(), modelsOfExecutors());
     }
   }

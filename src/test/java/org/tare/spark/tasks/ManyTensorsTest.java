@@ -25,13 +25,13 @@ import org.tare.stats.StatsObserver;
 import org.tare.stats.TensorStats;
 
 /**
- * A thousand tensors, more than Spark hashes by default, in 300 partitions, and a fetch that fails:
+ * A thousand tensors, more than Spark hashes by default, in 100 partitions, and a fetch that fails:
  * the bytes are those of a single thread.
  */
 class ManyTensorsTest {
   private static final int TENSORS = 1000;
-  private static final int PARTITIONS = 300;
-  private static final int VALUES = 40;
+  private static final int PARTITIONS = 100;
+  private static final int VALUES = 8;
 
   /** What a partition saw of a tensor; every tenth tensor has a moving average. */
   private static TensorStats stats(StatsObserver observer, int tensor, int partition) {

@@ -94,6 +94,7 @@ final class StandaloneCluster implements AutoCloseable {
     command.add("-Dspark.ui.enabled=false");
     command.add("-Dspark.executor.memory=1g");
     command.add("-Dspark.executor.cores=1");
+    command.add("-Dspark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1");
     command.add("-Dspark.executor.extraClassPath=" + System.getProperty("java.class.path"));
     conf.forEach((key, value) -> command.add("-D" + key + "=" + value));
     command.add(program.getName());

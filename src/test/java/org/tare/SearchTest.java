@@ -1,0 +1,288 @@
+package org.tare;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.tare.job.CheckpointBytes;
+import org.tare.job.trials.MixRun;
+import org.tare.job.trials.SensitivityRun.Trial;
+import org.tare.onnx.TestModel;
+import org.tare.spark.tasks.OutputMetrics;
+
+/** Metrics of the user's own, and searches that go on, on a net of three layers. */
+class SearchTest {
+  private static final int WIDTH = 8;
+
+  private static final String EIGHT_TYPES =
+      "w8a8,w4a8,w8a16,w4a16,w8a8-tensor,w4a8-tensor,w8a16-tensor,w4a16-tensor";
+
+  @TempDir static Path folder;
+
+  private static SparkSession spark;
+  private static Dataset<Row> rows;
+  private static String model;
+  private static String state;
+
+  @BeforeAll
+  static void calibrate() {
+    spark = LocalSpark.start();
+    Random random = new Random(11);
+    List<Row> made = new ArrayList<>();
+    for (long id = 0; id < 40; id++) {
+      List<Float> x = new ArrayList<>();
+      for (int i = 0; i < WIDTH; i++) {
+        x.add((float) random.nextGaussian());
+      }
+      made.add(RowFactory.create(x, id % WIDTH, "row " + id));
+    }
+    rows =
+        spark
+            .createDataFrame(
+                made,
+                new StructType()
+                    .add("x", DataTypes.createArrayType(DataTypes.FloatType, false))
+                    .add("label", DataTypes.LongType)
+                    .add("name", DataTypes.StringType))
+            .cache();
+    Path file = folder.resolve("net.onnx");
+    TestModel.opset(17)
+        .input("x", -1, WIDTH)
+        .constant("w1", new long[] {WIDTH, WIDTH}, weights(random))
+        .constant("w2", new long[] {WIDTH, WIDTH}, weights(random))
+        .constant("w3", new long[] {WIDTH, WIDTH}, weights(random))
+        .node("MatMul", List.of("x", "w1"), List.of("a"))
+        .node("Relu", List.of("a"), List.of("ra"))
+        .node("MatMul", List.of("ra", "w2"), List.of("b"))
+        .node("Relu", List.of("b"), List.of("rb"))
+        .node("MatMul", List.of("rb", "w3"), List.of("a/b.c"))
+        .output("a/b.c", -1, WIDTH)
+        .write(file);
+    model = file.toString();
+    String output = folder.resolve("calibrated").toString();
+    Tare.on(spark).calibrate(model).data(rows).output(output).run();
+    state = output + "/state.tare";
+  }
+
+  private static float[] weights(Random random) {
+    float[] weights = new float[WIDTH * WIDTH];
+    for (int i = 0; i < weights.length; i++) {
+      weights[i] = (float) random.nextGaussian() / 2;
+    }
+    return weights;
+  }
+
+  @AfterAll
+  static void stop() {
+    spark.stop();
+  }
+
+  private static Sensitivity bySql(Dataset<Row> rows, String sql) {
+    return Tare.on(spark)
+        .sensitivity(model)
+        .state(state)
+        .validation(rows)
+        .label("label")
+        .set("sensitivity.types", "w4a8")
+        .set("trials.metric-sql", sql)
+        // Stretches of 32 rows.
+        .batch(2)
+        .run();
+  }
+
+  @Test
+  void anExpressionOfARowGivesWhatTheMetricOfItsKindGives() {
+    String top1 =
+        "array_position(quantized.`a/b.c`, array_max(quantized.`a/b.c`)) - 1 = wanted AND float IS"
+            + " NOT NULL";
+    Dataset<Row> other = rows.withColumn("wanted", functions.col("label"));
+    List<Trial> trials = new ArrayList<>(bySql(other.repartition(5), top1).layers());
+    assertEquals(3, trials.size());
+    for (Trial trial : trials) {
+      OutputMetrics figures = trial.outputs().get("a/b.c");
+      assertEquals(40, figures.rows());
+      assertEquals(figures.quantizedTop1(), trial.metric(), 1e-12);
+    }
+  }
+
+  @Test
+  void anExpressionOverAllRowsDependsOnNoPartitioning() {
+    // In fractions, with another factor for each row: another order of summing would show.
+    String noise =
+        "sum(aggregate(zip_with(float.`a/b.c`, quantized.`a/b.c`, (x, y) -> (x - y) * (x - y)), 0D,"
+            + " (s, e) -> s + e)) / sum(aggregate(float.`a/b.c`, 0D, (s, e) -> s + e * e))"
+            + " + 0 * sum(length(name) / 3D)";
+    Sensitivity one = bySql(rows.coalesce(1), noise);
+    Sensitivity other = bySql(rows.repartition(3), noise);
+    for (int i = 0; i < one.layers().size(); i++) {
+      Trial trial = one.layers().get(i);
+      double expected = Math.pow(10, trial.outputs().get("a/b.c").sqnr() / -10);
+      assertEquals(expected, trial.metric(), 1e-6 * expected, trial.layer().toString());
+      assertEquals(trial.metric(), other.layers().get(i).metric());
+      assertEquals(trial.layer(), other.layers().get(i).layer());
+    }
+    String json = one.toJson();
+    assertTrue(json.contains("\"metric_sql\" : \"sum(aggregate("), json);
+    assertTrue(json.contains("\"metric\" : \"sql\""), json);
+  }
+
+  @Test
+  void expressionsThatGiveNoFigureAreNamedBeforeTheWork() {
+    for (String[] wrong :
+        new String[][] {
+          {"array_max(quantized.`a/b`) > 1", "a/b"},
+          {"label >", "Syntax error"},
+          {"quantized.`a/b.c`", "it is of type array<float>"},
+          {"'good'", "it is of type string"},
+          {"nope = 1", "nope"},
+          {"rand()", "rand"},
+          {"sum(label) + label", "label"},
+        }) {
+      TareException e = assertThrows(TareException.class, () -> bySql(rows, wrong[0]));
+      String message = e.getMessage();
+      assertTrue(message.startsWith("trials.metric-sql cannot be \"" + wrong[0] + "\": "), message);
+      assertTrue(message.contains(wrong[1]) && !message.contains("\n"), message);
+      assertEquals(TareException.Kind.USAGE, e.kind(), message);
+    }
+    TareException e =
+        assertThrows(TareException.class, () -> bySql(rows, "nullif(label, label) + label"));
+    assertTrue(e.getMessage().contains("is null: it gives no number"), e.getMessage());
+    assertEquals(TareException.Kind.BAD_INPUT, e.kind());
+  }
+
+  @Test
+  void aMixKeepsATargetOfAnExpression() {
+    String error = "abs(float.`a/b.c`[0] - quantized.`a/b.c`[0])";
+    MixTypes mix =
+        Tare.on(spark).mix(model).state(state).validation(rows).set("trials.metric-sql", error);
+    Mix found =
+        mix.maxDrop(0.02).set("mix.types", "w4a8").set("trials.metric-better", "less").run();
+    assertTrue(found.chosen().metric() <= 0.02 && found.chosen().isMet(), found.toJson());
+    MixRun.Point narrowest = found.front().get(0);
+    assertTrue(narrowest.metric() > 0.02 && !narrowest.isMet(), found.toJson());
+    assertTrue(narrowest.bytes() < found.chosen().bytes(), found.toJson());
+    MixTypes both = Tare.on(spark).mix(model).state(state).validation(rows).minSqnr(20);
+    TareException e =
+        assertThrows(TareException.class, () -> both.set("trials.metric-sql", error).run());
+    assertTrue(e.getMessage().contains("does not go with mix.min-sqnr"), e.getMessage());
+    assertEquals(TareException.Kind.USAGE, e.kind());
+  }
+
+  private static MeasureSensitivity ofEightTypes(Tare tare, Path output) {
+    return tare.sensitivity(model)
+        .state(state)
+        .validation(rows)
+        .label("label")
+        .set("sensitivity.types", EIGHT_TYPES)
+        .output(output.toString());
+  }
+
+  /** All that was measured. */
+  private static List<String> figures(Sensitivity found) {
+    List<String> figures = new ArrayList<>();
+    List<Trial> all = new ArrayList<>(found.whole());
+    all.addAll(found.layers());
+    for (Trial trial : all) {
+      OutputMetrics one = trial.outputs().get("a/b.c");
+      figures.add(
+          String.join(
+              " ",
+              trial.layer().toString() + trial.type().id() + trial.metric(),
+              one.mse() + " " + one.cosine() + " " + one.agreement() + " " + one.divergence(),
+              one.quantizedTop1() + " " + one.floatTop5() + " " + one.rows() + one.lost()));
+    }
+    return figures;
+  }
+
+  @Test
+  void aSearchThatIsKilledGoesOnWithTheRest() throws Exception {
+    Path output = folder.resolve("killed");
+    Path file = folder.resolve("killed.trials");
+    Tare dying =
+        Tare.on(spark)
+            .withProgress(
+                line -> {
+                  if (line.equals("Tried 24 of 32 forms")) {
+                    throw new IllegalStateException("killed");
+                  }
+                });
+    assertThrows(IllegalStateException.class, () -> ofEightTypes(dying, output).run());
+    assertTrue(Files.exists(file) && !Files.exists(output));
+    byte[] written = Files.readAllBytes(file);
+
+    List<String> lines = new ArrayList<>();
+    Tare living = Tare.on(spark).withProgress(lines::add);
+    Sensitivity found = ofEightTypes(living, output).run();
+    String taken = "24 forms were measured before: they are taken from " + file;
+    assertTrue(lines.contains(taken), lines.toString());
+    assertTrue(lines.stream().noneMatch(line -> line.startsWith("Tried")), "the rest is small");
+    assertFalse(Files.exists(file), "it is of no use any more");
+
+    // As it is without an interruption, and on other rows.
+    Path kept = folder.resolve("kept.trials");
+    Files.write(kept, written);
+    lines.clear();
+    Sensitivity other =
+        ofEightTypes(living, folder.resolve("other"))
+            .validation(rows.limit(39))
+            .set("trials.checkpoint", kept.toString())
+            .run();
+    String foreign = kept + " is of another model, other rows, ranges or settings:";
+    assertTrue(lines.stream().anyMatch(line -> line.startsWith(foreign)), lines.toString());
+    assertTrue(lines.contains("Tried 24 of 32 forms"), lines.toString());
+    assertNotEquals(figures(found), figures(other));
+    assertTrue(Files.exists(kept), "it was asked for");
+    Files.delete(kept);
+    assertEquals(figures(ofEightTypes(living, folder.resolve("whole")).run()), figures(found));
+  }
+
+  @Test
+  void aFileThatIsNoCheckpointOrIsDamagedIsRefused() throws Exception {
+    Path file = folder.resolve("damaged.trials");
+    byte[] good =
+        CheckpointBytes.around(
+            "TTRI", 1, "neither rows nor forms".getBytes(StandardCharsets.UTF_8));
+    byte[] flipped = good.clone();
+    flipped[9] ^= 1;
+    byte[] later = CheckpointBytes.around("TTRI", 2, new byte[0]);
+    byte[] other = CheckpointBytes.around("TTRN", 1, new byte[0]);
+    Object[][] cases = {
+      {flipped, "its checksum does not fit, it is damaged or cut short"},
+      {good, "it ends too early"},
+      {new byte[] {'T', 'T', 'R', 'I'}, "it does not begin with the letters TTRI"},
+      {later, "it is of version 2, this Tare reads version 1"},
+      {other, "it does not begin with the letters TTRI"},
+    };
+    for (Object[] one : cases) {
+      Files.write(file, (byte[]) one[0]);
+      TareException e =
+          assertThrows(
+              TareException.class,
+              () -> ofEightTypes(Tare.on(spark), folder.resolve("damaged")).run());
+      assertTrue(
+          e.getMessage().startsWith("Cannot go on from the checkpoint " + file + ": ")
+              && e.getMessage().contains((String) one[1]),
+          e.getMessage());
+      assertEquals(TareException.Kind.BAD_INPUT, e.kind());
+    }
+  }
+}
