@@ -198,6 +198,10 @@ class BoundTableTest {
       this.values = values;
     }
 
+    public int size() {
+      return values.length;
+    }
+
     public double[] toArray() {
       return values.clone();
     }
