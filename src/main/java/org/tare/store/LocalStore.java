@@ -85,6 +85,11 @@ final class LocalStore implements FolderStore {
 
   @Override
   public InputStream open(Path file) throws IOException {
+    if (Files.isDirectory(local(file))) {
+      // Java opens a folder, and says without its name that it cannot be read.
+      throw new FileSystemException(
+          local(file).toString(), null, "it is a folder, and has to be a file");
+    }
     try {
       return Files.newInputStream(local(file));
     } catch (FileSystemException e) {

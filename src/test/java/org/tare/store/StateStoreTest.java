@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.file.Files;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
@@ -18,6 +19,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.tare.TareException;
@@ -392,6 +394,20 @@ class StateStoreTest {
     assertTrue(
         message(() -> open(memory), TareException.Kind.BAD_INPUT)
             .contains("it holds no _TARE_STATES.json, so it is another folder"));
+  }
+
+  @Test
+  void aFolderInThePlaceOfAFileIsNamed(@TempDir java.nio.file.Path folder) throws IOException {
+    Path place = new Path(folder.resolve("states").toUri());
+    SharedFolder shared = new SharedFolder(new LocalStore(), place, "state store", "s");
+    StateStore store = StateStore.in(shared);
+    store.add(state(1, "d1"), new Slice("2026-11-01"), OnOther.REFUSE, "test");
+    java.nio.file.Path mark = folder.resolve("states/_TARE_STATES.json");
+    Files.delete(mark);
+    Files.createDirectory(mark);
+    String told = message(() -> StateStore.in(shared), TareException.Kind.BAD_INPUT);
+    assertEquals(
+        "Cannot read state store s: it is a folder, and has to be a file (" + mark + ")", told);
   }
 
   @Test
