@@ -1,20 +1,12 @@
 package org.tare.cli;
 
-import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 import org.apache.spark.deploy.SparkHadoopUtil;
-import org.apache.spark.sql.SparkSession;
 import org.tare.Call;
 import org.tare.DriftCheck;
 import org.tare.DryRun;
@@ -28,7 +20,6 @@ import org.tare.Result;
 import org.tare.Rollback;
 import org.tare.TareException;
 import org.tare.drift.Verdict;
-import org.tare.job.ModelReader;
 import org.tare.report.ReportData.Fact;
 import org.tare.settings.Settings;
 import org.tare.stats.CalibrationState;
@@ -47,26 +38,13 @@ final class CommandRun implements AutoCloseable {
   /** The exit status of a result that the quality gate holds back. */
   static final int NOT_MET = 20;
 
-  private static final long LARGE_MODEL_BYTES = 20_000_000;
-
-  /** With these settings a command needs Spark. */
-  private static final List<String> ROWS =
-      List.of(
-          "data.path",
-          "data.table",
-          "data.query",
-          "validation.path",
-          "validation.table",
-          "validation.query");
-
   private final Command command;
   private final Settings settings;
   private final List<String> positional;
   private final PrintStream out;
   private final PrintStream err;
   private final SparkConf conf;
-  private SparkSession spark;
-  private Optional<FutureTask<SparkSession>> starting = Optional.empty();
+  private final CommandSpark spark;
   private int status;
 
   CommandRun(Command command, CommandLines.Given given, PrintStream out, PrintStream err) {
@@ -77,11 +55,12 @@ final class CommandRun implements AutoCloseable {
     this.err = err;
     this.conf = new SparkConf();
     settings.below("spark.").forEach((key, value) -> conf.set("spark." + key, value));
+    this.spark = new CommandSpark(command, settings, conf);
   }
 
   int execute() {
-    startBesideReading();
-    org.tare.Tare tare = org.tare.Tare.on(this::spark, hadoop()).withProgress(err::println);
+    spark.startBesideReading();
+    org.tare.Tare tare = org.tare.Tare.on(spark::session, hadoop()).withProgress(err::println);
     switch (command) {
       case DEMO -> demo(tare);
       case RUN -> call(tare.run(model()).settings(settings));
@@ -145,7 +124,8 @@ final class CommandRun implements AutoCloseable {
         settings.set("overwrite", true, "demo");
       }
       if (playsDays && !settings.flag("dry-run")) {
-        DriftCheck last = new DriftDemo(tare, spark(), settings, files.place("days"), out).play();
+        DriftCheck last =
+            new DriftDemo(tare, spark.session(), settings, files.place("days"), out).play();
         print(last);
       } else {
         call(tare.run(model()).settings(settings));
@@ -161,7 +141,7 @@ final class CommandRun implements AutoCloseable {
 
   private void stream() {
     CalibrateStream stream =
-        CalibrateStream.on(spark(), model()).settings(settings).withProgress(err::println);
+        CalibrateStream.on(spark.session(), model()).settings(settings).withProgress(err::println);
     if (settings.flag("dry-run")) {
       print(stream.dryRun());
       return;
@@ -326,69 +306,8 @@ final class CommandRun implements AutoCloseable {
     return SparkHadoopUtil.get().newConfiguration(conf);
   }
 
-  private SparkSession spark() {
-    if (spark == null) {
-      spark = starting.isPresent() ? started(starting.get()) : start();
-      // The active session is one of the thread that started it.
-      SparkSession.setActiveSession(spark);
-    }
-    return spark;
-  }
-
-  private SparkSession start() {
-    String subject =
-        settings.find("model").map(ModelReader::nameOf).map(name -> " " + name).orElse("");
-    return Sessions.start(conf, "tare " + command.id() + subject, settings.flag("verbose"));
-  }
-
-  /** To read and prepare a large model takes as long as to start Spark: both at once, then. */
-  private void startBesideReading() {
-    boolean readsRows = ROWS.stream().anyMatch(key -> settings.find(key).isPresent());
-    boolean isLarge = settings.find("model").filter(CommandRun::isLarge).isPresent();
-    if (readsRows && isLarge && !settings.flag("dry-run")) {
-      FutureTask<SparkSession> task = new FutureTask<>(this::start);
-      Thread thread = new Thread(task, "spark-start");
-      thread.setDaemon(true);
-      thread.start();
-      starting = Optional.of(task);
-    }
-  }
-
-  private static boolean isLarge(String model) {
-    try {
-      return Files.size(Path.of(model)) >= LARGE_MODEL_BYTES;
-    } catch (IOException | InvalidPathException e) {
-      // Another file system's, or none: whoever reads it tells.
-      return false;
-    }
-  }
-
-  private static SparkSession started(FutureTask<SparkSession> task) {
-    try {
-      return task.get();
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof RuntimeException failure) {
-        throw failure;
-      }
-      throw new IllegalStateException(e.getCause());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IllegalStateException(e);
-    }
-  }
-
   @Override
   public void close() {
-    if (spark == null && starting.isPresent()) {
-      try {
-        spark = started(starting.get());
-      } catch (RuntimeException e) {
-        // Nobody has asked for it, and what was wrong before has been told.
-        return;
-      }
-    }
-    if (spark != null) {
-      spark.stop();
-    }
+    spark.close();
   }
 }

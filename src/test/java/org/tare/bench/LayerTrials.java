@@ -19,6 +19,7 @@ import org.tare.job.trials.Layer;
 import org.tare.job.trials.MixRun;
 import org.tare.job.trials.SensitivityRun.Trial;
 import org.tare.spark.tasks.OutputMetrics;
+import org.tare.stats.CalibrationState;
 
 /**
  * One layer at a time in 4 bits: all in one switched model, and each in a model of its own, in one
@@ -113,8 +114,18 @@ public final class LayerTrials {
               ? Map.of("name", output, "weight", Map.of("dtype", "int4", "method", "mse"))
               : Map.of("name", output, "float", true));
     }
-    Quantized q =
-        tare.quantize(model).state(calibration.state()).set(settings).overrides(rules).run();
+    return written(tare, model, calibration.state(), rows, settings, rules);
+  }
+
+  /** The figures of a model that is written by rules, and evaluated. */
+  static OutputMetrics written(
+      Tare tare,
+      String model,
+      CalibrationState state,
+      Dataset<Row> rows,
+      Map<String, Object> settings,
+      List<Map<String, Object>> rules) {
+    Quantized q = tare.quantize(model).state(state).set(settings).overrides(rules).run();
     return tare.evaluate(model, q)
         .data(rows)
         .label("label")

@@ -10,7 +10,6 @@ import java.util.Map;
 import java.util.Set;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.tare.Quantized;
 import org.tare.Tare;
 import org.tare.job.trials.Layer;
 import org.tare.job.trials.LayerType;
@@ -119,15 +118,6 @@ final class RevertLoop {
         rules.add(Map.of("name", layers.get(i).output(), "weight", narrow));
       }
     }
-    Quantized q = tare.quantize(model).state(state).set(settings).overrides(rules).run();
-    return tare.evaluate(model, q)
-        .data(rows)
-        .label("label")
-        .set(settings)
-        .run()
-        .outputs()
-        .values()
-        .iterator()
-        .next();
+    return LayerTrials.written(tare, model, tare.readState(state), rows, settings, rules);
   }
 }

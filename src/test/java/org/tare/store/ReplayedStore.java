@@ -43,6 +43,11 @@ final class ReplayedStore implements FolderStore {
     Object take() throws IOException;
   }
 
+  /** A step that gives nothing. */
+  private interface Change {
+    void make() throws IOException;
+  }
+
   private final MemoryStore store;
   private final List<Object> outcomes;
   private final String fixedFolder;
@@ -75,6 +80,15 @@ final class ReplayedStore implements FolderStore {
       return new String(content, StandardCharsets.UTF_8);
     }
     return outcome instanceof IOException e ? e.toString() : "done";
+  }
+
+  private void change(Path path, Change change) throws IOException {
+    step(
+        path,
+        () -> {
+          change.make();
+          return "";
+        });
   }
 
   @SuppressWarnings("unchecked")
@@ -174,33 +188,18 @@ final class ReplayedStore implements FolderStore {
     if (folder.isEmpty()) {
       folder = first(FOLDER, path.toString());
     }
-    step(
-        path,
-        () -> {
-          store.makeFolder(fixed(path));
-          return "";
-        });
+    change(path, () -> store.makeFolder(fixed(path)));
   }
 
   @Override
   public OutputStream create(Path file) throws IOException {
-    step(
-        file,
-        () -> {
-          store.create(fixed(file));
-          return "";
-        });
+    change(file, () -> store.create(fixed(file)));
     return writing(file);
   }
 
   @Override
   public OutputStream overwrite(Path file) throws IOException {
-    step(
-        file,
-        () -> {
-          store.overwrite(fixed(file));
-          return "";
-        });
+    change(file, () -> store.overwrite(fixed(file)));
     return writing(file);
   }
 
@@ -212,44 +211,25 @@ final class ReplayedStore implements FolderStore {
         if (claim.isEmpty()) {
           claim = first(CLAIM, content);
         }
-        step(
-            file,
-            () -> {
-              store.write(fixed(file), fixed(content).getBytes(StandardCharsets.UTF_8));
-              return "";
-            });
+        change(
+            file, () -> store.write(fixed(file), fixed(content).getBytes(StandardCharsets.UTF_8)));
       }
     };
   }
 
   @Override
   public void move(Path from, Path to) throws IOException {
-    step(
-        to,
-        () -> {
-          store.move(fixed(from), fixed(to));
-          return "";
-        });
+    change(to, () -> store.move(fixed(from), fixed(to)));
   }
 
   @Override
   public void moveFile(Path from, Path to, Existing existing) throws IOException {
-    step(
-        to,
-        () -> {
-          store.moveFile(fixed(from), fixed(to), existing);
-          return "";
-        });
+    change(to, () -> store.moveFile(fixed(from), fixed(to), existing));
   }
 
   @Override
   public void delete(Path path) throws IOException {
-    step(
-        path,
-        () -> {
-          store.delete(fixed(path));
-          return "";
-        });
+    change(path, () -> store.delete(fixed(path)));
   }
 
   /** No step: nothing here has a mode or a group. */
