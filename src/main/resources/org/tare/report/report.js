@@ -285,7 +285,7 @@
   function losses(points) {
     const made = section("losses", "Training");
     const told = element("output", { "aria-live": "polite" });
-    const named = { loss: "loss", sqnr: "SQNR in dB", top1: "top-1" };
+    const named = { loss: "loss", sqnr: "SQNR", top1: "top-1" };
     const steps = points.map(one => one.step);
     const tell = i => {
       const known = Object.keys(named).filter(key => !Number.isNaN(value(points[i][key])));
@@ -295,7 +295,7 @@
       const values = points.map(one => value(one[key]));
       if (values.every(at => Number.isNaN(at))) continue;
       const series = [{ name, style: "c0", dashes: "none", isSparse: true, values }];
-      made.append(Chart.lines(`${name} by step`, series, steps, i => `step ${text(steps[i])}`, name, tell));
+      made.append(Chart.lines(`${name} by step`, series, steps, i => `step ${text(steps[i])}`, key === "sqnr" ? "dB" : name, tell));
     }
     made.append(told);
   }
