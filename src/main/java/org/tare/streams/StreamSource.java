@@ -9,6 +9,7 @@ import org.apache.spark.sql.streaming.DataStreamReader;
 import org.tare.TareException;
 import org.tare.settings.StreamSettings;
 import org.tare.spark.SparkFailures;
+import org.tare.spark.rows.ReadingQuery;
 import org.tare.store.HadoopFiles;
 
 /** The rows of a stream as the settings describe it: files, a table, or a source such as Kafka. */
@@ -25,7 +26,7 @@ final class StreamSource {
         return rows;
       }
       rows.createOrReplaceTempView(VIEW);
-      return spark.sql(how.query().get());
+      return ReadingQuery.rows(spark, how.query().get());
     } catch (TareException e) {
       throw e;
     } catch (Exception e) { // AnalysisException is a checked exception that Scala throws unchecked
@@ -51,7 +52,7 @@ final class StreamSource {
               : reader.load(path(spark, how));
       if (how.query().isPresent()) {
         rows.createOrReplaceTempView(VIEW);
-        rows = spark.sql(how.query().get());
+        rows = ReadingQuery.rows(spark, how.query().get());
       }
       return rows.isEmpty() ? Optional.empty() : Optional.of(rows);
     } catch (TareException e) {

@@ -73,7 +73,7 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
 
     @Override
     public Dataset<Row> rows(SparkSession spark) {
-      return spark.sql(sql);
+      return ReadingQuery.rows(spark, sql);
     }
   }
 
