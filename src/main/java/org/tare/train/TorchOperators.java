@@ -25,7 +25,10 @@ final class TorchOperators {
               TorchFunctions.forms(),
               TorchNormalizations.forms(),
               TorchReductions.forms(),
-              TorchShapes.forms())
+              TorchShapes.forms(),
+              TorchRecurrent.forms(),
+              TorchResize.forms(),
+              TorchAttention.forms())
           .flatMap(List::stream)
           .collect(Collectors.toMap(Form::operator, form -> form));
 

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -16,6 +18,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.tare.onnx.ElementType;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TestModel;
@@ -65,6 +68,13 @@ final class OperatorChecks {
       size *= (int) side;
     }
     return new Values(shape, random(seed, size));
+  }
+
+  /** An int32 constant. */
+  static org.tare.onnx.Tensor ints(String name, long[] shape, int... values) {
+    ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asIntBuffer().put(values);
+    return org.tare.onnx.Tensor.ofBytes(name, ElementType.INT32, shape, bytes.array());
   }
 
   /** All outputs are those of ONNX Runtime, in shape and values. */
