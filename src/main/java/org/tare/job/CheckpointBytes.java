@@ -1,6 +1,8 @@
 package org.tare.job;
 
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UTFDataFormatException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -36,13 +38,34 @@ public final class CheckpointBytes {
     return bytes.toByteArray();
   }
 
+  /** Reads what is between the head and the checksum. */
+  @FunctionalInterface
+  public interface Content<T> {
+    /** The first thing that is wrong ends it. */
+    T read(CheckpointInput in) throws IOException;
+  }
+
   /**
-   * The content of a file.
+   * What is in a file.
    *
    * @param file its path, for messages
-   * @throws TareException if it is none, of another version, or damaged
+   * @throws TareException if it is none, of another version, damaged, or says what cannot be
    */
-  public static byte[] in(String letters, int version, byte[] bytes, String file) {
+  public static <T> T read(
+      String letters, int version, byte[] bytes, String file, Content<T> content) {
+    CheckpointInput in = new CheckpointInput(content(letters, version, bytes, file), file);
+    try {
+      T read = content.read(in);
+      in.end();
+      return read;
+    } catch (UTFDataFormatException e) {
+      throw cannot(file, "a text in it is damaged").causedBy(e);
+    } catch (IOException e) {
+      throw cannot(file, "it ends too early").causedBy(e);
+    }
+  }
+
+  private static byte[] content(String letters, int version, byte[] bytes, String file) {
     if (bytes.length < HEAD_BYTES
         || !letters.equals(new String(bytes, 0, 4, StandardCharsets.ISO_8859_1))) {
       throw cannot(file, "it is no checkpoint, it does not begin with the letters " + letters);

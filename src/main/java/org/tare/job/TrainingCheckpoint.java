@@ -1,8 +1,6 @@
 package org.tare.job;
 
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
-import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -120,53 +118,61 @@ record TrainingCheckpoint(
    * @throws TareException if it is none, of another version, or damaged
    */
   static TrainingCheckpoint decode(byte[] bytes, String file) {
-    byte[] content = CheckpointBytes.in(LETTERS, VERSION, bytes, file);
-    try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(content))) {
-      SortedMap<String, String> origin = new TreeMap<>();
-      for (int left = in.readInt(); left > 0; left--) {
-        origin.put(in.readUTF(), in.readUTF());
-      }
-      Measured before = readMeasured(in);
-      List<Point> curve = new ArrayList<>();
-      for (int left = in.readInt(); left > 0; left--) {
-        long step = in.readLong();
-        double loss = in.readDouble();
-        curve.add(
-            new Point(
-                step, loss, in.readBoolean() ? Optional.of(readMeasured(in)) : Optional.empty()));
-      }
-      long bestStep = in.readLong();
-      TrainingState state = readState(in);
-      return new TrainingCheckpoint(
-          origin,
-          before,
-          curve,
-          state,
-          bestStep,
-          bestStep > 0 ? Optional.of(readState(in)) : Optional.empty());
-    } catch (IOException e) {
-      throw CheckpointBytes.cannot(file, "it ends too early").causedBy(e);
-    }
+    return CheckpointBytes.read(LETTERS, VERSION, bytes, file, TrainingCheckpoint::read);
   }
 
-  private static Measured readMeasured(DataInputStream in) throws IOException {
-    double sqnr = in.readDouble();
-    double top1 = in.readDouble();
+  private static TrainingCheckpoint read(CheckpointInput in) throws IOException {
+    SortedMap<String, String> origin = new TreeMap<>();
+    for (int left = in.count("settings", 4); left > 0; left--) {
+      origin.put(in.text(), in.text());
+    }
+    Measured before = readMeasured(in);
+    List<Point> curve = new ArrayList<>();
+    for (int left = in.count("rounds", 17); left > 0; left--) {
+      long step = in.whole("steps");
+      double loss = in.rest().readDouble();
+      boolean isMeasured = in.rest().readBoolean();
+      curve.add(
+          new Point(step, loss, isMeasured ? Optional.of(readMeasured(in)) : Optional.empty()));
+    }
+    long bestStep = in.whole("steps");
+    if (bestStep > 0
+        && curve.stream().noneMatch(p -> p.step() == bestStep && p.measured().isPresent())) {
+      throw in.cannot("nothing was measured after its best step, " + bestStep);
+    }
+    TrainingState state = readState(in);
+    Optional<TrainingState> best = bestStep > 0 ? Optional.of(readState(in)) : Optional.empty();
+    return new TrainingCheckpoint(origin, before, curve, state, bestStep, best);
+  }
+
+  private static Measured readMeasured(CheckpointInput in) throws IOException {
+    double sqnr = in.rest().readDouble();
+    double top1 = in.rest().readDouble();
     return new Measured(
         sqnr, Double.isNaN(top1) ? OptionalDouble.empty() : OptionalDouble.of(top1));
   }
 
-  private static TrainingState readState(DataInputStream in) throws IOException {
-    return new TrainingState(in.readLong(), readFloats(in), readFloats(in), readFloats(in));
+  private static TrainingState readState(CheckpointInput in) throws IOException {
+    return new TrainingState(in.whole("steps"), readFloats(in), readFloats(in), readFloats(in));
   }
 
-  private static float[][] readFloats(DataInputStream in) throws IOException {
-    float[][] all = new float[in.readInt()][];
+  private static float[][] readFloats(CheckpointInput in) throws IOException {
+    float[][] all = new float[in.count("weights", Integer.BYTES)][];
     for (int i = 0; i < all.length; i++) {
-      all[i] = new float[in.readInt()];
-      ByteBuffer.wrap(in.readNBytes(4 * all[i].length)).asFloatBuffer().get(all[i]);
+      all[i] = in.floats("values");
     }
     return all;
+  }
+
+  /**
+   * Checks that its states have the sizes of this training's.
+   *
+   * @param begin the state that this training begins with
+   */
+  void check(TrainingState begin, String file) {
+    if (!state.isLike(begin) || best.stream().anyMatch(one -> !one.isLike(begin))) {
+      throw CheckpointBytes.cannot(file, "its weights have other sizes than the model's");
+    }
   }
 
   /**

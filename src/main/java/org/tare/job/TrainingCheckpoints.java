@@ -4,6 +4,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.tare.store.Existing;
 import org.tare.store.HadoopFiles;
+import org.tare.train.TrainingState;
 
 /**
  * The file that a training writes its checkpoints to: a new one takes the place of the former at
@@ -48,12 +49,17 @@ public final class TrainingCheckpoints {
     return this;
   }
 
-  /** The checkpoint to go on from, if there is one: that of this training. */
-  Optional<TrainingCheckpoint> find(Map<String, String> origin) {
+  /**
+   * The checkpoint to go on from, if there is one: that of this training.
+   *
+   * @param begin the state that the training begins with, if there is none
+   */
+  Optional<TrainingCheckpoint> find(Map<String, String> origin, TrainingState begin) {
     String rows = TrainingCheckpoint.ROWS;
     // Of other rows, the scales differ too; the rows are what a user can look at.
     found.ifPresent(one -> one.check(Map.of(rows, origin.get(rows)), file.orElseThrow()));
     found.ifPresent(one -> one.check(origin, file.orElseThrow()));
+    found.ifPresent(one -> one.check(begin, file.orElseThrow()));
     return found;
   }
 

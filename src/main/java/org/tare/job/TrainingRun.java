@@ -167,9 +167,10 @@ public final class TrainingRun {
       origin.put(TrainingCheckpoint.GRIDS, TrainingCheckpoint.digest(grids.text()));
       origin.put(TrainingCheckpoint.ROWS, job.rows() + " of hash " + job.digest());
       List<String> warnings = new ArrayList<>();
+      TrainingState initial = trained.initialState(grids, settings.options());
       TrainingCheckpoint reached =
           checkpoints
-              .find(origin)
+              .find(origin, initial)
               .map(this::goingOn)
               .orElseGet(
                   () ->
@@ -177,7 +178,7 @@ public final class TrainingRun {
                           origin,
                           model.measure(floats, begun.quantized().model(), sampled, label),
                           List.of(),
-                          trained.initialState(grids, settings.options()),
+                          initial,
                           0,
                           Optional.empty()));
       context.progress().accept("Without training: " + reached.before());

@@ -54,6 +54,17 @@ public record TrainingState(long step, float[][] values, float[][] first, float[
     return mean;
   }
 
+  /** Whether it has as many values as another, everywhere. */
+  public boolean isLike(TrainingState other) {
+    return isLike(values, other.values)
+        && isLike(first, other.first)
+        && isLike(second, other.second);
+  }
+
+  private static boolean isLike(float[][] all, float[][] others) {
+    return Arrays.equals(all, others, (a, b) -> Integer.compare(a.length, b.length));
+  }
+
   /** Whether all parameters are finite. */
   boolean isFinite() {
     for (float[] one : values) {

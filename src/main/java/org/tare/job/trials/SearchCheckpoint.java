@@ -1,8 +1,6 @@
 package org.tare.job.trials;
 
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
-import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -11,7 +9,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import org.tare.TareException;
 import org.tare.job.CheckpointBytes;
+import org.tare.job.CheckpointInput;
 import org.tare.spark.tasks.OutputMetrics;
 
 /**
@@ -61,28 +61,35 @@ record SearchCheckpoint(String search, long rows, Map<Assignment, Figures> forms
    * @throws org.tare.TareException if it is none, of another version, or damaged
    */
   static SearchCheckpoint decode(byte[] bytes, String file) {
-    byte[] content = CheckpointBytes.in(LETTERS, VERSION, bytes, file);
-    try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(content))) {
-      String search = in.readUTF();
-      long rows = in.readLong();
-      Map<Assignment, Figures> forms = new LinkedHashMap<>();
-      for (int left = in.readInt(); left > 0; left--) {
-        List<LayerType> types = new ArrayList<>();
-        for (int layers = in.readInt(); layers > 0; layers--) {
-          types.add(LayerType.of(in.readUTF()));
-        }
-        boolean hasOwn = in.readBoolean();
-        double own = in.readDouble();
-        Map<String, OutputMetrics> outputs = new LinkedHashMap<>();
-        for (int open = in.readInt(); open > 0; open--) {
-          outputs.put(in.readUTF(), OutputMetrics.read(in));
-        }
-        OptionalDouble figure = hasOwn ? OptionalDouble.of(own) : OptionalDouble.empty();
-        forms.put(new Assignment(types), new Figures(outputs, figure));
+    return CheckpointBytes.read(LETTERS, VERSION, bytes, file, SearchCheckpoint::read);
+  }
+
+  private static SearchCheckpoint read(CheckpointInput in) throws IOException {
+    String search = in.text();
+    long rows = in.whole("rows");
+    Map<Assignment, Figures> forms = new LinkedHashMap<>();
+    for (int left = in.count("forms", 17); left > 0; left--) {
+      List<LayerType> types = new ArrayList<>();
+      for (int layers = in.count("layers", 2); layers > 0; layers--) {
+        types.add(readType(in));
       }
-      return new SearchCheckpoint(search, rows, forms);
-    } catch (IOException e) {
-      throw CheckpointBytes.cannot(file, "it ends too early").causedBy(e);
+      boolean hasOwn = in.rest().readBoolean();
+      double own = in.rest().readDouble();
+      Map<String, OutputMetrics> outputs = new LinkedHashMap<>();
+      for (int open = in.count("outputs", 2); open > 0; open--) {
+        outputs.put(in.text(), OutputMetrics.read(in.rest()));
+      }
+      OptionalDouble figure = hasOwn ? OptionalDouble.of(own) : OptionalDouble.empty();
+      forms.put(new Assignment(types), new Figures(outputs, figure));
+    }
+    return new SearchCheckpoint(search, rows, forms);
+  }
+
+  private static LayerType readType(CheckpointInput in) throws IOException {
+    try {
+      return LayerType.of(in.text());
+    } catch (TareException e) {
+      throw in.cannot(e.getMessage());
     }
   }
 }
