@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
@@ -71,6 +72,11 @@ final class TorchOperators {
     return node.outputs().stream().skip(1).anyMatch(output -> !output.isEmpty())
         ? Optional.of("it gives \"" + node.outputs().get(1) + "\" too")
         : Optional.empty();
+  }
+
+  /** The operators that have a form, see {@link Form#operator()}. */
+  static Set<String> names() {
+    return FORMS.keySet();
   }
 
   /** Why a node cannot be trained through, if it cannot. */

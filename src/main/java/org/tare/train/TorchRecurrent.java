@@ -78,9 +78,7 @@ final class TorchRecurrent {
     Tensor ofHidden(Tensor h, int first, int gates) {
       long hidden = r.size(1);
       Tensor product = torch.matmul(h, r.narrow(0, first * hidden, gates * hidden).t());
-      return bias == null
-          ? product
-          : product.add(bias.narrow(0, first * hidden, gates * hidden));
+      return bias == null ? product : product.add(bias.narrow(0, first * hidden, gates * hidden));
     }
 
     /** The part of one gate. */
@@ -90,7 +88,9 @@ final class TorchRecurrent {
     }
   }
 
-  /** Gives the next states from those before: the hidden one, and that of the cell if there is one. */
+  /**
+   * Gives the next states from those before: the hidden one, and that of the cell if there is one.
+   */
   @FunctionalInterface
   private interface Cell {
     List<Tensor> next(Direction direction, Tensor ofInput, List<Tensor> before);
@@ -131,8 +131,7 @@ final class TorchRecurrent {
   }
 
   /** The hidden states of all steps, and the last of all states. */
-  private static List<Tensor> run(
-      Direction direction, Cell cell, int states, boolean isBackwards) {
+  private static List<Tensor> run(Direction direction, Cell cell, int states, boolean isBackwards) {
     Call call = direction.call();
     int steps = Math.toIntExact(call.x().size(0));
     List<Tensor> now = new ArrayList<>();
@@ -187,9 +186,7 @@ final class TorchRecurrent {
     Tensor update = torch.sigmoid(direction.gate(ofInput, 0).add(direction.gate(ofHidden, 0)));
     Tensor reset = torch.sigmoid(direction.gate(ofInput, 1).add(direction.gate(ofHidden, 1)));
     Tensor fresh =
-        isAfter
-            ? reset.mul(direction.ofHidden(h, 2, 1))
-            : direction.ofHidden(reset.mul(h), 2, 1);
+        isAfter ? reset.mul(direction.ofHidden(h, 2, 1)) : direction.ofHidden(reset.mul(h), 2, 1);
     fresh = torch.tanh(direction.gate(ofInput, 2).add(fresh));
     return List.of(fresh.add(update.mul(h.sub(fresh))));
   }
@@ -198,7 +195,6 @@ final class TorchRecurrent {
     List<String> functions = direction.call().node().stringsAttribute("activations");
     String function = functions.isEmpty() ? "Tanh" : functions.get(direction.index());
     Tensor sum = ofInput.add(direction.ofHidden(before.get(0), 0, 1));
-    return List.of(
-        function.equalsIgnoreCase("relu") ? torch.relu(sum) : torch.tanh(sum));
+    return List.of(function.equalsIgnoreCase("relu") ? torch.relu(sum) : torch.tanh(sum));
   }
 }

@@ -90,7 +90,8 @@ final class TorchResize {
     Arrays.setAll(axes, i -> given.isEmpty() ? i : TorchOperators.axis(given.get(i), rank));
     boolean hasSizes = call.has(SIZES);
     long[] sizes = hasSizes ? Libtorch.longs(call.in(SIZES)) : new long[0];
-    float[] scales = hasSizes ? new float[0] : Libtorch.floats(call.in(SCALES).to(torch.ScalarType.Float));
+    float[] scales =
+        hasSizes ? new float[0] : Libtorch.floats(call.in(SCALES).to(torch.ScalarType.Float));
     Tensor x = call.x();
     for (int i = 0; i < axes.length; i++) {
       int before = Math.toIntExact(x.size(axes[i]));
@@ -145,8 +146,7 @@ final class TorchResize {
   private static Taps linear(Node node, Axis axis) {
     Taps taps = Taps.of(2, axis.after());
     for (int i = 0; i < axis.after(); i++) {
-      float origin =
-          Math.max(0, Math.min(axis.before() - 1, axis.origin(coordinates(node), i)));
+      float origin = Math.max(0, Math.min(axis.before() - 1, axis.origin(coordinates(node), i)));
       long below = (long) origin;
       taps.places()[0][i] = below;
       taps.places()[1][i] = axis.within(below + 1);
@@ -180,8 +180,6 @@ final class TorchResize {
 
   /** The weight of a place at a distance: Keys' convolution. */
   private static float cubic(float d, float a) {
-    return d <= 1
-        ? ((a + 2) * d - (a + 3)) * d * d + 1
-        : ((a * d - 5 * a) * d + 8 * a) * d - 4 * a;
+    return d <= 1 ? ((a + 2) * d - (a + 3)) * d * d + 1 : ((a * d - 5 * a) * d + 8 * a) * d - 4 * a;
   }
 }

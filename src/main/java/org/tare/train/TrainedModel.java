@@ -13,6 +13,7 @@ import org.tare.TareException;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Operators;
 import org.tare.onnx.Tensor;
 import org.tare.onnx.TensorType;
 import org.tare.plan.ActivationQParams;
@@ -31,6 +32,12 @@ import org.tare.rewrite.QuantizedWeight;
  * quantization rounds values.
  */
 public final class TrainedModel {
+  /**
+   * Operators with a weight in input 1 and a bias in input 2; recurrent layers have two weights.
+   */
+  private static final Set<Optional<OpRule>> WEIGHTED =
+      Set.of(Optional.of(OpRule.WEIGHTED), Optional.of(OpRule.ATTENTION));
+
   private final String name;
   private final OnnxModel model;
   private final QuantizationPlan plan;
@@ -108,14 +115,16 @@ public final class TrainedModel {
     Graph graph = model.graph();
     Set<String> found = new LinkedHashSet<>();
     for (Node node : graph.nodes()) {
-      boolean isWeighted =
-          OpRule.of(node).equals(Optional.of(OpRule.WEIGHTED))
-              && isTrainable(node.input(1))
-              && !graph.isConstant(node.input(0));
-      if (isWeighted) {
-        found.add(node.input(1));
-        if (isTrainable(node.input(2))) {
-          found.add(node.input(2));
+      boolean isRecurrent = node.isStandard() && Operators.RECURRENT.contains(node.opType());
+      boolean isWeighted = isRecurrent || WEIGHTED.contains(OpRule.of(node));
+      if (isWeighted && isTrainable(node.input(1)) && !graph.isConstant(node.input(0))) {
+        int last = isRecurrent ? 3 : 2;
+        for (int i = 1; i <= last; i++) {
+          if (isTrainable(node.input(i))) {
+            found.add(node.input(i));
+          }
+        }
+        if (isTrainable(node.input(2)) && OpRule.of(node).equals(Optional.of(OpRule.WEIGHTED))) {
           biases.put(node.input(2), node);
         }
       }

@@ -41,7 +41,8 @@ class AttentionOperatorsTest {
             .constant("bias", new long[] {1, 2, PLACES, PLACES}, random(4, 18))
             .initializer(OperatorChecks.ints("counts", new long[] {ROWS}, new int[] {2, 3}))
             .initializer(
-                OperatorChecks.ints("keys", new long[] {ROWS, PLACES}, new int[] {1, 0, 1, 0, 1, 1}))
+                OperatorChecks.ints(
+                    "keys", new long[] {ROWS, PLACES}, new int[] {1, 0, 1, 0, 1, 1}))
             .initializer(
                 OperatorChecks.ints(
                     "pairs",
@@ -50,8 +51,7 @@ class AttentionOperatorsTest {
             .node("Attention", inputs, List.of("y"), attributes)
             .domain("com.microsoft", "Attention")
             .output("y");
-    return new Case(
-        "packed, " + name, model.read(), Map.of("x", values(1, ROWS, PLACES, WIDTH)));
+    return new Case("packed, " + name, model.read(), Map.of("x", values(1, ROWS, PLACES, WIDTH)));
   }
 
   private static Case multiHead(String name, List<String> more, Object... attributes) {
@@ -122,8 +122,7 @@ class AttentionOperatorsTest {
         standard("flat", flat, keys, List.of(), heads),
         standard("mask", flat, keys, List.of("mask"), heads),
         standard("bias", flat, keys, List.of("bias"), heads),
-        standard(
-            "grouped", flat, fewer, List.of("bias"), "q_num_heads", 4L, "kv_num_heads", 2L),
+        standard("grouped", flat, fewer, List.of("bias"), "q_num_heads", 4L, "kv_num_heads", 2L),
         standard(
             "heads apart, causal",
             new long[] {ROWS, 2, PLACES, 4},
@@ -159,7 +158,8 @@ class AttentionOperatorsTest {
             .constant("s", new long[] {2, 4}, random(4, 8))
             .constant("g", new long[] {4}, random(5, 4))
             .constant("b", new long[] {4}, random(6, 4))
-            .node("EmbedLayerNormalization", inputs, List.of("y", "counts", "sum"), "epsilon", 1e-5f)
+            .node(
+                "EmbedLayerNormalization", inputs, List.of("y", "counts", "sum"), "epsilon", 1e-5f)
             .domain("com.microsoft", "EmbedLayerNormalization")
             .node("Cast", List.of("counts"), List.of("z"), "to", 1L)
             .output("y")
@@ -184,8 +184,7 @@ class AttentionOperatorsTest {
   @Test
   void whatHasNoFormIsNamed() {
     Node node =
-        Node.of(
-            Node.MICROSOFT, "Attention", "a", List.of("x", "w", "b", "", "past"), List.of("y"));
+        Node.of(Node.MICROSOFT, "Attention", "a", List.of("x", "w", "b", "", "past"), List.of("y"));
     assertEquals(Optional.of("it reads past"), TorchOperators.obstacle(node));
     Node present =
         Node.of(Node.MICROSOFT, "Attention", "a", List.of("x", "w", "b"), List.of("y", "present"));

@@ -53,12 +53,12 @@ class RecurrentOperatorsTest {
     TestModel model =
         TestModel.opset(17)
             .input("x", STEPS, ROWS, WIDTH)
-            .constant("w", new long[] {directions, rows, WIDTH}, random(2, directions * rows * WIDTH))
+            .constant(
+                "w", new long[] {directions, rows, WIDTH}, random(2, directions * rows * WIDTH))
             .constant(
                 "r", new long[] {directions, rows, HIDDEN}, random(3, directions * rows * HIDDEN))
             .constant("b", new long[] {directions, 2 * rows}, random(4, directions * 2 * rows))
-            .initializer(
-                OperatorChecks.ints("lengths", new long[] {ROWS}, new int[] {3, 5, 1}));
+            .initializer(OperatorChecks.ints("lengths", new long[] {ROWS}, new int[] {3, 5, 1}));
     Map<String, Values> inputs = new HashMap<>();
     inputs.put("x", values(1, STEPS, ROWS, WIDTH));
     List<String> read = new ArrayList<>(List.of("x", "w", "r"));
@@ -92,7 +92,8 @@ class RecurrentOperatorsTest {
                 op ->
                     Stream.of("forward", "reverse", "bidirectional")
                         .flatMap(
-                            direction -> Stream.of(With.values()).map(with -> of(op, direction, with))));
+                            direction ->
+                                Stream.of(With.values()).map(with -> of(op, direction, with))));
     return Stream.concat(
         all,
         Stream.of(
@@ -148,15 +149,13 @@ class RecurrentOperatorsTest {
   @ParameterizedTest
   @MethodSource("refusals")
   void whatHasNoFormIsNamed(String message, OnnxModel model) {
-    assertEquals(
-        Optional.of(message), TorchOperators.obstacle(model.graph().nodes().get(0)));
+    assertEquals(Optional.of(message), TorchOperators.obstacle(model.graph().nodes().get(0)));
   }
 
   @ParameterizedTest
   @CsvSource({"LSTM"})
   void peepholesAreNamed(String op) {
-    Node node =
-        Node.of(op, "l", List.of("x", "w", "r", "", "", "", "", "p"), List.of("y"));
+    Node node = Node.of(op, "l", List.of("x", "w", "r", "", "", "", "", "p"), List.of("y"));
     assertEquals(Optional.of("it has peepholes"), TorchOperators.obstacle(node));
   }
 }

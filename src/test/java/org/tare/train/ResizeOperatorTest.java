@@ -86,8 +86,7 @@ class ResizeOperatorTest {
     cases.add(sized(SHAPE, new long[] {7, 6}, "mode", "linear", "axes", new long[] {-2, 3}));
     cases.add(sized(new long[] {2, 3, 5}, new long[] {2, 3, 8}, "mode", "nearest"));
     cases.add(sized(new long[] {3, 5}, new long[] {6, 4}, "mode", "linear"));
-    cases.add(
-        sized(new long[] {1, 2, 3, 4, 2}, new long[] {1, 2, 5, 4, 3}, "mode", "linear"));
+    cases.add(sized(new long[] {1, 2, 3, 4, 2}, new long[] {1, 2, 5, 4, 3}, "mode", "linear"));
     return cases.stream();
   }
 

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.tare.train.OperatorChecks.random;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -335,6 +337,30 @@ class TorchOperatorsTest {
     assertEquals(
         "Cannot train m.onnx: it has no convolution and no product with a constant weight",
         e.getMessage());
+  }
+
+  @Test
+  void pageListsTheOperators() throws Exception {
+    String page = Files.readString(Path.of("src", "site", "markdown", "training.md"));
+    String part = page.substring(page.indexOf("## What can be trained"));
+    List<String> listed =
+        part.substring(0, part.indexOf("\n\nAnother operator"))
+            .lines()
+            .filter(line -> line.startsWith("- "))
+            .flatMap(
+                line -> Stream.of(line.substring(line.indexOf(':') + 1).split("[^A-Za-z0-9]+")))
+            .filter(word -> !word.isEmpty() && Character.isUpperCase(word.charAt(0)))
+            .filter(word -> !List.of("ONNX", "Runtime").contains(word))
+            .distinct()
+            .sorted()
+            .toList();
+    assertEquals(
+        TorchOperators.names().stream()
+            .map(name -> name.substring(name.indexOf(':') + 1))
+            .distinct()
+            .sorted()
+            .toList(),
+        listed);
   }
 
   @Test
