@@ -96,7 +96,7 @@ final class TorchAttention {
 
   private static double scale(Call call, Tensor q) {
     float given = call.node().floatAttribute("scale", 0f);
-    return given == 0f ? 1 / Math.sqrt(q.size(-1)) : given;
+    return given == 0f ? 1 / Math.sqrt((double) q.size(-1)) : given;
   }
 
   private static Tensor sum(Tensor mask, Tensor other) {

@@ -87,8 +87,8 @@ final class TorchFunctions {
   private static Tensor selu(Call call) {
     return torch.elu(
         call.x(),
-        call.scalar("alpha", 1.67326319217681884765625f),
-        call.scalar("gamma", 1.05070102214813232421875f),
+        call.scalar("alpha", 1.6732632f),
+        call.scalar("gamma", 1.050701f),
         new Scalar(1f));
   }
 

@@ -28,7 +28,12 @@ import org.tare.onnx.TestModel.Values;
 final class OperatorChecks {
   static final Places NO_PLACES =
       new Places(
-          new ArrayList<>(), new HashMap<>(), new HashSet<>(), new HashSet<>(), new HashSet<>());
+          new ArrayList<>(),
+          new HashMap<>(),
+          new HashSet<>(),
+          new HashSet<>(),
+          new HashSet<>(),
+          new HashSet<>());
 
   /** Constants of these names are such as training changes: they must have a gradient. */
   private static final Set<String> WEIGHTS = Set.of("w", "r", "b", "g");

@@ -327,7 +327,8 @@ class TorchOperatorsTest {
                 .read());
     assertEquals(
         "Cannot train m.onnx: node Hardmax_1 of operator Hardmax: it has no training form;"
-            + " quantize it without training, by the command run",
+            + " set train.freeze-before-untrainable=true to train what comes after it, or quantize"
+            + " it without training, by the command run",
         e.getMessage());
   }
 

@@ -24,7 +24,12 @@ import org.tare.quant.QuantSpec;
 class TrainedScalesTest {
   private static final Places NO_PARAMETERS =
       new Places(
-          new ArrayList<>(), new HashMap<>(), new HashSet<>(), new HashSet<>(), new HashSet<>());
+          new ArrayList<>(),
+          new HashMap<>(),
+          new HashSet<>(),
+          new HashSet<>(),
+          new HashSet<>(),
+          new HashSet<>());
   private static final QuantSpec SPEC = QParamsRule.ONNXRUNTIME.spec(DType.UINT8, false);
 
   @BeforeAll
@@ -243,6 +248,7 @@ class TrainedScalesTest {
             new Places(
                 new ArrayList<>(List.of("w", "b")),
                 new HashMap<>(),
+                new HashSet<>(),
                 new HashSet<>(),
                 new HashSet<>(),
                 new HashSet<>()),
