@@ -9,6 +9,8 @@ import java.util.Optional;
 import org.tare.history.MlflowRun;
 import org.tare.onnx.ModelFile;
 import org.tare.settings.RegistrySettings;
+import org.tare.spark.JobEvent;
+import org.tare.spark.JobMetrics;
 import org.tare.stats.CalibrationState;
 import org.tare.store.Existing;
 import org.tare.store.HadoopFiles;
@@ -70,6 +72,7 @@ final class Publication {
     Map<String, OutputFolder.Content> streamed = new LinkedHashMap<>();
     model.forEach(file -> streamed.put(file.name(), file::writeTo));
     folder.publish(content, streamed);
+    JobMetrics.take(new JobEvent.Published(folder.toString()));
     byte[] result = content.get("result.json");
     if (result != null && !model.isEmpty()) {
       List<String> names = new ArrayList<>(content.keySet());

@@ -103,7 +103,7 @@ public final class RunResult implements Result {
   void publish(Publication output) {
     Map<String, byte[]> content = new LinkedHashMap<>();
     observed.ifPresent(one -> Calibration.addStates(content, one));
-    content.putAll(files.content(json(), provenance, warnings));
+    content.putAll(files.content(json(), provenance, warnings, training));
     output.write(content, files.model());
   }
 

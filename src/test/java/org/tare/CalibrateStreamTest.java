@@ -9,7 +9,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
@@ -146,6 +148,41 @@ class CalibrateStreamTest {
         other.getMessage().contains("Batch 0 of a stream clicks was counted with other rows"),
         other.getMessage());
     assertEquals(1, Tare.on(spark).states(at("states")).list().size());
+  }
+
+  @Test
+  void aDamagedCheckpointIsNamedAndTheStreamCanBeReadAnew() throws Exception {
+    arrives(files.day(1));
+    stream().run();
+    Path checkpoint = folder.resolve("states.checkpoints/clicks");
+    for (String file : List.of("metadata", "offsets/0", "commits/0", "sources/0/0")) {
+      Path damaged = checkpoint.resolve(file);
+      byte[] whole = Files.readAllBytes(damaged);
+      Files.deleteIfExists(damaged.resolveSibling("." + damaged.getFileName() + ".crc"));
+      for (byte[] content : List.of(new byte[0], Arrays.copyOf(whole, whole.length / 2))) {
+        Files.write(damaged, content);
+        assertNamesTheCheckpoint(checkpoint, Kind.BAD_INPUT, "is damaged (");
+      }
+      if (file.equals("sources/0/0")) {
+        Files.delete(damaged);
+        assertNamesTheCheckpoint(checkpoint, Kind.BAD_INPUT, "is damaged (");
+      }
+      Files.write(damaged, whole);
+    }
+    Files.move(checkpoint, folder.resolve("moved away"));
+    Files.writeString(checkpoint, "a file");
+    assertNamesTheCheckpoint(checkpoint, Kind.CANNOT_WRITE, "cannot be read or written: ");
+    Files.delete(checkpoint);
+    assertEquals(List.of(StateStore.Outcome.SAME), outcomes(stream().run()));
+  }
+
+  private void assertNamesTheCheckpoint(Path checkpoint, Kind kind, String trouble) {
+    TareException e = assertThrows(TareException.class, () -> stream().run());
+    String begin = "Cannot (start|calibrate on) the stream clicks: its checkpoint ";
+    assertTrue(
+        e.getMessage().matches("(?s)" + begin + Pattern.quote(checkpoint + " " + trouble) + ".*"),
+        e.getMessage());
+    assertEquals(kind, e.kind(), e.getMessage());
   }
 
   @Test

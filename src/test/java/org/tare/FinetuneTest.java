@@ -151,6 +151,9 @@ class FinetuneTest {
     assertEquals("finetune", result.path("command").asText());
     assertEquals(4, result.path("training").path("curve").size());
     assertTrue(Files.exists(Path.of(out, "_SUCCESS")));
+    String report = Files.readString(Path.of(out, "report.html"));
+    assertTrue(report.contains("\"losses\":[{\"step\":0,\"loss\":null,\"sqnr\":"), "no curve");
+    assertTrue(report.contains("{\"step\":12,\"loss\":"), "no point after the first round");
 
     List<Row> shuffled = new ArrayList<>(rows);
     Collections.shuffle(shuffled, new Random(11));

@@ -13,6 +13,7 @@ import org.tare.drift.TensorDrift;
 import org.tare.drift.Verdict;
 import org.tare.quant.QParams;
 import org.tare.results.Json;
+import org.tare.spark.JobEvent;
 import org.tare.spark.JobMetrics;
 import org.tare.stats.CalibrationState;
 import org.tare.store.HadoopFiles;
@@ -64,7 +65,7 @@ public record DeployedDrift(DriftReport report) {
       Map<String, QParams> deployed,
       DriftThresholds thresholds) {
     DriftReport report = Drift.between(reference, current, deployed, thresholds);
-    JobMetrics.compared(report.effect(), report.count(Verdict.MOVED));
+    JobMetrics.take(new JobEvent.DriftChecked(report.effect(), report.count(Verdict.MOVED)));
     return report;
   }
 

@@ -17,6 +17,7 @@ import org.tare.job.CalibrationRun;
 import org.tare.job.ColumnObservation;
 import org.tare.job.FloatModel;
 import org.tare.settings.Settings;
+import org.tare.spark.JobEvent;
 import org.tare.spark.JobMetrics;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.tasks.CalibrationJob;
@@ -52,7 +53,8 @@ public final class Lineages {
       Session session,
       Settings settings) {
     CalibrationJob.Result observed = how.run(model, data, latest);
-    JobMetrics.calibrated(observed.state().rows(), observed.skipped(), observed.seconds());
+    JobMetrics.take(
+        new JobEvent.Calibrated(observed.state().rows(), observed.skipped(), observed.seconds()));
     return of(session, settings, data, columns(settings, model), digest(settings, how, model))
         .add(observed);
   }

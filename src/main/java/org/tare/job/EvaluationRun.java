@@ -7,6 +7,7 @@ import org.tare.TareException;
 import org.tare.inspect.Saturation;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
+import org.tare.spark.JobEvent;
 import org.tare.spark.JobMetrics;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.tasks.EvaluationJob;
@@ -39,11 +40,12 @@ public final class EvaluationRun {
             context.spark().get(),
             request(name, floatModel, quantized, types, rows, label),
             context.progress());
-    JobMetrics.evaluated(
-        found.outputs().values().stream()
-            .mapToDouble(OutputMetrics::sqnr)
-            .min()
-            .orElse(Double.NaN));
+    JobMetrics.take(
+        new JobEvent.Evaluated(
+            found.outputs().values().stream()
+                .mapToDouble(OutputMetrics::sqnr)
+                .min()
+                .orElse(Double.NaN)));
     return found;
   }
 

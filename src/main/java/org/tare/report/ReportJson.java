@@ -259,8 +259,9 @@ final class ReportJson {
 
   private void loss(LossPoint point) throws IOException {
     json.writeNumberField("step", point.step());
-    number("training", point.training());
-    number("validation", point.validation());
+    number("loss", point.loss());
+    number("sqnr", point.sqnr());
+    number("top1", point.top1());
   }
 
   private void range(QParams qparams) throws IOException {

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
+import org.tare.job.TrainingRun;
 import org.tare.onnx.ModelFile;
 import org.tare.report.HtmlReport;
 import org.tare.report.ReportData;
@@ -43,16 +44,31 @@ public record QuantizedFiles(
    * @param result what result.json holds
    */
   public Map<String, byte[]> content(ObjectNode result, Provenance run, List<String> warnings) {
+    return content(result, run, warnings, Optional.empty());
+  }
+
+  /** The same of a model that was trained. */
+  public Map<String, byte[]> content(
+      ObjectNode result,
+      Provenance run,
+      List<String> warnings,
+      Optional<TrainingRun.Result> training) {
     Map<String, byte[]> files = new LinkedHashMap<>();
     files.put("qparams.json", ResultJson.bytes(ResultJson.qparams(quantized())));
     files.putAll(options.exports().files(quantized()));
-    files.put("report.html", Json.bytes(HtmlReport.render(report(result, run, warnings))));
+    files.put(
+        "report.html", Json.bytes(HtmlReport.render(report(result, run, warnings, training))));
     files.put("result.json", ResultJson.bytes(result));
     return files;
   }
 
-  private ReportData report(ObjectNode result, Provenance run, List<String> warnings) {
-    return ReportTables.of(made.chosen().model(), quantized(), state, Summary.of(result), warnings)
+  private ReportData report(
+      ObjectNode result,
+      Provenance run,
+      List<String> warnings,
+      Optional<TrainingRun.Result> training) {
+    return ReportTables.of(
+            made.chosen().model(), quantized(), state, Summary.of(result), warnings, training)
         .withOrigin(run.facts(), run.settingFacts());
   }
 }

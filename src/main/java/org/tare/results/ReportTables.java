@@ -1,5 +1,6 @@
 package org.tare.results;
 
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -7,6 +8,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.tare.job.FloatModel;
+import org.tare.job.TrainingRun;
 import org.tare.onnx.Node;
 import org.tare.plan.QuantizationPlan;
 import org.tare.quant.BlockQParams;
@@ -14,6 +16,7 @@ import org.tare.quant.ChannelQParams;
 import org.tare.quant.QParams;
 import org.tare.quant.QuantSpec;
 import org.tare.report.Analysis;
+import org.tare.report.LossPoint;
 import org.tare.report.MethodRange;
 import org.tare.report.ReportData;
 import org.tare.report.ReportData.Fact;
@@ -37,7 +40,8 @@ final class ReportTables {
       QuantizedModel quantized,
       Optional<CalibrationState> state,
       List<Fact> summary,
-      List<String> warnings) {
+      List<String> warnings,
+      Optional<TrainingRun.Result> training) {
     ReportTables tables = new ReportTables(model, quantized);
     return new ReportData(
         "Quantization of " + model.name(),
@@ -48,7 +52,25 @@ final class ReportTables {
         quantized.floatNodes(),
         List.of(),
         List.of(),
-        Analysis.NONE);
+        Analysis.NONE.withLosses(training.map(ReportTables::curve).orElse(List.of())));
+  }
+
+  /** How training went, from what was measured without it on. */
+  private static List<LossPoint> curve(TrainingRun.Result training) {
+    List<LossPoint> curve = new ArrayList<>();
+    curve.add(point(0, Double.NaN, Optional.of(training.before())));
+    for (TrainingRun.Point point : training.curve()) {
+      curve.add(point(point.step(), point.loss(), point.measured()));
+    }
+    return curve;
+  }
+
+  private static LossPoint point(long step, double loss, Optional<TrainingRun.Measured> measured) {
+    return new LossPoint(
+        step,
+        loss,
+        measured.map(TrainingRun.Measured::sqnr).orElse(Double.NaN),
+        measured.map(one -> one.top1().orElse(Double.NaN)).orElse(Double.NaN));
   }
 
   private List<ReportData.Tensor> tensors(CalibrationState state) {

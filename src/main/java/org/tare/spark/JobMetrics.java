@@ -22,39 +22,27 @@ public final class JobMetrics {
 
   private JobMetrics() {}
 
-  /** A calibration ended. */
-  public static void calibrated(long rows, long badRows, double seconds) {
+  /** Counts an event, and posts it. */
+  public static void take(JobEvent event) {
     synchronized (ALL) {
-      ALL.calibrations++;
-      ALL.rows += rows;
-      ALL.badRows += badRows;
-      ALL.rowsPerSecond = rows / seconds;
+      ALL.count(event);
     }
+    event.post();
   }
 
-  /**
-   * An evaluation ended.
-   *
-   * @param sqnr in dB, of the worst output
-   */
-  public static void evaluated(double sqnr) {
-    synchronized (ALL) {
-      ALL.evaluations++;
-      ALL.sqnr = sqnr;
-    }
-  }
-
-  /**
-   * Data were compared with those of before.
-   *
-   * @param effect of the tensor that moved most, in standard deviations
-   * @param moved how many tensors moved
-   */
-  public static void compared(double effect, long moved) {
-    synchronized (ALL) {
-      ALL.driftChecks++;
-      ALL.driftEffect = effect;
-      ALL.driftedTensors = moved;
+  private void count(JobEvent event) {
+    if (event instanceof JobEvent.Calibrated calibrated) {
+      calibrations++;
+      rows += calibrated.rows();
+      badRows += calibrated.badRows();
+      rowsPerSecond = calibrated.rows() / calibrated.seconds();
+    } else if (event instanceof JobEvent.Evaluated evaluated) {
+      evaluations++;
+      sqnr = evaluated.sqnrDb();
+    } else if (event instanceof JobEvent.DriftChecked checked) {
+      driftChecks++;
+      driftEffect = checked.effect();
+      driftedTensors = checked.movedTensors();
     }
   }
 

@@ -21,7 +21,6 @@ import org.tare.Tare;
 import org.tare.TareException;
 import org.tare.settings.Settings;
 import org.tare.settings.StreamSettings;
-import org.tare.spark.SparkFailures;
 
 /**
  * A calibration to be, of rows that keep coming: the state of each batch of a stream goes into a
@@ -147,7 +146,8 @@ public final class CalibrateStream {
     try {
       query.awaitTermination();
     } catch (Exception e) { // StreamingQueryException, which Scala throws unchecked
-      throw SparkFailures.translate("Cannot calibrate on the stream " + how.name(), e);
+      throw StreamFailures.translate(
+          "Cannot calibrate on the stream " + how.name(), how.checkpoint(), e);
     } finally {
       stop(query);
     }
@@ -227,7 +227,7 @@ public final class CalibrateStream {
           .foreachBatch((VoidFunction2<Dataset<Row>, Long>) slices::add)
           .start();
     } catch (Exception e) { // AnalysisException and TimeoutException, which Scala throws unchecked
-      throw SparkFailures.translate("Cannot start the stream " + how.name(), e);
+      throw StreamFailures.translate("Cannot start the stream " + how.name(), how.checkpoint(), e);
     }
   }
 

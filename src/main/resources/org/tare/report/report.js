@@ -283,14 +283,21 @@
   }
 
   function losses(points) {
-    const made = section("losses", "Loss of the training");
-    const series = [
-      { name: "training", style: "c0", dashes: "none", values: points.map(one => value(one.training)) },
-      { name: "validation", style: "c1", dashes: "6 4", isSparse: true, values: points.map(one => value(one.validation)) },
-    ].filter(one => one.values.some(at => !Number.isNaN(at)));
+    const made = section("losses", "Training");
     const told = element("output", { "aria-live": "polite" });
-    const tell = i => { told.textContent = `step ${text(points[i].step)}: training ${text(points[i].training)}, validation ${text(points[i].validation)}`; };
-    made.append(legend(series), Chart.lines("Loss by step", series, points.map(one => one.step), i => `step ${text(points[i].step)}`, "loss", tell), told);
+    const named = { loss: "loss", sqnr: "SQNR", top1: "top-1" };
+    const steps = points.map(one => one.step);
+    const tell = i => {
+      const known = Object.keys(named).filter(key => !Number.isNaN(value(points[i][key])));
+      told.textContent = `step ${text(steps[i])}: ${known.map(key => `${named[key]} ${text(points[i][key])}`).join(", ")}`;
+    };
+    for (const [key, name] of Object.entries(named)) {
+      const values = points.map(one => value(one[key]));
+      if (values.every(at => Number.isNaN(at))) continue;
+      const series = [{ name, style: "c0", dashes: "none", isSparse: true, values }];
+      made.append(Chart.lines(`${name} by step`, series, steps, i => `step ${text(steps[i])}`, key === "sqnr" ? "dB" : name, tell));
+    }
+    made.append(told);
   }
 
   if (data.layers) layers(data.layers);

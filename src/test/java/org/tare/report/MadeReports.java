@@ -77,7 +77,8 @@ final class MadeReports {
     List<LossPoint> losses = new ArrayList<>();
     for (int step = 0; step < 60; step++) {
       double loss = 0.3 + 2 * Math.exp(-step / 12.0);
-      losses.add(new LossPoint(step * 10L, loss, step % 10 == 9 ? loss + 0.05 : Double.NaN));
+      double sqnr = step % 10 == 9 ? 20 + step / 6.0 : Double.NaN;
+      losses.add(new LossPoint(step * 10L, loss, sqnr, sqnr / 40));
     }
     return Analysis.NONE
         .withLayers(layers)
