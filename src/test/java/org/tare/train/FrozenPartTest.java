@@ -180,6 +180,13 @@ class FrozenPartTest {
   }
 
   @Test
+  void allThatAFrozenNodeDependsOnIsFrozen() {
+    // Conv, ReduceMean, Greater and If, which reads Conv's result from within.
+    assertEquals(Set.of(0, 1, 2, 3), trained(inner(), Untrainable.FROZEN).places().frozen());
+    assertEquals(Set.of(0, 1), trained(branched(), Untrainable.FROZEN).places().frozen());
+  }
+
+  @Test
   void weightThatTheFrozenPartReadsTooStays() {
     OnnxModel model =
         TestModel.opset(17)

@@ -122,8 +122,7 @@ class SimulatedOperatorsTest {
       rows.add(
           new TrainingRow(
               new TrainingRow.Value[] {
-                new TrainingRow.Value(
-                    "x", ElementType.FLOAT32, new long[] {3, 6, 6}, bytes.array())
+                new TrainingRow.Value("x", ElementType.FLOAT32, new long[] {3, 6, 6}, bytes.array())
               },
               -1));
     }

@@ -231,8 +231,7 @@ class TrainedScalesTest {
       zeros[i] = (int) zero;
     }
     int axis = one.has("axis") ? one.path("axis").asInt() : -1;
-    return Optional.of(
-        new Grids.Grid(axis, floats(one.path("scale")), zeros, least, greatest));
+    return Optional.of(new Grids.Grid(axis, floats(one.path("scale")), zeros, least, greatest));
   }
 
   @Test
@@ -352,8 +351,7 @@ class TrainedScalesTest {
           float[] x = floats(one.path("x").path("data"));
           Tensor leaf = Libtorch.tensor(x, x.length).set_requires_grad(true);
           TrainedScales.Step step = scales.begin(state, i, 10);
-          Tensor y =
-              step.rounding().round("x", step.grids().activations().get("x"), leaf);
+          Tensor y = step.rounding().round("x", step.grids().activations().get("x"), leaf);
           float[] now = state.values()[0];
           assertEquals((float) one.path("min_val").asDouble(), now[0], 2e-7f, name);
           assertEquals((float) one.path("max_val").asDouble(), now[1], 2e-7f, name);
@@ -361,12 +359,10 @@ class TrainedScalesTest {
           float scale = (float) one.path("scale").get(0).asDouble();
           assertEquals(scale, grid.scales()[0], 1e-6f * scale, name);
           assertEquals(one.path("zero_point").get(0).asInt(), grid.zeroPoints()[0], name);
-          assertArrayEquals(
-              floats(one.path("y")), Libtorch.floats(y), 1e-4f * scale, name);
+          assertArrayEquals(floats(one.path("y")), Libtorch.floats(y), 1e-4f * scale, name);
           float[] gradient = floats(one.path("grad_out"));
           y.mul(Libtorch.tensor(gradient, x.length)).sum().backward();
-          assertArrayEquals(
-              floats(one.path("grad_x")), Libtorch.floats(leaf.grad()), 0f, name);
+          assertArrayEquals(floats(one.path("grad_x")), Libtorch.floats(leaf.grad()), 0f, name);
         }
         held++;
       }
