@@ -4,11 +4,13 @@ import static org.tare.train.Form.one;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.tare.onnx.Node;
 import org.tare.train.TorchOperators.Call;
 
 /** Convolutions and poolings: ONNX's windows as libtorch has them. */
@@ -18,9 +20,10 @@ final class TorchConvolutions {
   static List<Form> forms() {
     return List.of(
         one("Conv", TorchConvolutions::convolution),
-        one("ConvTranspose", TorchConvolutions::transposed),
+        one("ConvTranspose", TorchConvolutions::transposed)
+            .unless(TorchConvolutions::transposedObstacle),
         one("MaxPool", TorchConvolutions::maxPool).unless(TorchOperators::severalOutputs),
-        one("AveragePool", TorchConvolutions::averagePool));
+        one("AveragePool", TorchConvolutions::averagePool).unless(TorchConvolutions::meanObstacle));
   }
 
   /**
@@ -82,6 +85,12 @@ final class TorchConvolutions {
       return Arrays.stream(pads).anyMatch(pad -> pad != 0);
     }
 
+    /** Without the padding. */
+    Tensor cropped(Tensor x) {
+      long[] negative = Arrays.stream(pads).map(pad -> -pad).toArray();
+      return torch.constant_pad_nd(x, TorchShapes.lastAxisFirst(negative), new Scalar(0f));
+    }
+
     Tensor padded(Tensor x, float value) {
       return torch.constant_pad_nd(x, TorchShapes.lastAxisFirst(pads), new Scalar(value));
     }
@@ -107,26 +116,41 @@ final class TorchConvolutions {
   static Tensor transposed(Call call) {
     long[] weight = call.in(1).shape();
     Window window = Window.of(call, Arrays.copyOfRange(weight, 2, weight.length));
-    boolean isPlain =
-        call.node().stringAttribute("auto_pad", "NOTSET").equals("NOTSET")
-            && call.node().intsAttribute("output_shape").isEmpty()
-            && window.isEven();
-    if (!isPlain) {
-      throw call.cannot("its padding is not the same on both sides, or is automatic");
-    }
     List<Long> given = call.node().intsAttribute("output_padding");
     long[] added = new long[window.sides().length];
     Arrays.setAll(added, i -> given.isEmpty() ? 0 : given.get(i));
-    return torch.convolution(
-        call.x(),
-        call.in(1),
-        call.optional(2),
-        window.strides(),
-        window.begins(),
-        window.dilations(),
-        true,
-        added,
-        call.whole("group", 1));
+    boolean isEven = window.isEven();
+    Tensor y =
+        torch.convolution(
+            call.x(),
+            call.in(1),
+            call.optional(2),
+            window.strides(),
+            isEven ? window.begins() : new long[added.length],
+            window.dilations(),
+            true,
+            added,
+            call.whole("group", 1));
+    return isEven ? y : window.cropped(y);
+  }
+
+  private static Optional<String> transposedObstacle(Node node) {
+    if (node.stringAttribute("auto_pad", "NOTSET").startsWith("SAME")) {
+      return Optional.of("its padding is automatic");
+    }
+    return node.hasAttribute("output_shape")
+        ? Optional.of("its output_shape is given")
+        : Optional.empty();
+  }
+
+  private static Optional<String> meanObstacle(Node node) {
+    boolean isPadded = node.intsAttribute("pads").stream().anyMatch(pad -> pad != 0);
+    if (node.intAttribute("ceil_mode", 0) != 0 && isPadded) {
+      return Optional.of("its ceil_mode is set, and it is padded");
+    }
+    return node.intsAttribute("dilations").stream().anyMatch(step -> step != 1)
+        ? Optional.of("it has dilations")
+        : Optional.empty();
   }
 
   private static Window pool(Call call) {
@@ -163,11 +187,8 @@ final class TorchConvolutions {
     Window window = pool(call);
     boolean counts = call.whole("count_include_pad", 0) != 0;
     boolean isCeil = call.whole("ceil_mode", 0) != 0;
-    boolean isPlain =
-        Arrays.stream(window.dilations()).allMatch(step -> step == 1)
-            && !(isCeil && window.isPadded());
-    if (!isPlain) {
-      throw call.cannot("its padding or its dilations have no training form");
+    if (isCeil && window.isPadded()) {
+      throw call.cannot("its ceil_mode is set, and it is padded");
     }
     if (window.isEven() && window.padsHalfAtMost()) {
       return mean(call.x(), window, window.begins(), isCeil, counts);

@@ -1,11 +1,14 @@
 package org.tare.train;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.tare.train.OperatorChecks.random;
 import static org.tare.train.OperatorChecks.values;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.tare.onnx.Tensor;
@@ -496,6 +499,27 @@ class MoreOperatorsTest {
             "pads",
             new long[] {1, 1}),
         weighted(
+            "1 uneven",
+            "ConvTranspose",
+            line,
+            new long[] {4, 3, 3},
+            "strides",
+            two,
+            "pads",
+            new long[] {0, 2},
+            "output_padding",
+            new long[] {1}),
+        weighted(
+            "2 uneven",
+            "ConvTranspose",
+            new long[] {2, 4, 3, 4},
+            new long[] {4, 3, 3, 2},
+            "dilations",
+            new long[] {1, 2},
+            "pads",
+            new long[] {1, 0, 0, 1}),
+        weighted("1 VALID", "ConvTranspose", line, new long[] {4, 3, 2}, "auto_pad", "VALID"),
+        weighted(
             "3",
             "ConvTranspose",
             room,
@@ -513,6 +537,55 @@ class MoreOperatorsTest {
   @MethodSource("cases")
   void givesWhatOnnxRuntimeGives(Case one) {
     OperatorChecks.holdAgainstOnnxRuntime(one, 1e-5f);
+  }
+
+  @Test
+  void whatHasNoFormIsNamedBeforeRowsAreRead() {
+    long[] shape = {2, 4, 9};
+    long[] two = {2};
+    long[] three = {3};
+    assertEquals(
+        Optional.of("its padding is automatic"),
+        obstacle(
+            weighted("", "ConvTranspose", shape, new long[] {4, 3, 2}, "auto_pad", "SAME_UPPER")));
+    assertEquals(
+        Optional.of("its output_shape is given"),
+        obstacle(
+            weighted("", "ConvTranspose", shape, new long[] {4, 3, 2}, "output_shape", three)));
+    assertEquals(
+        Optional.of("it has dilations"),
+        obstacle(pool("", "AveragePool", shape, "kernel_shape", two, "dilations", two)));
+    assertEquals(
+        Optional.of("its ceil_mode is set, and it is padded"),
+        obstacle(
+            pool(
+                "",
+                "AveragePool",
+                shape,
+                "kernel_shape",
+                two,
+                "ceil_mode",
+                1L,
+                "pads",
+                new long[] {0, 1})));
+    assertEquals(
+        Optional.of("it gives \"i\" too"),
+        obstacle(
+            of(
+                "",
+                begin(shape).node("MaxPool", List.of("x"), List.of("y", "i"), "kernel_shape", two),
+                shape)));
+    assertEquals(
+        Optional.of("it takes the last of equal values"),
+        obstacle(one("", "ArgMax", shape, "select_last_index", 1L)));
+    assertEquals(
+        Optional.of("it casts to another type than float32, int64, int32 and bool"),
+        obstacle(one("", "Cast", shape, "to", 11L)));
+    assertEquals(Optional.empty(), obstacle(one("", "Cast", shape, "to", 1L)));
+  }
+
+  private static Optional<String> obstacle(Case one) {
+    return TorchOperators.obstacle(one.model().graph().nodes().get(0));
   }
 
   @ParameterizedTest
