@@ -575,6 +575,10 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "0",
         "after how many steps observed scales stay as they are; 0 for half of all steps",
     ),
+    "train.freeze-before-untrainable": (
+        "false",
+        "where a node cannot be trained through: it and all that it depends on stay as they are, in float32 while the rest is trained; off, such a model is refused",
+    ),
     "train.evaluate-every": (
         "1",
         "after how many rounds the quantized model is measured",

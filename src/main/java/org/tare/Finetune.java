@@ -85,8 +85,8 @@ public final class Finetune extends Call<Finetune> {
     RunInfo info = RunInfo.begin("finetune", tare(), settings());
     QuantizeOptions options = QuantizeSettings.forTraining(settings());
     FloatModel model = readModel(options);
-    TrainingRun.check(model);
     TrainingSettings training = TrainSettings.of(settings());
+    TrainingRun.check(model, training.untrainable());
     TrainingCheckpoints checkpoints = checkpoints(model, training);
     DataSource givenData = requireTable("data", "train on");
     Optional<DataSource> givenValidation = validation();
@@ -166,8 +166,9 @@ public final class Finetune extends Call<Finetune> {
   public DryRun dryRun() {
     QuantizeOptions options = QuantizeSettings.forTraining(settings());
     FloatModel model = readModel(options);
-    TrainingRun.check(model);
-    checkpoints(model, TrainSettings.of(settings()));
+    TrainingSettings training = TrainSettings.of(settings());
+    TrainingRun.check(model, training.untrainable());
+    checkpoints(model, training);
     DataSource data = requireTable("data", "train on");
     gate(validation());
     Publication.check(this);

@@ -165,6 +165,7 @@ class FinetuneTest {
           Files.readAllBytes(Path.of(out, "model.onnx")), TestModel.bytes(one.quantized().model()));
       assertStops(finetune(spark, model, other));
       assertRefuses(spark, model);
+      assertFreezes(spark);
     } finally {
       spark.stop();
     }
@@ -344,6 +345,39 @@ class FinetuneTest {
         wild.warnings().stream()
             .anyMatch(warning -> warning.startsWith("Training made the model no better (")),
         wild.warnings().toString());
+  }
+
+  /** What comes before a node that cannot be trained through stays, if that is asked for. */
+  private void assertFreezes(SparkSession spark) {
+    Random random = new Random(4);
+    Path file = folder.resolve("normalized.onnx");
+    float[] first = random(random, 16, 0.5);
+    TestModel.opset(17)
+        .input("x", -1, 2, 6, 6)
+        .constant("w1", new long[] {8, 2, 1, 1}, first)
+        .constant("w2", new long[] {8, 5}, random(random, 40, 0.8))
+        .node("Conv", List.of("x", "w1"), List.of("c1"))
+        .node("LRN", List.of("c1"), List.of("n"), "size", 3L)
+        .node("GlobalMaxPool", List.of("n"), List.of("p"))
+        .node("Flatten", List.of("p"), List.of("f"))
+        .node("MatMul", List.of("f", "w2"), List.of("y"))
+        .output("y", -1, 5)
+        .write(file);
+    Dataset<Row> rows = spark.createDataFrame(rows(5), SCHEMA);
+    TareException refused = refusal(finetune(spark, file.toString(), rows));
+    assertEquals(Kind.BAD_INPUT, refused.kind());
+    assertTrue(
+        refused.getMessage().contains("; set train.freeze-before-untrainable=true "),
+        refused.getMessage());
+    RunResult result =
+        finetune(spark, file.toString(), rows)
+            .set("train.freeze-before-untrainable", true)
+            .set("train.epochs", 3)
+            .run();
+    TrainingRun.Result training = result.training().orElseThrow();
+    double begin = training.curve().get(0).loss();
+    double end = training.curve().get(training.curve().size() - 1).loss();
+    assertTrue(end < begin, begin + " became " + end);
   }
 
   private static void assertRefuses(SparkSession spark, String model) {

@@ -11,10 +11,13 @@ import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.Sample;
 import org.tare.spark.tasks.TrainingJob;
 import org.tare.stats.CalibrationState;
+import org.tare.train.Libtorch;
 import org.tare.train.Optimizer;
 import org.tare.train.RoundingOptions;
+import org.tare.train.TrainedModel;
 import org.tare.train.TrainingOptions;
 import org.tare.train.TrainingState;
+import org.tare.train.Untrainable;
 
 /**
  * Learns how the weights of a quantized model are rounded, on rows of the calibration data, and
@@ -58,14 +61,21 @@ public final class RoundingRun {
           "quantize.weight.rounding=learned cannot be used in the mode %s: it is for the mode static",
           model.mapping().mode().id());
     }
-    TrainingRun.check(model);
+    Libtorch.load();
+    Optional<String> obstacle = TrainedModel.obstacle(model.prepared());
+    if (obstacle.isPresent()) {
+      throw TareException.badInput(
+          "Cannot learn the rounding of %s: %s; set quantize.weight.rounding=auto",
+          model.name(), obstacle.get());
+    }
+    TrainingRun.check(model, Untrainable.REFUSED);
   }
 
   /** The better of the quantized models with and without learned rounding. */
   public QuantizationRun.Result run(
       QuantizationRun.Result begun, CalibrationState state, DataSource data) {
     JobContext context = model.context();
-    TrainableModel.Begin begin = model.begin(begun, state);
+    TrainableModel.Begin begin = model.begin(begun, state, Untrainable.REFUSED);
     TrainingOptions training = plain();
     FirstRow.of(context, begin.model(), data)
         .ifPresent(row -> SameOutputs.check(begin.model(), begin.trained(), training, row));

@@ -19,6 +19,7 @@ import org.tare.train.TrainedModel;
 import org.tare.train.TrainedQParams;
 import org.tare.train.TrainingOptions;
 import org.tare.train.TrainingState;
+import org.tare.train.Untrainable;
 
 /** From a quantized model to what is trained, and back. */
 final class TrainableModel {
@@ -60,10 +61,11 @@ final class TrainableModel {
       QuantizedModel unrounded,
       Grids grids) {}
 
-  Begin begin(QuantizationRun.Result begun, CalibrationState state) {
+  Begin begin(QuantizationRun.Result begun, CalibrationState state, Untrainable untrainable) {
     FloatModel model = begun.chosen().model().with(options.mapping());
     TrainedModel trained =
-        TrainedModel.of(model.name(), model.prepared(), model.types(), model.mapping());
+        TrainedModel.of(
+            model.name(), model.prepared(), model.types(), model.mapping(), untrainable);
     QuantizedModel unrounded =
         Quantization.quantizeWith(
             trained.model(),

@@ -18,6 +18,7 @@ import org.tare.train.Grids;
 import org.tare.train.Libtorch;
 import org.tare.train.TrainedModel;
 import org.tare.train.TrainingState;
+import org.tare.train.Untrainable;
 
 /**
  * Trains a float model for its quantized form: rounds of steps on Spark, with the scales and zero
@@ -113,7 +114,7 @@ public final class TrainingRun {
    *
    * @throws TareException if the model cannot be trained here
    */
-  public static void check(FloatModel model) {
+  public static void check(FloatModel model, Untrainable untrainable) {
     if (model.mapping().mode() != Mode.STATIC) {
       throw TareException.usage(
           "Cannot train %s in the mode %s: only the mode static rounds with scales that are known"
@@ -122,7 +123,7 @@ public final class TrainingRun {
     }
     // First: without libtorch there are no operators to look at.
     Libtorch.load();
-    TrainedModel.of(model.name(), model.prepared(), model.types(), model.mapping());
+    TrainedModel.of(model.name(), model.prepared(), model.types(), model.mapping(), untrainable);
   }
 
   /**
@@ -140,7 +141,7 @@ public final class TrainingRun {
       DataSource measured,
       Optional<String> label) {
     long started = System.nanoTime();
-    TrainableModel.Begin begin = model.begin(begun, state);
+    TrainableModel.Begin begin = model.begin(begun, state, settings.untrainable());
     FloatModel floats = begin.model();
     TrainedModel trained = begin.trained();
     Grids grids = begin.grids();

@@ -4,6 +4,7 @@ import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.tare.train.TrainingOptions;
+import org.tare.train.Untrainable;
 
 /**
  * How a training is led.
@@ -11,6 +12,7 @@ import org.tare.train.TrainingOptions;
  * @param label the column of class numbers in the data
  * @param evaluateEvery after how many rounds the quantized model is measured
  * @param measureRows rows to measure on
+ * @param untrainable what becomes of nodes that cannot be trained through
  * @param checkpoint the file that it writes its state to after each round, and goes on from
  */
 public record TrainingSettings(
@@ -18,10 +20,12 @@ public record TrainingSettings(
     Optional<String> label,
     int evaluateEvery,
     int measureRows,
+    Untrainable untrainable,
     Optional<String> checkpoint) {
   /**
    * The settings that decide what training comes to, by name. The learning rate is not one of them:
-   * a training that came to no finite loss goes on with a lower one.
+   * a training that came to no finite loss goes on with a lower one. Nor is what becomes of nodes
+   * that cannot be trained through: a model has such nodes, and is trained in one way only, or not.
    */
   SortedMap<String, String> origin() {
     SortedMap<String, String> origin = new TreeMap<>();

@@ -240,6 +240,14 @@ public final class Node {
     return attribute == null ? List.of() : attribute.getFloatsList();
   }
 
+  /** The texts of an attribute that is a list of them; none if it is not given. */
+  public List<String> stringsAttribute(String key) {
+    AttributeProto attribute = attributes.get(key);
+    return attribute == null
+        ? List.of()
+        : attribute.getStringsList().stream().map(ByteString::toStringUtf8).toList();
+  }
+
   /** The attribute that is a tensor, if it is given and is one. */
   public Optional<Tensor> tensorAttribute(String key) {
     return attribute(key).filter(AttributeProto::hasT).map(AttributeProto::getT).map(Tensor::of);

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Function;
 import org.tare.onnx.Attention;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
@@ -20,6 +21,7 @@ import org.tare.prepare.OpsetUpgrade;
 import org.tare.qconfig.Mode;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
+import org.tare.quant.ChannelQParams;
 import org.tare.quant.DType;
 
 /**
@@ -36,12 +38,21 @@ final class DataFreeRewriter {
   private final Mode mode;
   private final boolean standardOnly;
   private final Map<String, TensorType> types;
+
+  /** The qparams that weights of recurrent layers were trained with. */
+  private final Function<String, Optional<ChannelQParams>> trained;
+
   private final Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
   private final List<FloatNode> floatNodes = new ArrayList<>();
 
   private DataFreeRewriter(
-      QConfigMapping mapping, Mode mode, boolean standardOnly, Map<String, TensorType> types) {
+      QConfigMapping mapping,
+      Mode mode,
+      boolean standardOnly,
+      Map<String, TensorType> types,
+      Function<String, Optional<ChannelQParams>> trained) {
     this.types = types;
+    this.trained = trained;
     this.mapping = mapping;
     this.mode = mode;
     this.standardOnly = standardOnly;
@@ -66,7 +77,9 @@ final class DataFreeRewriter {
     if (standardOnly && hasBlocks) {
       OpsetUpgrade.raise(copy, OnnxModel.BLOCKED_OPSET, types);
     }
-    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, mapping.mode(), standardOnly, types);
+    DataFreeRewriter rewriter =
+        new DataFreeRewriter(
+            mapping, mapping.mode(), standardOnly, types, name -> Optional.empty());
     rewriter.rewrite(copy.graph(), null, false);
     copy.importUsedDomains();
     return new QuantizedModel(copy, new TreeMap<>(), rewriter.weights, rewriter.floatNodes, 0);
@@ -77,10 +90,15 @@ final class DataFreeRewriter {
    * kernel with calibrated ranges, and graphs inside of nodes, which can't be observed.
    *
    * @param quantized statically; its model is changed
+   * @param trained gives the qparams that a weight was trained with, if it was
    */
-  static QuantizedModel complete(QuantizedModel quantized, QConfigMapping mapping) {
+  static QuantizedModel complete(
+      QuantizedModel quantized,
+      QConfigMapping mapping,
+      Function<String, Optional<ChannelQParams>> trained) {
     OnnxModel model = quantized.model();
-    DataFreeRewriter rewriter = new DataFreeRewriter(mapping, Mode.DYNAMIC, true, Map.of());
+    DataFreeRewriter rewriter =
+        new DataFreeRewriter(mapping, Mode.DYNAMIC, true, Map.of(), trained);
     rewriter.rewrite(model.graph(), null, true);
     model.importUsedDomains();
     Map<String, QuantizedWeight> weights = QuantizedConstants.noWeights();
@@ -102,9 +120,9 @@ final class DataFreeRewriter {
         around == null
             ? new QuantizedConstants(graph, written::add, weights, tied)
             : around.within(graph, written::add, tied);
-    IntegerProducts products = new IntegerProducts(graph, constants, written::add);
+    IntegerProducts products = new IntegerProducts(graph, constants, written::add, trained);
     BlockedWeights blocks = new BlockedWeights(graph, written::add, weights, standardOnly);
-    StoredWeights stored = new StoredWeights(graph, constants, blocks, written::add);
+    StoredWeights stored = new StoredWeights(graph, constants, blocks, written::add, trained);
     Map<String, Node> producers = graph.producers();
     graph.editSubgraphs(inner -> rewrite(inner, constants, false));
     for (Node node : graph.nodes()) {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.tare.onnx.Attention;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.Graph;
@@ -18,6 +19,7 @@ import org.tare.plan.WeightAxes;
 import org.tare.qconfig.QConfig;
 import org.tare.quant.ChannelQParams;
 import org.tare.quant.WeightColumns;
+import org.tare.quant.WeightQuantizer;
 import org.tare.rewrite.QuantizedConstants.Weight;
 
 /**
@@ -37,12 +39,21 @@ final class IntegerProducts {
   private final Graph graph;
   private final QuantizedConstants constants;
   private final Consumer<Node> write;
+  private final Function<String, Optional<ChannelQParams>> trained;
   private final Map<String, Quantized> inputs = new HashMap<>();
 
   /** What DynamicQuantizeLinear gives for a tensor. */
   private record Quantized(String integers, String scale, String zeroPoint) {}
 
-  IntegerProducts(Graph graph, QuantizedConstants constants, Consumer<Node> write) {
+  /**
+   * @param trained gives the qparams that a weight was trained with, if it was
+   */
+  IntegerProducts(
+      Graph graph,
+      QuantizedConstants constants,
+      Consumer<Node> write,
+      Function<String, Optional<ChannelQParams>> trained) {
+    this.trained = trained;
     this.graph = graph;
     this.constants = constants;
     this.write = write;
@@ -237,8 +248,13 @@ final class IntegerProducts {
       Weight weight = turned.get(i - 1);
       // One scale a direction: the axis of the directions.
       ChannelQParams qparams =
-          QuantizedConstants.quantizer(config)
-              .perChannel(weight.values(), weight.shape(), 0, weight.limit());
+          trained
+              .apply(weight.name())
+              .map(q -> WeightQuantizer.held(q, weight.values(), weight.shape(), weight.limit()))
+              .orElseGet(
+                  () ->
+                      QuantizedConstants.quantizer(config)
+                          .perChannel(weight.values(), weight.shape(), 0, weight.limit()));
       given.set(i, constants.integers(weight, qparams));
       given.add(constants.scales(weight, qparams));
       given.add(constants.zeroPoints(weight, qparams));

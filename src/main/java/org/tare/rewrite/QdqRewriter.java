@@ -309,7 +309,7 @@ public final class QdqRewriter {
     } else if (rule == OpRule.ATTENTION) {
       // Its bias is added to floats, in its integer form too.
       Weight weight = limited(node, constants.read(node.input(1)), config);
-      node.setInput(1, constants.dequantized(weight, weightQParams(node, weight, config)));
+      node.setInput(1, constants.dequantized(weight, chosenQParams(node, weight, config)));
     } else if (rule == OpRule.ELEMENTWISE || rule == OpRule.WEIGHTED) {
       for (int i = 0; i < node.inputs().size(); i++) {
         if (graph.floatConstant(node.input(i)).isPresent()) {
@@ -337,11 +337,7 @@ public final class QdqRewriter {
   private void quantizeWeights(Node node, QConfig config) {
     foldGemmFactors(node);
     Weight weight = limited(node, constants.read(node.input(1)), config).roundedFor(node, config);
-    ChannelQParams qparams =
-        trained
-            .apply(weight.name())
-            .map(q -> WeightQuantizer.held(q, weight.values(), weight.shape(), weight.limit()))
-            .orElseGet(() -> weightQParams(node, weight, config));
+    ChannelQParams qparams = chosenQParams(node, weight, config);
     correctBias(node, weight, qparams);
     String bias = node.input(2);
     if (!bias.isEmpty() && !inputsOnly) {
@@ -361,6 +357,14 @@ public final class QdqRewriter {
     // Pairs of products are at most 2 * 127 * 127, which fits 16 bits.
     boolean hasFreeBit = input.dtype() == DType.UINT8 && input.quantMax() <= 127;
     return hasFreeBit ? weight : weight.within(IntegerSums.limit(node, weight.shape(), config));
+  }
+
+  /** Those that it was trained with, if it was. */
+  private ChannelQParams chosenQParams(Node node, Weight weight, QConfig config) {
+    return trained
+        .apply(weight.name())
+        .map(q -> WeightQuantizer.held(q, weight.values(), weight.shape(), weight.limit()))
+        .orElseGet(() -> weightQParams(node, weight, config));
   }
 
   private static ChannelQParams weightQParams(Node node, Weight weight, QConfig given) {

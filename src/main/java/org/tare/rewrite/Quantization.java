@@ -66,7 +66,7 @@ public final class Quantization {
         quantized = QOperatorRewriter.rewrite(quantized);
       }
       if (!mapping.backend().quantizesInputsOnly()) {
-        quantized = DataFreeRewriter.complete(quantized, mapping);
+        quantized = DataFreeRewriter.complete(quantized, mapping, observed::weight);
       }
     } else {
       quantized = DataFreeRewriter.quantize(prepared, types, mapping, form == Form.QDQ);

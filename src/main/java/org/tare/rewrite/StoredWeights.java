@@ -2,6 +2,7 @@ package org.tare.rewrite;
 
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.Operators;
@@ -22,9 +23,15 @@ final class StoredWeights {
   private final QuantizedConstants constants;
   private final BlockedWeights blocks;
   private final Consumer<Node> write;
+  private final Function<String, Optional<ChannelQParams>> trained;
 
   StoredWeights(
-      Graph graph, QuantizedConstants constants, BlockedWeights blocks, Consumer<Node> write) {
+      Graph graph,
+      QuantizedConstants constants,
+      BlockedWeights blocks,
+      Consumer<Node> write,
+      Function<String, Optional<ChannelQParams>> trained) {
+    this.trained = trained;
     this.graph = graph;
     this.constants = constants;
     this.blocks = blocks;
@@ -61,7 +68,10 @@ final class StoredWeights {
     for (int i = 1; i <= 2; i++) {
       Weight weight = constants.read(node.input(i));
       FiniteValues.check(node, weight.name(), weight.values());
-      ChannelQParams qparams = QuantizedConstants.qparams(weight, 1, config);
+      ChannelQParams qparams =
+          trained
+              .apply(weight.name())
+              .orElseGet(() -> QuantizedConstants.qparams(weight, 1, config));
       node.setInput(i, constants.dequantized(weight, qparams));
     }
     write.accept(node);

@@ -984,6 +984,13 @@ public final class Keys {
             Integer.MAX_VALUE,
             "after how many steps observed scales stay as they are; 0 for half of all steps"));
     keys.add(
+        Key.flag(
+            group,
+            "train.freeze-before-untrainable",
+            false,
+            "where a node cannot be trained through: it and all that it depends on stay as they are,"
+                + " in float32 while the rest is trained; off, such a model is refused"));
+    keys.add(
         Key.whole(
             group,
             "train.evaluate-every",

@@ -4,6 +4,7 @@ import java.util.Locale;
 import org.tare.job.TrainingSettings;
 import org.tare.train.Optimizer;
 import org.tare.train.TrainingOptions;
+import org.tare.train.Untrainable;
 
 /** What the settings below {@code train} mean, as typed values. */
 public final class TrainSettings {
@@ -33,6 +34,7 @@ public final class TrainSettings {
         settings.find("train.label"),
         settings.whole("train.evaluate-every"),
         settings.whole("train.measure-rows"),
+        settings.flag("train.freeze-before-untrainable") ? Untrainable.FROZEN : Untrainable.REFUSED,
         settings.find("train.checkpoint"));
   }
 }

@@ -100,8 +100,10 @@ public final class LearnedRounding implements AutoCloseable {
 
   private Optional<Layer> layer(int index, Grids grids) {
     Node node = graph.nodes().get(index);
+    // What reads more than its input, weight and bias, as attention with a mask, stays as it is.
     boolean isLayer =
         places.quantized().contains(index)
+            && node.inputs().size() <= 3
             && places.parameters().contains(node.input(1))
             && grids.constants().containsKey(node.input(1));
     if (!isLayer) {

@@ -13,11 +13,13 @@ import java.util.HashSet;
  * @param rounded the tensors of which every reader gets rounded values
  * @param quantized the places of nodes in the graph that read rounded values
  * @param roundConstants those of them whose constants are rounded
+ * @param frozen the places of nodes that ONNX Runtime computes
  */
 record Places(
     ArrayList<String> parameters,
     HashMap<String, String> roots,
     HashSet<String> rounded,
     HashSet<Integer> quantized,
-    HashSet<Integer> roundConstants)
+    HashSet<Integer> roundConstants,
+    HashSet<Integer> frozen)
     implements Serializable {}

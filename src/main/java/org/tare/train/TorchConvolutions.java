@@ -1,16 +1,30 @@
 package org.tare.train;
 
+import static org.tare.train.Form.one;
+
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.tare.onnx.Node;
 import org.tare.train.TorchOperators.Call;
 
 /** Convolutions and poolings: ONNX's windows as libtorch has them. */
 final class TorchConvolutions {
   private TorchConvolutions() {}
+
+  static List<Form> forms() {
+    return List.of(
+        one("Conv", TorchConvolutions::convolution),
+        one("ConvTranspose", TorchConvolutions::transposed)
+            .unless(TorchConvolutions::transposedObstacle),
+        one("MaxPool", TorchConvolutions::maxPool).unless(TorchOperators::severalOutputs),
+        one("AveragePool", TorchConvolutions::averagePool).unless(TorchConvolutions::meanObstacle));
+  }
 
   /**
    * A window over the spatial axes.
@@ -58,6 +72,11 @@ final class TorchConvolutions {
       return Arrays.equals(Arrays.copyOf(pads, rank), Arrays.copyOfRange(pads, rank, 2 * rank));
     }
 
+    /** Whether libtorch's poolings take the padding themselves. */
+    boolean padsHalfAtMost() {
+      return IntStream.range(0, sides.length).allMatch(i -> 2 * pads[i] <= sides[i]);
+    }
+
     long[] begins() {
       return Arrays.copyOf(pads, sides.length);
     }
@@ -66,8 +85,14 @@ final class TorchConvolutions {
       return Arrays.stream(pads).anyMatch(pad -> pad != 0);
     }
 
+    /** Without the padding. */
+    Tensor cropped(Tensor x) {
+      long[] negative = Arrays.stream(pads).map(pad -> -pad).toArray();
+      return torch.constant_pad_nd(x, TorchShapes.lastAxisFirst(negative), new Scalar(0f));
+    }
+
     Tensor padded(Tensor x, float value) {
-      return torch.constant_pad_nd(x, TorchOperators.lastAxisFirst(pads), new Scalar(value));
+      return torch.constant_pad_nd(x, TorchShapes.lastAxisFirst(pads), new Scalar(value));
     }
   }
 
@@ -91,26 +116,41 @@ final class TorchConvolutions {
   static Tensor transposed(Call call) {
     long[] weight = call.in(1).shape();
     Window window = Window.of(call, Arrays.copyOfRange(weight, 2, weight.length));
-    boolean isPlain =
-        call.node().stringAttribute("auto_pad", "NOTSET").equals("NOTSET")
-            && call.node().intsAttribute("output_shape").isEmpty()
-            && window.isEven();
-    if (!isPlain) {
-      throw call.cannot("its padding is not the same on both sides, or is automatic");
-    }
     List<Long> given = call.node().intsAttribute("output_padding");
     long[] added = new long[window.sides().length];
     Arrays.setAll(added, i -> given.isEmpty() ? 0 : given.get(i));
-    return torch.convolution(
-        call.x(),
-        call.in(1),
-        call.optional(2),
-        window.strides(),
-        window.begins(),
-        window.dilations(),
-        true,
-        added,
-        call.whole("group", 1));
+    boolean isEven = window.isEven();
+    Tensor y =
+        torch.convolution(
+            call.x(),
+            call.in(1),
+            call.optional(2),
+            window.strides(),
+            isEven ? window.begins() : new long[added.length],
+            window.dilations(),
+            true,
+            added,
+            call.whole("group", 1));
+    return isEven ? y : window.cropped(y);
+  }
+
+  private static Optional<String> transposedObstacle(Node node) {
+    if (node.stringAttribute("auto_pad", "NOTSET").startsWith("SAME")) {
+      return Optional.of("its padding is automatic");
+    }
+    return node.hasAttribute("output_shape")
+        ? Optional.of("its output_shape is given")
+        : Optional.empty();
+  }
+
+  private static Optional<String> meanObstacle(Node node) {
+    boolean isPadded = node.intsAttribute("pads").stream().anyMatch(pad -> pad != 0);
+    if (node.intAttribute("ceil_mode", 0) != 0 && isPadded) {
+      return Optional.of("its ceil_mode is set, and it is padded");
+    }
+    return node.intsAttribute("dilations").stream().anyMatch(step -> step != 1)
+        ? Optional.of("it has dilations")
+        : Optional.empty();
   }
 
   private static Window pool(Call call) {
@@ -120,11 +160,9 @@ final class TorchConvolutions {
             call.node().intsAttribute("kernel_shape").stream()
                 .mapToLong(Long::longValue)
                 .toArray());
-    if (window.sides().length != 2) {
-      throw call.cannot("it pools over other than two axes");
-    }
-    if (call.node().outputs().size() > 1) {
-      throw call.cannot("it gives the places of the greatest values");
+    int rank = window.sides().length;
+    if (rank < 1 || rank > 3) {
+      throw call.cannot("it pools over " + rank + " axes");
     }
     return window;
   }
@@ -133,33 +171,47 @@ final class TorchConvolutions {
     Window window = pool(call);
     // Padding is lower than every value; libtorch itself pads by half a window at most.
     Tensor x = window.isPadded() ? window.padded(call.x(), Float.NEGATIVE_INFINITY) : call.x();
-    return torch.max_pool2d(
-        x,
-        window.sides(),
-        window.strides(),
-        new long[2],
-        window.dilations(),
-        call.whole("ceil_mode", 0) != 0);
+    long[] none = new long[window.sides().length];
+    boolean isCeil = call.whole("ceil_mode", 0) != 0;
+    return switch (none.length) {
+      case 1 ->
+          torch.max_pool1d(x, window.sides(), window.strides(), none, window.dilations(), isCeil);
+      case 2 ->
+          torch.max_pool2d(x, window.sides(), window.strides(), none, window.dilations(), isCeil);
+      default ->
+          torch.max_pool3d(x, window.sides(), window.strides(), none, window.dilations(), isCeil);
+    };
   }
 
   static Tensor averagePool(Call call) {
     Window window = pool(call);
     boolean counts = call.whole("count_include_pad", 0) != 0;
-    boolean isPlain =
-        Arrays.stream(window.dilations()).allMatch(step -> step == 1)
-            && (counts || window.isEven())
-            && !(call.whole("ceil_mode", 0) != 0 && window.isPadded());
-    if (!isPlain) {
-      throw call.cannot("its padding or its dilations have no training form");
+    boolean isCeil = call.whole("ceil_mode", 0) != 0;
+    if (isCeil && window.isPadded()) {
+      throw call.cannot("its ceil_mode is set, and it is padded");
     }
-    boolean isEven = window.isEven();
-    return torch.avg_pool2d(
-        isEven ? call.x() : window.padded(call.x(), 0f),
-        window.sides(),
-        window.strides(),
-        isEven ? window.begins() : new long[2],
-        call.whole("ceil_mode", 0) != 0,
-        counts,
-        new LongOptional());
+    if (window.isEven() && window.padsHalfAtMost()) {
+      return mean(call.x(), window, window.begins(), isCeil, counts);
+    }
+    long[] none = new long[window.sides().length];
+    Tensor sums = mean(window.padded(call.x(), 0f), window, none, isCeil, true);
+    if (counts) {
+      return sums;
+    }
+    // Both are over the whole window, so that what is padded drops out.
+    Tensor inside = window.padded(call.x().detach().new_ones(call.x().shape()), 0f);
+    return sums.div(mean(inside, window, none, isCeil, true));
+  }
+
+  private static Tensor mean(Tensor x, Window window, long[] pads, boolean isCeil, boolean counts) {
+    return switch (pads.length) {
+      case 1 -> torch.avg_pool1d(x, window.sides(), window.strides(), pads, isCeil, counts);
+      case 2 ->
+          torch.avg_pool2d(
+              x, window.sides(), window.strides(), pads, isCeil, counts, new LongOptional());
+      default ->
+          torch.avg_pool3d(
+              x, window.sides(), window.strides(), pads, isCeil, counts, new LongOptional());
+    };
   }
 }

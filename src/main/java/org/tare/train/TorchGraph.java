@@ -27,8 +27,10 @@ final class TorchGraph implements AutoCloseable {
     this.graph = model.graph();
     this.nodes = graph.nodes();
     this.places = places;
-    for (Node node : nodes) {
-      for (String input : node.inputs()) {
+    for (int i = 0; i < nodes.size(); i++) {
+      Node node = nodes.get(i);
+      List<String> read = places.frozen().contains(i) ? List.of() : node.inputs();
+      for (String input : read) {
         if (graph.isConstant(input) && !constants.containsKey(input)) {
           constants.put(input, constant(node, graph.constant(input).orElseThrow()));
         }
@@ -65,6 +67,7 @@ final class TorchGraph implements AutoCloseable {
   /**
    * The outputs.
    *
+   * @param inputs those of the model, and what its frozen part gives
    * @param given in place of the parameters
    * @param grids to round with; without, nothing is
    */
@@ -134,8 +137,11 @@ final class TorchGraph implements AutoCloseable {
       return inputs;
     }
 
-    /** Computes a node whose inputs are there. */
+    /** Computes a node whose inputs are there; nothing for one that is frozen. */
     List<Tensor> step(int node) {
+      if (places.frozen().contains(node)) {
+        return List.of();
+      }
       List<Tensor> results = TorchOperators.run(nodes.get(node), inputs(node));
       List<String> outputs = nodes.get(node).outputs();
       for (int out = 0; out < outputs.size() && out < results.size(); out++) {

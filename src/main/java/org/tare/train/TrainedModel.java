@@ -13,6 +13,7 @@ import org.tare.TareException;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
+import org.tare.onnx.Operators;
 import org.tare.onnx.Tensor;
 import org.tare.onnx.TensorType;
 import org.tare.plan.ActivationQParams;
@@ -31,10 +32,19 @@ import org.tare.rewrite.QuantizedWeight;
  * quantization rounds values.
  */
 public final class TrainedModel {
+  /**
+   * Operators with a weight in input 1 and a bias in input 2; recurrent layers have two weights.
+   */
+  private static final Set<Optional<OpRule>> WEIGHTED =
+      Set.of(Optional.of(OpRule.WEIGHTED), Optional.of(OpRule.ATTENTION));
+
   private final String name;
   private final OnnxModel model;
   private final QuantizationPlan plan;
   private final boolean roundsBiases;
+
+  /** The places of nodes that stay as they are. */
+  private final Set<Integer> frozen;
 
   /** The trainable constants: weights and biases of products and convolutions. */
   private final List<String> parameters;
@@ -43,7 +53,12 @@ public final class TrainedModel {
   private final Map<String, Node> biases = new LinkedHashMap<>();
 
   private TrainedModel(
-      String name, OnnxModel model, Map<String, TensorType> types, QConfigMapping mapping) {
+      String name,
+      OnnxModel model,
+      Map<String, TensorType> types,
+      QConfigMapping mapping,
+      Set<Integer> frozen) {
+    this.frozen = frozen;
     this.name = name;
     this.model = model;
     this.plan = QuantizationPlan.of(model, types, mapping);
@@ -52,7 +67,7 @@ public final class TrainedModel {
   }
 
   /**
-   * A model to train on.
+   * A model to train on, all of it.
    *
    * @param name what to call it in messages
    * @param prepared the float model; it is not changed
@@ -60,23 +75,52 @@ public final class TrainedModel {
    */
   public static TrainedModel of(
       String name, OnnxModel prepared, Map<String, TensorType> types, QConfigMapping mapping) {
+    return of(name, prepared, types, mapping, Untrainable.REFUSED);
+  }
+
+  /** The same, where a node that cannot be trained through may be frozen. */
+  public static TrainedModel of(
+      String name,
+      OnnxModel prepared,
+      Map<String, TensorType> types,
+      QConfigMapping mapping,
+      Untrainable untrainable) {
     OnnxModel model = prepared.copy();
+    Optional<String> obstacle = obstacle(model);
+    if (obstacle.isPresent() && untrainable == Untrainable.REFUSED) {
+      throw TareException.badInput(
+          "Cannot train %s: %s; set train.freeze-before-untrainable=true to train what comes after"
+              + " it, or quantize it without training, by the command run",
+          name, obstacle.get());
+    }
+    Set<Integer> frozen = FrozenPart.nodes(model.graph());
+    for (String tensor : FrozenPart.results(model.graph(), frozen)) {
+      TensorType type = types.get(tensor);
+      if (type != null && !FrozenPart.TYPES.contains(type.elementType())) {
+        throw FrozenPart.unfit(name, tensor, type.elementType());
+      }
+    }
+    model.graph().nodes().forEach(node -> foldFactors(model.graph(), node));
+    TrainedModel trained = new TrainedModel(name, model, types, mapping, frozen);
+    if (trained.parameters.isEmpty()) {
+      throw TareException.badInput(
+          "Cannot train %s: it has no convolution and no product with a constant weight%s",
+          name, obstacle.map(why -> " after what cannot be trained: " + why).orElse(""));
+    }
+    return trained;
+  }
+
+  /** The first node that cannot be trained through, and why, if there is one. */
+  public static Optional<String> obstacle(OnnxModel model) {
     for (Node node : model.graph().nodes()) {
       Optional<String> obstacle = TorchOperators.obstacle(node);
       if (obstacle.isPresent()) {
-        throw TareException.badInput(
-            "Cannot train %s: node %s of operator %s: %s; quantize it without training, by the"
-                + " command run",
-            name, node.label(), node.opType(), obstacle.get());
+        return Optional.of(
+            String.format(
+                "node %s of operator %s: %s", node.label(), node.opType(), obstacle.get()));
       }
-      foldFactors(model.graph(), node);
     }
-    TrainedModel trained = new TrainedModel(name, model, types, mapping);
-    if (trained.parameters.isEmpty()) {
-      throw TareException.badInput(
-          "Cannot train %s: it has no convolution and no product with a constant weight", name);
-    }
-    return trained;
+    return Optional.empty();
   }
 
   /** Gemm's factors go into its constants, as they do where it is quantized. */
@@ -107,19 +151,29 @@ public final class TrainedModel {
   private Set<String> findParameters() {
     Graph graph = model.graph();
     Set<String> found = new LinkedHashSet<>();
-    for (Node node : graph.nodes()) {
-      boolean isWeighted =
-          OpRule.of(node).equals(Optional.of(OpRule.WEIGHTED))
-              && isTrainable(node.input(1))
-              && !graph.isConstant(node.input(0));
-      if (isWeighted) {
-        found.add(node.input(1));
-        if (isTrainable(node.input(2))) {
-          found.add(node.input(2));
+    List<Node> nodes = graph.nodes();
+    Set<String> fixed = new HashSet<>();
+    frozen.forEach(place -> fixed.addAll(nodes.get(place).inputs()));
+    for (int place = 0; place < nodes.size(); place++) {
+      Node node = nodes.get(place);
+      boolean isRecurrent = node.isStandard() && Operators.RECURRENT.contains(node.opType());
+      boolean isWeighted = isRecurrent || WEIGHTED.contains(OpRule.of(node));
+      boolean isTrained = isWeighted && !frozen.contains(place);
+      if (isTrained && isTrainable(node.input(1)) && !graph.isConstant(node.input(0))) {
+        int last = isRecurrent ? 3 : 2;
+        for (int i = 1; i <= last; i++) {
+          if (isTrainable(node.input(i))) {
+            found.add(node.input(i));
+          }
+        }
+        if (isTrainable(node.input(2)) && OpRule.of(node).equals(Optional.of(OpRule.WEIGHTED))) {
           biases.put(node.input(2), node);
         }
       }
     }
+    // What the frozen part reads too stays with it.
+    found.removeAll(fixed);
+    biases.keySet().removeAll(fixed);
     return found;
   }
 
@@ -241,7 +295,13 @@ public final class TrainedModel {
         }
       }
     }
-    return new Places(new ArrayList<>(parameters), roots, rounded, quantized, withConstants);
+    return new Places(
+        new ArrayList<>(parameters),
+        roots,
+        rounded,
+        quantized,
+        withConstants,
+        new HashSet<>(frozen));
   }
 
   /** The scales and zero points that a quantized model of this one has. */

@@ -14,6 +14,7 @@ import org.tare.onnx.OnnxModel;
 public final class Trainer implements AutoCloseable {
   private final String name;
   private final TorchGraph graph;
+  private final FrozenPart frozen;
   private final Places places;
   private final TrainingOptions options;
 
@@ -28,6 +29,7 @@ public final class Trainer implements AutoCloseable {
     this.places = places;
     this.options = options;
     this.graph = new TorchGraph(model, places);
+    this.frozen = new FrozenPart(name, model, places);
   }
 
   /** For a model in this process. */
@@ -99,7 +101,7 @@ public final class Trainer implements AutoCloseable {
   private double step(
       TrainingState state, TrainedScales.Step scales, TrainingBatch batch, float[][] gradients) {
     Grids grids = scales.grids();
-    Map<String, Tensor> inputs = batch.tensors(name);
+    Map<String, Tensor> inputs = frozen.inputs(batch);
     Map<String, Tensor> expected;
     try (NoGradGuard guard = new NoGradGuard()) {
       expected = graph.run(inputs);
@@ -170,7 +172,7 @@ public final class Trainer implements AutoCloseable {
       }
       Map<String, float[]> outputs = new HashMap<>();
       graph
-          .run(batch.tensors(name), given, grids, ActivationRounding.FIXED)
+          .run(frozen.inputs(batch), given, grids, ActivationRounding.FIXED)
           .forEach(
               (output, tensor) -> {
                 if (Libtorch.isFloat(tensor)) {
@@ -183,6 +185,7 @@ public final class Trainer implements AutoCloseable {
 
   @Override
   public void close() {
+    frozen.close();
     graph.close();
   }
 }

@@ -6,8 +6,10 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntFunction;
 import org.bytedeco.pytorch.Tensor;
 import org.tare.TareException;
+import org.tare.infer.ModelSession.InputTensor;
 
 /** Rows that one step is taken on. */
 public record TrainingBatch(List<TrainingRow> rows) {
@@ -17,12 +19,24 @@ public record TrainingBatch(List<TrainingRow> rows) {
 
   /** The inputs of the model, rows side by side along the first axis. */
   Map<String, Tensor> tensors(String model) {
-    TrainingRow first = rows.get(0);
     Map<String, Tensor> tensors = new HashMap<>();
+    bytes(model, ByteBuffer::allocate)
+        .forEach((input, given) -> tensors.put(input, tensor(model, input, given)));
+    return tensors;
+  }
+
+  /** The same as ONNX Runtime takes them. */
+  Map<String, InputTensor> bytes(String model) {
+    return bytes(model, ByteBuffer::allocateDirect);
+  }
+
+  private Map<String, InputTensor> bytes(String model, IntFunction<ByteBuffer> memory) {
+    TrainingRow first = rows.get(0);
+    Map<String, InputTensor> tensors = new HashMap<>();
     for (int i = 0; i < first.inputs().length; i++) {
       TrainingRow.Value like = first.inputs()[i];
       int rowBytes = like.bytes().length;
-      ByteBuffer all = ByteBuffer.allocate(rowBytes * rows.size()).order(ByteOrder.nativeOrder());
+      ByteBuffer all = memory.apply(rowBytes * rows.size()).order(ByteOrder.nativeOrder());
       for (TrainingRow row : rows) {
         TrainingRow.Value value = row.inputs()[i];
         if (!Arrays.equals(value.shape(), like.shape())) {
@@ -36,14 +50,16 @@ public record TrainingBatch(List<TrainingRow> rows) {
       long[] shape = new long[like.shape().length + 1];
       shape[0] = rows.size();
       System.arraycopy(like.shape(), 0, shape, 1, like.shape().length);
-      tensors.put(like.name(), tensor(model, like, all.flip(), shape));
+      tensors.put(like.name(), new InputTensor(like.type(), shape, all.flip()));
     }
     return tensors;
   }
 
-  private static Tensor tensor(
-      String model, TrainingRow.Value like, ByteBuffer bytes, long[] shape) {
-    switch (like.type()) {
+  /** An input on libtorch. */
+  static Tensor tensor(String model, String input, InputTensor given) {
+    ByteBuffer bytes = given.direct();
+    long[] shape = given.shape();
+    switch (given.elementType()) {
       case FLOAT32 -> {
         float[] values = new float[bytes.remaining() / 4];
         bytes.asFloatBuffer().get(values);
@@ -62,7 +78,7 @@ public record TrainingBatch(List<TrainingRow> rows) {
       default ->
           throw TareException.badInput(
               "Cannot train %s: its input \"%s\" is %s; training takes float32, int64 and int32",
-              model, like.name(), like.type());
+              model, input, given.elementType());
     }
   }
 

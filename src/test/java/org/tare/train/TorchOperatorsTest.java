@@ -1,19 +1,15 @@
 package org.tare.train;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.tare.train.OperatorChecks.random;
 
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.stream.Stream;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -24,32 +20,10 @@ import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
+import org.tare.train.OperatorChecks.Case;
 
 /** Operators on libtorch give what ONNX Runtime gives, and gradients that differences confirm. */
 class TorchOperatorsTest {
-  private static final Places NO_PLACES =
-      new Places(
-          new ArrayList<>(), new HashMap<>(), new HashSet<>(), new HashSet<>(), new HashSet<>());
-
-  /** A model of one or a few nodes on the input x of [2,6,5,7]. */
-  private record Case(String name, OnnxModel model) {
-    @Override
-    public String toString() {
-      return name;
-    }
-  }
-
-  private static float[] random(int seed, int count) {
-    Random random = new Random(seed);
-    float[] values = new float[count];
-    for (int i = 0; i < count; i++) {
-      // Away from the corners of Relu and the like, where a difference says nothing.
-      float value = (float) random.nextGaussian();
-      values[i] = Math.abs(value) < 0.05f ? 0.2f : value;
-    }
-    return values;
-  }
-
   private static TestModel begin() {
     return TestModel.opset(20).input("x", 2, 6, 5, 7);
   }
@@ -59,7 +33,10 @@ class TorchOperatorsTest {
   }
 
   private static Case of(String name, TestModel model) {
-    return new Case(name, model.output("y").read());
+    return new Case(
+        name,
+        model.output("y").read(),
+        Map.of("x", new Values(new long[] {2, 6, 5, 7}, random(1, 420))));
   }
 
   private static TestModel weighted(String op, long[] shape, Object... attributes) {
@@ -315,64 +292,16 @@ class TorchOperatorsTest {
         one("Identity", "Identity"));
   }
 
-  private static Tensor input(float[] values) {
-    return Libtorch.tensor(values, 2, 6, 5, 7);
-  }
-
   @ParameterizedTest
   @MethodSource("cases")
   void givesWhatOnnxRuntimeGives(Case one) {
-    Libtorch.load();
-    float[] x = random(1, 420);
-    Values expected =
-        TestModel.run(one.model(), Map.of("x", new Values(new long[] {2, 6, 5, 7}, x))).get("y");
-    try (PointerScope scope = new PointerScope();
-        TorchGraph graph = new TorchGraph(one.model(), NO_PLACES)) {
-      Tensor actual = graph.run(Map.of("x", input(x))).get("y");
-      assertArrayEquals(expected.shape(), actual.shape());
-      assertArrayEquals(expected.floats(), Libtorch.floats(actual), 1e-4f);
-    }
+    OperatorChecks.holdAgainstOnnxRuntime(one, 1e-4f);
   }
 
   @ParameterizedTest
   @MethodSource("cases")
   void gradientIsThatOfDifferences(Case one) {
-    Libtorch.load();
-    float[] x = random(1, 420);
-    try (PointerScope scope = new PointerScope();
-        TorchGraph graph = new TorchGraph(one.model(), NO_PLACES)) {
-      Tensor leaf = input(x).set_requires_grad(true);
-      Tensor y = graph.run(Map.of("x", leaf)).get("y");
-      float[] weights = random(9, Math.toIntExact(y.numel()));
-      y.mul(Libtorch.tensor(weights, y.shape())).sum().backward();
-      float[] gradient = Libtorch.floats(leaf.grad());
-      float[] direction = random(10, x.length);
-      double expected = 0;
-      for (int i = 0; i < x.length; i++) {
-        expected += (double) gradient[i] * direction[i];
-      }
-      float step = 1e-3f;
-      double difference =
-          (weighted(graph, x, direction, step, weights)
-                  - weighted(graph, x, direction, -step, weights))
-              / (2 * step);
-      double scale = 1 + Math.abs(expected);
-      assertEquals(expected, difference, 0.03 * scale, one.name());
-    }
-  }
-
-  private static double weighted(
-      TorchGraph graph, float[] x, float[] direction, float step, float[] weights) {
-    float[] moved = new float[x.length];
-    for (int i = 0; i < x.length; i++) {
-      moved[i] = x[i] + step * direction[i];
-    }
-    float[] y = Libtorch.floats(graph.run(Map.of("x", input(moved))).get("y"));
-    double sum = 0;
-    for (int i = 0; i < y.length; i++) {
-      sum += (double) y[i] * weights[i];
-    }
-    return sum;
+    OperatorChecks.holdAgainstDifferences(one);
   }
 
   private static TareException refused(OnnxModel model) {
@@ -393,12 +322,13 @@ class TorchOperatorsTest {
             begin()
                 .constant("w", new long[] {4, 6, 1, 1}, random(2, 24))
                 .node("Conv", List.of("x", "w"), List.of("c"))
-                .node("Softsign", List.of("c"), List.of("y"))
+                .node("Hardmax", List.of("c"), List.of("y"))
                 .output("y")
                 .read());
     assertEquals(
-        "Cannot train m.onnx: node Softsign_1 of operator Softsign: it has no training form;"
-            + " quantize it without training, by the command run",
+        "Cannot train m.onnx: node Hardmax_1 of operator Hardmax: it has no training form;"
+            + " set train.freeze-before-untrainable=true to train what comes after it, or quantize"
+            + " it without training, by the command run",
         e.getMessage());
   }
 
@@ -408,6 +338,30 @@ class TorchOperatorsTest {
     assertEquals(
         "Cannot train m.onnx: it has no convolution and no product with a constant weight",
         e.getMessage());
+  }
+
+  @Test
+  void pageListsTheOperators() throws Exception {
+    String page = Files.readString(Path.of("src", "site", "markdown", "training.md"));
+    String part = page.substring(page.indexOf("## What can be trained"));
+    List<String> listed =
+        part.substring(0, part.indexOf("\n\nAnother operator"))
+            .lines()
+            .filter(line -> line.startsWith("- "))
+            .flatMap(
+                line -> Stream.of(line.substring(line.indexOf(':') + 1).split("[^A-Za-z0-9]+")))
+            .filter(word -> !word.isEmpty() && Character.isUpperCase(word.charAt(0)))
+            .filter(word -> !List.of("ONNX", "Runtime").contains(word))
+            .distinct()
+            .sorted()
+            .toList();
+    assertEquals(
+        TorchOperators.names().stream()
+            .map(name -> name.substring(name.indexOf(':') + 1))
+            .distinct()
+            .sorted()
+            .toList(),
+        listed);
   }
 
   @Test

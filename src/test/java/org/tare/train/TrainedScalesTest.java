@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.BeforeAll;
@@ -24,7 +25,12 @@ import org.tare.quant.QuantSpec;
 class TrainedScalesTest {
   private static final Places NO_PARAMETERS =
       new Places(
-          new ArrayList<>(), new HashMap<>(), new HashSet<>(), new HashSet<>(), new HashSet<>());
+          new ArrayList<>(),
+          new HashMap<>(),
+          new HashSet<>(),
+          new HashSet<>(),
+          new HashSet<>(),
+          new HashSet<>());
   private static final QuantSpec SPEC = QParamsRule.ONNXRUNTIME.spec(DType.UINT8, false);
 
   @BeforeAll
@@ -201,6 +207,169 @@ class TrainedScalesTest {
     assertTrue(held > 20, held + " cases");
   }
 
+  private static Places weight() {
+    return new Places(
+        new ArrayList<>(List.of("w")),
+        new HashMap<>(),
+        new HashSet<>(),
+        new HashSet<>(),
+        new HashSet<>(),
+        new HashSet<>());
+  }
+
+  /** The grid of a recorded case, if its zero points are such as weights have here. */
+  private static Optional<Grids.Grid> ofWeight(JsonNode one) {
+    int least = one.path("quant_min").asInt();
+    int greatest = one.path("quant_max").asInt();
+    int[] zeros = new int[one.path("zero_point").size()];
+    for (int i = 0; i < zeros.length; i++) {
+      double zero = one.path("zero_point").get(i).asDouble();
+      boolean isOurs = zero == Math.rint(zero) && zero >= least && zero <= greatest;
+      if (!isOurs || one.path("forward_backward_zero_point_differ").asBoolean()) {
+        return Optional.empty();
+      }
+      zeros[i] = (int) zero;
+    }
+    int axis = one.has("axis") ? one.path("axis").asInt() : -1;
+    return Optional.of(new Grids.Grid(axis, floats(one.path("scale")), zeros, least, greatest));
+  }
+
+  @Test
+  void gradientsOfLearnedScalesOfWeightsAreThoseOfPyTorch() throws Exception {
+    int held = 0;
+    int channels = 0;
+    for (JsonNode one : oracle("learnable_fake_quantize.json")) {
+      Optional<Grids.Grid> found = ofWeight(one);
+      if (found.isEmpty()) {
+        continue;
+      }
+      String name = one.path("name").asText();
+      Grids.Grid grid = found.get();
+      float[] x = floats(one.path("x"));
+      float[] gradient = floats(one.path("grad_out"));
+      long[] shape = {x.length};
+      if (one.has("axis")) {
+        shape = new long[one.path("shape").size()];
+        for (int i = 0; i < shape.length; i++) {
+          shape[i] = one.path("shape").get(i).asLong();
+        }
+        channels++;
+      }
+      HashMap<String, Grids.Grid> constants = new HashMap<>();
+      constants.put("w", grid);
+      Grids grids = new Grids(new HashMap<>(), constants, new HashMap<>(), new HashMap<>());
+      TrainedScales scales =
+          TrainedScales.of(weight(), grids, options(TrainingOptions.Scales.LEARNED, 0));
+      List<float[]> state = new ArrayList<>(List.of(x));
+      state.addAll(scales.initial());
+      boolean[] inside = new boolean[x.length];
+      TrainedScales.Step step =
+          scales.begin(TrainingState.of(state.toArray(float[][]::new)), 0, 10);
+      float[] y = step.grids().constants().get("w").round(x, shape, inside);
+      assertArrayEquals(floats(one.path("y")), y, 0f, name);
+      step.backward("w", x, shape, gradient);
+      float[][] gradients = new float[2][];
+      step.addTo(gradients);
+      float[] wanted = floats(one.path("grad_scale"));
+      int each = x.length / wanted.length;
+      for (int c = 0; c < wanted.length; c++) {
+        // Of a factor of the scale, with LSQ's factor for the number of values.
+        double factor = grid.scales()[c] / Math.sqrt((double) each * grid.quantMax());
+        double terms = 0;
+        for (int i = 0; i < x.length; i++) {
+          boolean isOfChannel = i / grid.inner(x.length, shape) % wanted.length == c;
+          double greatest = Math.max(256, Math.abs(x[i] / grid.scales()[c]));
+          terms += isOfChannel ? Math.abs(gradient[i]) * greatest : 0;
+        }
+        assertEquals(
+            wanted[c] / one.path("grad_factor").asDouble() * factor,
+            gradients[1][c],
+            2e-5 * terms * factor,
+            name);
+      }
+      for (int i = 0; i < x.length; i++) {
+        assertEquals(
+            floats(one.path("grad_x"))[i], inside[i] ? gradient[i] : 0f, 0f, name + ", " + i);
+      }
+      held++;
+    }
+    assertTrue(held > 30 && channels > 3, held + " cases, " + channels + " of channels");
+  }
+
+  private static JsonNode modules() throws Exception {
+    try (InputStream in =
+        TrainedScalesTest.class.getResourceAsStream("/oracle/fake_quantize.json")) {
+      return new ObjectMapper().readTree(in).path("modules");
+    }
+  }
+
+  /** PyTorch's range begins with the first batch, ours with the calibrated range. */
+  @Test
+  void observedRangesAreThoseOfPyTorchsModules() throws Exception {
+    TrainingOptions observed = options(TrainingOptions.Scales.OBSERVED, 100);
+    int held = 0;
+    for (JsonNode module : modules()) {
+      boolean isOurs =
+          module.path("observer").asText().equals("MovingAverageMinMaxObserver")
+              && module.path("qscheme").asText().equals("per_tensor_affine")
+              && module.path("averaging_constant").asDouble() == 0.01
+              && module.path("dtype").asText().equals("quint8")
+              // The fused module of PyTorch has a least scale of its own.
+              && !module.path("name").asText().contains("scale floor");
+      if (!isOurs) {
+        continue;
+      }
+      String name = module.path("name").asText();
+      int least = module.path("quant_min").asInt();
+      int greatest = module.path("quant_max").asInt();
+      QuantSpec spec =
+          new QuantSpec(
+              QParamsRule.PYTORCH,
+              DType.UINT8,
+              false,
+              least,
+              greatest,
+              true,
+              (float) module.path("eps").get(0).asDouble());
+      HashMap<String, Grids.Grid> roots = new HashMap<>();
+      roots.put("x", new Grids.Grid(-1, new float[] {1f}, new int[] {0}, least, greatest));
+      HashMap<String, QuantSpec> specs = new HashMap<>();
+      specs.put("x", spec);
+      Grids begin = new Grids(roots, new HashMap<>(), new HashMap<>(), specs);
+      TrainedScales scales = TrainedScales.of(NO_PARAMETERS, begin, observed);
+      JsonNode first = module.path("steps").get(0);
+      float[] range = {
+        (float) first.path("min_val").asDouble(), (float) first.path("max_val").asDouble()
+      };
+      TrainingState state = TrainingState.of(new float[][] {range});
+      for (int i = 1; i < module.path("steps").size(); i++) {
+        JsonNode one = module.path("steps").get(i);
+        if (one.path("action_before").isTextual()) {
+          break;
+        }
+        try (PointerScope scope = new PointerScope()) {
+          float[] x = floats(one.path("x").path("data"));
+          Tensor leaf = Libtorch.tensor(x, x.length).set_requires_grad(true);
+          TrainedScales.Step step = scales.begin(state, i, 10);
+          Tensor y = step.rounding().round("x", step.grids().activations().get("x"), leaf);
+          float[] now = state.values()[0];
+          assertEquals((float) one.path("min_val").asDouble(), now[0], 2e-7f, name);
+          assertEquals((float) one.path("max_val").asDouble(), now[1], 2e-7f, name);
+          Grids.Grid grid = scales.at(state).activations().get("x");
+          float scale = (float) one.path("scale").get(0).asDouble();
+          assertEquals(scale, grid.scales()[0], 1e-6f * scale, name);
+          assertEquals(one.path("zero_point").get(0).asInt(), grid.zeroPoints()[0], name);
+          assertArrayEquals(floats(one.path("y")), Libtorch.floats(y), 1e-4f * scale, name);
+          float[] gradient = floats(one.path("grad_out"));
+          y.mul(Libtorch.tensor(gradient, x.length)).sum().backward();
+          assertArrayEquals(floats(one.path("grad_x")), Libtorch.floats(leaf.grad()), 0f, name);
+        }
+        held++;
+      }
+    }
+    assertTrue(held > 5, held + " steps");
+  }
+
   @Test
   void observedRangesFollowMovingAveragesUntilTheyAreFrozen() {
     TrainingOptions observed = options(TrainingOptions.Scales.OBSERVED, 1);
@@ -243,6 +412,7 @@ class TrainedScalesTest {
             new Places(
                 new ArrayList<>(List.of("w", "b")),
                 new HashMap<>(),
+                new HashSet<>(),
                 new HashSet<>(),
                 new HashSet<>(),
                 new HashSet<>()),
