@@ -89,7 +89,8 @@ final class Kills {
     for (int moment = 0; moment < moments; moment++) {
       int night = 3 + moment;
       String before = model();
-      // A fifth more than the first took, so that some are killed at their end though all get slower.
+      // A fifth more than the first took, so that some are killed at their end though all get
+      // slower.
       long at = (long) (random.nextDouble() * 1.2 * full);
       killed(night, at);
       String state = deployed(before);

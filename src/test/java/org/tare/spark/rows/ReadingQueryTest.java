@@ -17,8 +17,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.tare.spark.tasks.DigitsCalibration;
 import org.tare.TareException;
+import org.tare.spark.tasks.DigitsCalibration;
 
 class ReadingQueryTest {
   private static SparkSession spark;
@@ -66,7 +66,8 @@ class ReadingQueryTest {
     spark.sql("SELECT 1 AS x").createOrReplaceTempView("kept");
     TareException e = assertThrows(TareException.class, () -> ReadingQuery.rows(spark, sql));
     assertTrue(
-        e.getMessage().startsWith("Cannot read the query \"" + sql + "\": it is a command (" + name),
+        e.getMessage()
+            .startsWith("Cannot read the query \"" + sql + "\": it is a command (" + name),
         e.getMessage());
     assertTrue(e.getMessage().endsWith("), and data are only read; give a SELECT"), e.getMessage());
     assertEquals(TareException.Kind.USAGE, e.kind());
@@ -83,7 +84,9 @@ class ReadingQueryTest {
 
   @Test
   void whatIsNoSqlIsTold() {
-    DataSource data = new DataSource(new DataSource.Query("SELECT FROM WHERE"), Optional.empty(), Optional.empty());
+    DataSource data =
+        new DataSource(
+            new DataSource.Query("SELECT FROM WHERE"), Optional.empty(), Optional.empty());
     TareException e = assertThrows(TareException.class, () -> data.load(spark));
     assertEquals(TareException.Kind.BAD_INPUT, e.kind());
   }
