@@ -11,13 +11,13 @@ import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.Sample;
 import org.tare.spark.tasks.TrainingJob;
 import org.tare.stats.CalibrationState;
-import org.tare.train.Libtorch;
 import org.tare.train.Optimizer;
 import org.tare.train.RoundingOptions;
 import org.tare.train.TrainedModel;
 import org.tare.train.TrainingOptions;
 import org.tare.train.TrainingState;
 import org.tare.train.Untrainable;
+import org.tare.train.torch.Libtorch;
 
 /**
  * Learns how the weights of a quantized model are rounded, on rows of the calibration data, and

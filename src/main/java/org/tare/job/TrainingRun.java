@@ -15,10 +15,10 @@ import org.tare.spark.rows.Sample;
 import org.tare.spark.tasks.TrainingJob;
 import org.tare.stats.CalibrationState;
 import org.tare.train.Grids;
-import org.tare.train.Libtorch;
 import org.tare.train.TrainedModel;
 import org.tare.train.TrainingState;
 import org.tare.train.Untrainable;
+import org.tare.train.torch.Libtorch;
 
 /**
  * Trains a float model for its quantized form: rounds of steps on Spark, with the scales and zero

@@ -21,6 +21,8 @@ import org.tare.onnx.ElementType;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
+import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.TorchOperators;
 
 /**
  * The part of a model that comes before what is trained, on ONNX Runtime. Its results are inputs of

@@ -13,6 +13,8 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
+import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.TorchOperators;
 
 /**
  * AdaRound (Nagel et al., 2020): whether a weight is rounded up or down is learned, layer by layer,

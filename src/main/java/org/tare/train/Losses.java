@@ -6,6 +6,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.tare.TareException;
+import org.tare.train.torch.Libtorch;
 
 /** How far a quantized model's outputs are from what they should be. */
 final class Losses {

@@ -12,6 +12,8 @@ import org.tare.onnx.ElementType;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
+import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.TorchOperators;
 
 /**
  * Runs a model on libtorch, with its values rounded or not. Belongs to one thread; tensors that it

@@ -26,6 +26,7 @@ import org.tare.quant.QuantSpec;
 import org.tare.quant.WeightQuantizer;
 import org.tare.rewrite.QuantizedModel;
 import org.tare.rewrite.QuantizedWeight;
+import org.tare.train.torch.TorchOperators;
 
 /**
  * A float model that is to be trained on: its weights and biases, and where the plan of its

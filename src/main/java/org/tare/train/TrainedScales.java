@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.tare.quant.LearnableFakeQuantize;
 import org.tare.quant.QParams;
+import org.tare.train.torch.Libtorch;
 
 /**
  * The scales that change in training: arrays of a state that follow its weights and biases.

@@ -9,6 +9,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.tare.onnx.OnnxModel;
+import org.tare.train.torch.Libtorch;
 
 /** Takes steps of training on one thread: the work of one worker in one round. */
 public final class Trainer implements AutoCloseable {

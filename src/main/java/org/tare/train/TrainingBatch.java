@@ -10,6 +10,7 @@ import java.util.function.IntFunction;
 import org.bytedeco.pytorch.Tensor;
 import org.tare.TareException;
 import org.tare.infer.ModelSession.InputTensor;
+import org.tare.train.torch.Libtorch;
 
 /** Rows that one step is taken on. */
 public record TrainingBatch(List<TrainingRow> rows) {

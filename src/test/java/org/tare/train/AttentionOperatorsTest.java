@@ -19,6 +19,7 @@ import org.tare.onnx.Tensor;
 import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
 import org.tare.train.OperatorChecks.Case;
+import org.tare.train.torch.TorchOperators;
 
 /** Attention as one operator on libtorch. */
 class AttentionOperatorsTest {

@@ -26,6 +26,7 @@ import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
 import org.tare.qconfig.QConfigMapping;
+import org.tare.train.torch.Libtorch;
 
 /** What comes before a node that cannot be trained through stays as it is. */
 class FrozenPartTest {

@@ -10,6 +10,7 @@ import java.net.URLClassLoader;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
+import org.tare.train.torch.Libtorch;
 
 /** What is said where libtorch is not there. */
 class LibtorchTest {

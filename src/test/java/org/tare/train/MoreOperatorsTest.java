@@ -14,6 +14,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.tare.onnx.Tensor;
 import org.tare.onnx.TestModel;
 import org.tare.train.OperatorChecks.Case;
+import org.tare.train.torch.TorchOperators;
 
 /** Operators of several ranks and attributes, as TorchOperatorsTest has those of pictures. */
 class MoreOperatorsTest {

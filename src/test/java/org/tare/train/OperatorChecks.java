@@ -23,6 +23,7 @@ import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
+import org.tare.train.torch.Libtorch;
 
 /** Holds a model on libtorch against ONNX Runtime, and its gradients against differences. */
 final class OperatorChecks {

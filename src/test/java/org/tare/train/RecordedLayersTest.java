@@ -20,6 +20,7 @@ import org.tare.onnx.TestModel.Values;
 import org.tare.oracle.Oracle;
 import org.tare.prepare.FloatPasses;
 import org.tare.train.OperatorChecks.Case;
+import org.tare.train.torch.Libtorch;
 
 /** Layers with BatchNormalization on libtorch, as they are and folded, against PyTorch's. */
 class RecordedLayersTest {

@@ -18,6 +18,7 @@ import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
 import org.tare.train.OperatorChecks.Case;
+import org.tare.train.torch.TorchOperators;
 
 /** LSTM, GRU and RNN on libtorch. */
 class RecurrentOperatorsTest {

@@ -13,6 +13,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.tare.onnx.Node;
 import org.tare.onnx.TestModel;
 import org.tare.train.OperatorChecks.Case;
+import org.tare.train.torch.TorchOperators;
 
 /** Resize on libtorch. */
 class ResizeOperatorTest {

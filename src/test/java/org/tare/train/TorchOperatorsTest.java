@@ -21,6 +21,8 @@ import org.tare.onnx.TestModel.Values;
 import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.train.OperatorChecks.Case;
+import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.TorchOperators;
 
 /** Operators on libtorch give what ONNX Runtime gives, and gradients that differences confirm. */
 class TorchOperatorsTest {

@@ -20,6 +20,7 @@ import org.tare.quant.DType;
 import org.tare.quant.QParams;
 import org.tare.quant.QParamsRule;
 import org.tare.quant.QuantSpec;
+import org.tare.train.torch.Libtorch;
 
 /** Fake quantization in training, and its scales, against what PyTorch recorded. */
 class TrainedScalesTest {

@@ -1,7 +1,7 @@
-package org.tare.train;
+package org.tare.train.torch;
 
-import static org.tare.train.Form.one;
-import static org.tare.train.Form.several;
+import static org.tare.train.torch.Form.one;
+import static org.tare.train.torch.Form.several;
 
 import java.util.Arrays;
 import java.util.List;
@@ -14,7 +14,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.tare.onnx.Node;
-import org.tare.train.TorchOperators.Call;
+import org.tare.train.torch.TorchOperators.Call;
 
 /** Normalizations by mean and variance, or by a norm. */
 final class TorchNormalizations {

@@ -1,4 +1,4 @@
-package org.tare.train;
+package org.tare.train.torch;
 
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.Tensor;
@@ -51,17 +51,17 @@ public final class Libtorch {
    * @throws IllegalArgumentException if the shape has another number of values: libtorch reads past
    *     the end
    */
-  static Tensor tensor(float[] values, long... shape) {
+  public static Tensor tensor(float[] values, long... shape) {
     check(values.length, shape);
     return Tensor.create(values, shape);
   }
 
-  static Tensor tensor(long[] values, long... shape) {
+  public static Tensor tensor(long[] values, long... shape) {
     check(values.length, shape);
     return Tensor.create(values, shape);
   }
 
-  static Tensor tensor(int[] values, long... shape) {
+  public static Tensor tensor(int[] values, long... shape) {
     check(values.length, shape);
     return Tensor.create(values, shape);
   }
@@ -77,19 +77,19 @@ public final class Libtorch {
   }
 
   /** Whether it is float32. */
-  static boolean isFloat(Tensor tensor) {
+  public static boolean isFloat(Tensor tensor) {
     // What comes out of the natives is another instance of the enum.
     return tensor.scalar_type().intern() == torch.ScalarType.Float;
   }
 
   /** Whether it is of whole numbers. */
-  static boolean isWhole(Tensor tensor) {
+  public static boolean isWhole(Tensor tensor) {
     torch.ScalarType type = tensor.scalar_type().intern();
     return type == torch.ScalarType.Long || type == torch.ScalarType.Int;
   }
 
   /** The values of a tensor of floats. */
-  static float[] floats(Tensor tensor) {
+  public static float[] floats(Tensor tensor) {
     float[] values = new float[Math.toIntExact(tensor.numel())];
     if (values.length > 0) {
       tensor.contiguous().data_ptr_float().get(values);
@@ -98,7 +98,7 @@ public final class Libtorch {
   }
 
   /** The values of a tensor of whole numbers. */
-  static long[] longs(Tensor tensor) {
+  public static long[] longs(Tensor tensor) {
     long[] values = new long[Math.toIntExact(tensor.numel())];
     if (values.length > 0) {
       tensor.to(torch.ScalarType.Long).contiguous().data_ptr_long().get(values);

@@ -1,13 +1,13 @@
-package org.tare.train;
+package org.tare.train.torch;
 
-import static org.tare.train.Form.one;
+import static org.tare.train.torch.Form.one;
 
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.tare.train.TorchOperators.Call;
+import org.tare.train.torch.TorchOperators.Call;
 
 /** Functions of single values. */
 final class TorchFunctions {

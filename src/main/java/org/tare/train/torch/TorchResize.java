@@ -1,4 +1,4 @@
-package org.tare.train;
+package org.tare.train.torch;
 
 import java.util.Arrays;
 import java.util.List;
@@ -7,7 +7,7 @@ import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.tare.onnx.Node;
-import org.tare.train.TorchOperators.Call;
+import org.tare.train.torch.TorchOperators.Call;
 
 /**
  * Resize, one axis after the other: every place of the result is a sum of one, two or four places

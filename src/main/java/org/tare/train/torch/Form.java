@@ -1,10 +1,10 @@
-package org.tare.train;
+package org.tare.train.torch;
 
 import java.util.List;
 import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.tare.onnx.Node;
-import org.tare.train.TorchOperators.Call;
+import org.tare.train.torch.TorchOperators.Call;
 
 /**
  * An operator as operations of libtorch.

@@ -1,8 +1,8 @@
-package org.tare.train;
+package org.tare.train.torch;
 
-import static org.tare.train.Form.one;
-import static org.tare.train.Form.several;
-import static org.tare.train.TorchOperators.axis;
+import static org.tare.train.torch.Form.one;
+import static org.tare.train.torch.Form.several;
+import static org.tare.train.torch.TorchOperators.axis;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,7 +18,7 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.Node;
-import org.tare.train.TorchOperators.Call;
+import org.tare.train.torch.TorchOperators.Call;
 
 /** Operators that move values, pick some of them, or make them of shapes. */
 final class TorchShapes {

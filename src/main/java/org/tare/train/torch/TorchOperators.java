@@ -1,6 +1,6 @@
-package org.tare.train;
+package org.tare.train.torch;
 
-import static org.tare.train.Form.one;
+import static org.tare.train.torch.Form.one;
 
 import java.util.Arrays;
 import java.util.List;
@@ -18,7 +18,7 @@ import org.tare.TareException;
 import org.tare.onnx.Node;
 
 /** ONNX's operators as operations of libtorch: their results, and with them their gradients. */
-final class TorchOperators {
+public final class TorchOperators {
   private static final Map<String, Form> FORMS =
       Stream.of(
               own(),
@@ -75,12 +75,12 @@ final class TorchOperators {
   }
 
   /** The operators that have a form, see {@link Form#operator()}. */
-  static Set<String> names() {
+  public static Set<String> names() {
     return FORMS.keySet();
   }
 
   /** Why a node cannot be trained through, if it cannot. */
-  static Optional<String> obstacle(Node node) {
+  public static Optional<String> obstacle(Node node) {
     Form form = FORMS.get(Form.operator(node));
     return form == null ? Optional.of("it has no training form") : form.obstacle().in(node);
   }
@@ -129,7 +129,7 @@ final class TorchOperators {
   }
 
   /** What a node gives, in the order of its outputs. */
-  static List<Tensor> run(Node node, List<Tensor> inputs) {
+  public static List<Tensor> run(Node node, List<Tensor> inputs) {
     return FORMS.get(Form.operator(node)).results().of(new Call(node, inputs));
   }
 

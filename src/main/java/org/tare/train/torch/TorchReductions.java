@@ -1,6 +1,6 @@
-package org.tare.train;
+package org.tare.train.torch;
 
-import static org.tare.train.Form.one;
+import static org.tare.train.torch.Form.one;
 
 import java.util.Arrays;
 import java.util.List;
@@ -11,7 +11,7 @@ import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.tare.onnx.Node;
-import org.tare.train.TorchOperators.Call;
+import org.tare.train.torch.TorchOperators.Call;
 
 /** Sums, means and extremes over axes. */
 final class TorchReductions {

@@ -1,7 +1,7 @@
-package org.tare.train;
+package org.tare.train.torch;
 
-import static org.tare.train.Form.one;
-import static org.tare.train.Form.several;
+import static org.tare.train.torch.Form.one;
+import static org.tare.train.torch.Form.several;
 
 import java.util.Arrays;
 import java.util.List;
@@ -11,7 +11,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.tare.onnx.Node;
-import org.tare.train.TorchOperators.Call;
+import org.tare.train.torch.TorchOperators.Call;
 
 /**
  * Attention as one operator, ONNX's and ONNX Runtime's: softmax(q k' * scale + mask) v, for each

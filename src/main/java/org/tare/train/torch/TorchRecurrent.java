@@ -1,6 +1,6 @@
-package org.tare.train;
+package org.tare.train.torch;
 
-import static org.tare.train.Form.several;
+import static org.tare.train.torch.Form.several;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.tare.onnx.Node;
-import org.tare.train.TorchOperators.Call;
+import org.tare.train.torch.TorchOperators.Call;
 
 /**
  * LSTM, GRU and RNN, step by step as ONNX defines them. Weights have a first axis for the
