@@ -21,7 +21,7 @@ import org.tare.onnx.ElementType;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
-import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.Tensors;
 import org.tare.train.torch.TorchOperators;
 
 /**
@@ -139,16 +139,16 @@ final class FrozenPart implements AutoCloseable {
         FloatBuffer floats = tensor.floats();
         float[] values = new float[floats.remaining()];
         floats.get(values);
-        return Libtorch.tensor(values, tensor.shape());
+        return Tensors.tensor(values, tensor.shape());
       }
       case INT64 -> {
-        return Libtorch.tensor(tensor.integers(), tensor.shape());
+        return Tensors.tensor(tensor.integers(), tensor.shape());
       }
       case INT32 -> {
-        return Libtorch.tensor(tensor.integers(), tensor.shape()).to(torch.ScalarType.Int);
+        return Tensors.tensor(tensor.integers(), tensor.shape()).to(torch.ScalarType.Int);
       }
       case BOOL -> {
-        return Libtorch.tensor(tensor.integers(), tensor.shape()).to(torch.ScalarType.Bool);
+        return Tensors.tensor(tensor.integers(), tensor.shape()).to(torch.ScalarType.Bool);
       }
       default -> throw unfit(name, output, type);
     }

@@ -14,6 +14,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
 import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.Tensors;
 import org.tare.train.torch.TorchOperators;
 
 /**
@@ -58,11 +59,11 @@ public final class LearnedRounding implements AutoCloseable {
   /** A tensor outside of libtorch. */
   private record Kept(float[] values, long[] shape) {
     static Kept of(Tensor tensor) {
-      return new Kept(Libtorch.floats(tensor), tensor.shape());
+      return new Kept(Tensors.floats(tensor), tensor.shape());
     }
 
     Tensor tensor() {
-      return Libtorch.tensor(values, shape);
+      return Tensors.tensor(values, shape);
     }
   }
 
@@ -157,7 +158,7 @@ public final class LearnedRounding implements AutoCloseable {
       Grids.Grid grid = grids.map(all -> all.constants().get(parameter)).orElse(null);
       given.put(
           parameter,
-          Libtorch.tensor(
+          Tensors.tensor(
               grid == null ? values : grid.round(values, shape, new boolean[values.length]),
               shape));
     }
@@ -186,7 +187,7 @@ public final class LearnedRounding implements AutoCloseable {
     float[] biases =
         bias >= 0
             ? state.values()[bias]
-            : biasName.isEmpty() ? null : Libtorch.floats(graph.constant(biasName));
+            : biasName.isEmpty() ? null : Tensors.floats(graph.constant(biasName));
     long[] biasShape = biasName.isEmpty() ? null : graph.shapeOf(biasName);
     double nearest = 0;
     float[] rounded = layer.grid().round(state.values()[weight], shape, new boolean[soft.size()]);
@@ -241,10 +242,10 @@ public final class LearnedRounding implements AutoCloseable {
       float[] gradient,
       float[] shift) {
     try (PointerScope scope = new PointerScope()) {
-      Tensor w = Libtorch.tensor(weight, shape).set_requires_grad(gradient != null);
+      Tensor w = Tensors.tensor(weight, shape).set_requires_grad(gradient != null);
       Tensor b = null;
       if (bias != null) {
-        b = Libtorch.tensor(bias, biasShape).set_requires_grad(shift != null);
+        b = Tensors.tensor(bias, biasShape).set_requires_grad(shift != null);
       }
       List<Tensor> inputs = new ArrayList<>(Arrays.asList(one.input().tensor(), w));
       if (b != null) {
@@ -255,11 +256,11 @@ public final class LearnedRounding implements AutoCloseable {
       Tensor mean = error.mul(error).mean();
       if (gradient != null) {
         mean.backward();
-        System.arraycopy(Libtorch.floats(w.grad()), 0, gradient, 0, gradient.length);
+        System.arraycopy(Tensors.floats(w.grad()), 0, gradient, 0, gradient.length);
       } else if (shift != null) {
         // The gradient of half the sum of squares is the sum of errors, of each channel.
         error.mul(error).sum().mul(new Scalar(0.5)).backward();
-        float[] sums = Libtorch.floats(b.grad());
+        float[] sums = Tensors.floats(b.grad());
         double count = (double) y.numel() / shift.length;
         for (int i = 0; i < shift.length; i++) {
           shift[i] += (float) (sums[i] / count);

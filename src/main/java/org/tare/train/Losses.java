@@ -6,7 +6,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.tare.TareException;
-import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.Tensors;
 
 /** How far a quantized model's outputs are from what they should be. */
 final class Losses {
@@ -27,7 +27,7 @@ final class Losses {
     Tensor scores = null;
     for (Map.Entry<String, Tensor> entry : new TreeMap<>(actual).entrySet()) {
       Tensor y = entry.getValue();
-      if (!Libtorch.isFloat(y) || !y.requires_grad()) {
+      if (!Tensors.isFloat(y) || !y.requires_grad()) {
         continue;
       }
       Tensor x = expected.get(entry.getKey());

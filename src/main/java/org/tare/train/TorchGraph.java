@@ -12,7 +12,7 @@ import org.tare.onnx.ElementType;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxModel;
-import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.Tensors;
 import org.tare.train.torch.TorchOperators;
 
 /**
@@ -43,10 +43,10 @@ final class TorchGraph implements AutoCloseable {
   private static Tensor constant(Node node, org.tare.onnx.Tensor tensor) {
     Tensor made =
         switch (tensor.type()) {
-          case FLOAT32 -> Libtorch.tensor(tensor.floats(), tensor.shape());
-          case INT64 -> Libtorch.tensor(tensor.longs(), tensor.shape());
-          case INT32 -> Libtorch.tensor(tensor.longs(), tensor.shape()).to(torch.ScalarType.Int);
-          case BOOL -> Libtorch.tensor(tensor.longs(), tensor.shape()).to(torch.ScalarType.Bool);
+          case FLOAT32 -> Tensors.tensor(tensor.floats(), tensor.shape());
+          case INT64 -> Tensors.tensor(tensor.longs(), tensor.shape());
+          case INT32 -> Tensors.tensor(tensor.longs(), tensor.shape()).to(torch.ScalarType.Int);
+          case BOOL -> Tensors.tensor(tensor.longs(), tensor.shape()).to(torch.ScalarType.Bool);
           default -> throw unfit(node, tensor.name(), tensor.type());
         };
     return made.retainReference();
@@ -175,7 +175,7 @@ final class TorchGraph implements AutoCloseable {
             && !places.parameters().contains(input);
     if (isRoundedConstant) {
       float[] floats = graph.floatConstant(input).orElseThrow();
-      return Libtorch.tensor(
+      return Tensors.tensor(
           grid.round(floats, shapeOf(input), new boolean[floats.length]), shapeOf(input));
     }
     return values.get(input);

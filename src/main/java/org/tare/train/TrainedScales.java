@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.tare.quant.LearnableFakeQuantize;
 import org.tare.quant.QParams;
-import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.Tensors;
 
 /**
  * The scales that change in training: arrays of a state that follow its weights and biases.
@@ -187,7 +187,7 @@ final class TrainedScales {
       super(state, ActivationRounding.FIXED);
       for (int i = 0; i < roots.size(); i++) {
         float[] factor = {Math.max(LEAST_FACTOR, state.values()[place(i)][0])};
-        factors.put(roots.get(i), Libtorch.tensor(factor, 1).set_requires_grad(true));
+        factors.put(roots.get(i), Tensors.tensor(factor, 1).set_requires_grad(true));
       }
     }
 
@@ -249,7 +249,7 @@ final class TrainedScales {
       }
       for (int i = 0; i < roots.size(); i++) {
         Tensor found = factors.get(roots.get(i)).grad();
-        float slope = found.defined() ? Libtorch.floats(found)[0] : 0f;
+        float slope = found.defined() ? Tensors.floats(found)[0] : 0f;
         double share = shares.getOrDefault(roots.get(i), 0.0);
         gradients[place(i)] = new float[] {(float) (slope * share)};
       }

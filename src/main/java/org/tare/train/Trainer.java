@@ -10,6 +10,7 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.tare.onnx.OnnxModel;
 import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.Tensors;
 
 /** Takes steps of training on one thread: the work of one worker in one round. */
 public final class Trainer implements AutoCloseable {
@@ -120,7 +121,7 @@ public final class Trainer implements AutoCloseable {
         inside = new boolean[values.length];
         values = grid.round(values, shape, inside);
       }
-      Tensor leaf = Libtorch.tensor(values, shape).set_requires_grad(true);
+      Tensor leaf = Tensors.tensor(values, shape).set_requires_grad(true);
       leaves.add(leaf);
       insides.add(inside);
       given.put(parameter, leaf);
@@ -141,7 +142,7 @@ public final class Trainer implements AutoCloseable {
   /** Zero where nothing depends on the parameter. */
   private static float[] gradient(Tensor leaf, int length) {
     Tensor found = leaf.grad();
-    return found.defined() ? Libtorch.floats(found) : new float[length];
+    return found.defined() ? Tensors.floats(found) : new float[length];
   }
 
   /** Zero where a value lies outside of its grid. */
@@ -167,7 +168,7 @@ public final class Trainer implements AutoCloseable {
         Grids.Grid grid = grids.map(all -> all.constants().get(parameter)).orElse(null);
         given.put(
             parameter,
-            Libtorch.tensor(
+            Tensors.tensor(
                 grid == null ? values : grid.round(values, shape, new boolean[values.length]),
                 shape));
       }
@@ -176,8 +177,8 @@ public final class Trainer implements AutoCloseable {
           .run(frozen.inputs(batch), given, grids, ActivationRounding.FIXED)
           .forEach(
               (output, tensor) -> {
-                if (Libtorch.isFloat(tensor)) {
-                  outputs.put(output, Libtorch.floats(tensor));
+                if (Tensors.isFloat(tensor)) {
+                  outputs.put(output, Tensors.floats(tensor));
                 }
               });
       return outputs;

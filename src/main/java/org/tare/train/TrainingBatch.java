@@ -10,7 +10,7 @@ import java.util.function.IntFunction;
 import org.bytedeco.pytorch.Tensor;
 import org.tare.TareException;
 import org.tare.infer.ModelSession.InputTensor;
-import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.Tensors;
 
 /** Rows that one step is taken on. */
 public record TrainingBatch(List<TrainingRow> rows) {
@@ -64,17 +64,17 @@ public record TrainingBatch(List<TrainingRow> rows) {
       case FLOAT32 -> {
         float[] values = new float[bytes.remaining() / 4];
         bytes.asFloatBuffer().get(values);
-        return Libtorch.tensor(values, shape);
+        return Tensors.tensor(values, shape);
       }
       case INT64 -> {
         long[] values = new long[bytes.remaining() / 8];
         bytes.asLongBuffer().get(values);
-        return Libtorch.tensor(values, shape);
+        return Tensors.tensor(values, shape);
       }
       case INT32 -> {
         int[] values = new int[bytes.remaining() / 4];
         bytes.asIntBuffer().get(values);
-        return Libtorch.tensor(values, shape);
+        return Tensors.tensor(values, shape);
       }
       default ->
           throw TareException.badInput(
@@ -94,6 +94,6 @@ public record TrainingBatch(List<TrainingRow> rows) {
             model, labels[i], classes - 1);
       }
     }
-    return Libtorch.tensor(labels, labels.length);
+    return Tensors.tensor(labels, labels.length);
   }
 }

@@ -24,6 +24,7 @@ import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
 import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.Tensors;
 
 /** Holds a model on libtorch against ONNX Runtime, and its gradients against differences. */
 final class OperatorChecks {
@@ -90,7 +91,7 @@ final class OperatorChecks {
     try (PointerScope scope = new PointerScope();
         TorchGraph graph = new TorchGraph(one.model(), NO_PLACES)) {
       Map<String, Tensor> inputs = new HashMap<>();
-      one.inputs().forEach((name, x) -> inputs.put(name, Libtorch.tensor(x.floats(), x.shape())));
+      one.inputs().forEach((name, x) -> inputs.put(name, Tensors.tensor(x.floats(), x.shape())));
       Map<String, Tensor> actual = graph.run(inputs);
       expected.forEach(
           (name, values) -> {
@@ -99,7 +100,7 @@ final class OperatorChecks {
             }
             assertArrayEquals(values.shape(), actual.get(name).shape(), name);
             assertArrayEquals(
-                values.floats(), Libtorch.floats(actual.get(name)), tolerance, one.name());
+                values.floats(), Tensors.floats(actual.get(name)), tolerance, one.name());
           });
     }
   }
@@ -155,12 +156,12 @@ final class OperatorChecks {
             .ifPresent(
                 floats -> {
                   long[] shape = one.model().graph().constant(input).orElseThrow().shape();
-                  doubles.put(input, asDouble(Libtorch.tensor(floats, shape)));
+                  doubles.put(input, asDouble(Tensors.tensor(floats, shape)));
                 });
       }
     }
     one.inputs()
-        .forEach((name, x) -> doubles.put(name, asDouble(Libtorch.tensor(x.floats(), x.shape()))));
+        .forEach((name, x) -> doubles.put(name, asDouble(Tensors.tensor(x.floats(), x.shape()))));
     return doubles;
   }
 
@@ -169,7 +170,7 @@ final class OperatorChecks {
   }
 
   private static Tensor made(float[] values, Tensor like) {
-    return asDouble(Libtorch.tensor(values, like.shape()));
+    return asDouble(Tensors.tensor(values, like.shape()));
   }
 
   /** A random sum of what the model gives in double. */

@@ -21,6 +21,7 @@ import org.tare.oracle.Oracle;
 import org.tare.prepare.FloatPasses;
 import org.tare.train.OperatorChecks.Case;
 import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.Tensors;
 
 /** Layers with BatchNormalization on libtorch, as they are and folded, against PyTorch's. */
 class RecordedLayersTest {
@@ -132,9 +133,9 @@ class RecordedLayersTest {
     try (PointerScope scope = new PointerScope();
         TorchGraph graph = new TorchGraph(model, OperatorChecks.NO_PLACES)) {
       Values x = one.inputs().get("x");
-      Tensor actual = graph.run(Map.of("x", Libtorch.tensor(x.floats(), x.shape()))).get("y");
+      Tensor actual = graph.run(Map.of("x", Tensors.tensor(x.floats(), x.shape()))).get("y");
       assertArrayEquals(longs(y.path("shape")), actual.shape());
-      assertArrayEquals(expected, Libtorch.floats(actual), 1e-6f * greatest, name);
+      assertArrayEquals(expected, Tensors.floats(actual), 1e-6f * greatest, name);
     }
   }
 

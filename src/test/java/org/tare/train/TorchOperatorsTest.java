@@ -22,6 +22,7 @@ import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.train.OperatorChecks.Case;
 import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.Tensors;
 import org.tare.train.torch.TorchOperators;
 
 /** Operators on libtorch give what ONNX Runtime gives, and gradients that differences confirm. */
@@ -370,7 +371,7 @@ class TorchOperatorsTest {
   void lengthThatIsNotTheShapesIsRefused() {
     Libtorch.load();
     assertTrue(
-        assertThrows(IllegalArgumentException.class, () -> Libtorch.tensor(new float[5], 2, 3))
+        assertThrows(IllegalArgumentException.class, () -> Tensors.tensor(new float[5], 2, 3))
             .getMessage()
             .contains("5 values for a tensor of 6"));
   }

@@ -21,6 +21,7 @@ import org.tare.quant.QParams;
 import org.tare.quant.QParamsRule;
 import org.tare.quant.QuantSpec;
 import org.tare.train.torch.Libtorch;
+import org.tare.train.torch.Tensors;
 
 /** Fake quantization in training, and its scales, against what PyTorch recorded. */
 class TrainedScalesTest {
@@ -103,13 +104,13 @@ class TrainedScalesTest {
       String name = one.path("name").asText();
       float[] x = floats(one.path("x"));
       try (PointerScope scope = new PointerScope()) {
-        Tensor leaf = Libtorch.tensor(x, x.length).set_requires_grad(true);
+        Tensor leaf = Tensors.tensor(x, x.length).set_requires_grad(true);
         Grids.Grid grid = grid(one, zero);
         Tensor y = ActivationRounding.FIXED.round("x", grid, leaf);
-        assertArrayEquals(floats(one.path("y")), Libtorch.floats(y), 0f, name);
+        assertArrayEquals(floats(one.path("y")), Tensors.floats(y), 0f, name);
         float[] gradient = floats(one.path("grad_out"));
-        y.mul(Libtorch.tensor(gradient, x.length)).sum().backward();
-        assertArrayEquals(floats(one.path("grad_x")), Libtorch.floats(leaf.grad()), 0f, name);
+        y.mul(Tensors.tensor(gradient, x.length)).sum().backward();
+        assertArrayEquals(floats(one.path("grad_x")), Tensors.floats(leaf.grad()), 0f, name);
       }
       held++;
     }
@@ -176,12 +177,12 @@ class TrainedScalesTest {
       float[] gradient = floats(one.path("grad_out"));
       try (PointerScope scope = new PointerScope()) {
         TrainedScales.Step step = scales.begin(state, 0, 10);
-        Tensor leaf = Libtorch.tensor(x, x.length).set_requires_grad(true);
+        Tensor leaf = Tensors.tensor(x, x.length).set_requires_grad(true);
         Grids.Grid grid = step.grids().activations().get("x");
         Tensor y = step.rounding().round("x", grid, leaf);
-        assertArrayEquals(floats(one.path("y")), Libtorch.floats(y), 0f, name);
-        y.mul(Libtorch.tensor(gradient, x.length)).sum().backward();
-        assertArrayEquals(floats(one.path("grad_x")), Libtorch.floats(leaf.grad()), 0f, name);
+        assertArrayEquals(floats(one.path("y")), Tensors.floats(y), 0f, name);
+        y.mul(Tensors.tensor(gradient, x.length)).sum().backward();
+        assertArrayEquals(floats(one.path("grad_x")), Tensors.floats(leaf.grad()), 0f, name);
         float[][] found = new float[1][];
         step.addTo(found);
         // Of a factor of the scale, with LSQ's factor for the number of values.
@@ -350,7 +351,7 @@ class TrainedScalesTest {
         }
         try (PointerScope scope = new PointerScope()) {
           float[] x = floats(one.path("x").path("data"));
-          Tensor leaf = Libtorch.tensor(x, x.length).set_requires_grad(true);
+          Tensor leaf = Tensors.tensor(x, x.length).set_requires_grad(true);
           TrainedScales.Step step = scales.begin(state, i, 10);
           Tensor y = step.rounding().round("x", step.grids().activations().get("x"), leaf);
           float[] now = state.values()[0];
@@ -360,10 +361,10 @@ class TrainedScalesTest {
           float scale = (float) one.path("scale").get(0).asDouble();
           assertEquals(scale, grid.scales()[0], 1e-6f * scale, name);
           assertEquals(one.path("zero_point").get(0).asInt(), grid.zeroPoints()[0], name);
-          assertArrayEquals(floats(one.path("y")), Libtorch.floats(y), 1e-4f * scale, name);
+          assertArrayEquals(floats(one.path("y")), Tensors.floats(y), 1e-4f * scale, name);
           float[] gradient = floats(one.path("grad_out"));
-          y.mul(Libtorch.tensor(gradient, x.length)).sum().backward();
-          assertArrayEquals(floats(one.path("grad_x")), Libtorch.floats(leaf.grad()), 0f, name);
+          y.mul(Tensors.tensor(gradient, x.length)).sum().backward();
+          assertArrayEquals(floats(one.path("grad_x")), Tensors.floats(leaf.grad()), 0f, name);
         }
         held++;
       }
@@ -379,10 +380,10 @@ class TrainedScalesTest {
     TrainingState state = TrainingState.of(scales.initial().toArray(float[][]::new));
     assertArrayEquals(new float[] {0f, 2.55f}, state.values()[0], 1e-6f);
     try (PointerScope scope = new PointerScope()) {
-      Tensor x = Libtorch.tensor(new float[] {-1f, 0.5f, 10f}, 3);
+      Tensor x = Tensors.tensor(new float[] {-1f, 0.5f, 10f}, 3);
       TrainedScales.Step step = scales.begin(state, 0, 10);
       float[] y =
-          Libtorch.floats(step.rounding().round("x", step.grids().activations().get("x"), x));
+          Tensors.floats(step.rounding().round("x", step.grids().activations().get("x"), x));
       assertArrayEquals(
           new float[] {0f + 0.01f * -1f, 2.55f + 0.01f * (10f - 2.55f)}, state.values()[0], 1e-6f);
       QParams q = SPEC.qparams(state.values()[0][0], state.values()[0][1]);

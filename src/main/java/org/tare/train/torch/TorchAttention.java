@@ -148,7 +148,7 @@ final class TorchAttention {
     if (keys.dim() == 1 && keys.size(0) == x.size(0)) {
       long[] counted = new long[(int) places];
       Arrays.setAll(counted, i -> i);
-      Tensor isKey = Libtorch.tensor(counted, 1, places).lt(keys.unsqueeze(1));
+      Tensor isKey = Tensors.tensor(counted, 1, places).lt(keys.unsqueeze(1));
       return where(isKey, hidden, x).unsqueeze(1).unsqueeze(1);
     } else if (keys.dim() == 2) {
       return where(keys.gt(new Scalar(0)), hidden, x).unsqueeze(1).unsqueeze(1);
@@ -215,7 +215,7 @@ final class TorchAttention {
     long places = words.size(1);
     long[] counted = new long[(int) places];
     Arrays.setAll(counted, i -> i);
-    Tensor positions = call.has(8) ? call.in(8) : Libtorch.tensor(counted, 1, places);
+    Tensor positions = call.has(8) ? call.in(8) : Tensors.tensor(counted, 1, places);
     Tensor sum = rows(call.in(2), words).add(rows(call.in(3), positions));
     if (call.has(1) && call.has(4)) {
       sum = sum.add(rows(call.in(4), call.in(1)));
@@ -231,7 +231,7 @@ final class TorchAttention {
     Tensor counts =
         call.has(7)
             ? call.in(7).to(torch.ScalarType.Int).sum(new long[] {1})
-            : Libtorch.tensor(new long[(int) words.size(0)], words.size(0));
+            : Tensors.tensor(new long[(int) words.size(0)], words.size(0));
     return List.of(y, counts.to(torch.ScalarType.Int), sum);
   }
 

@@ -115,7 +115,7 @@ public final class TorchOperators {
     /** Whole numbers from an attribute, or from an input that took its place. */
     Optional<long[]> wholes(String attribute, int input) {
       if (has(input)) {
-        return Optional.of(Libtorch.longs(in(input)));
+        return Optional.of(Tensors.longs(in(input)));
       }
       List<Long> found = node.intsAttribute(attribute);
       return found.isEmpty()
@@ -184,7 +184,7 @@ public final class TorchOperators {
   /** Whole numbers are divided as ONNX does, towards zero. */
   private static Tensor divide(Call call) {
     Tensor quotient = call.x().div(call.in(1));
-    return Libtorch.isWhole(call.x())
+    return Tensors.isWhole(call.x())
         ? quotient.trunc().to(call.x().scalar_type().intern())
         : quotient;
   }

@@ -80,7 +80,7 @@ final class TorchReductions {
   }
 
   private static Tensor runningSum(Call call) {
-    long axis = Libtorch.longs(call.in(1))[0];
+    long axis = Tensors.longs(call.in(1))[0];
     boolean isReverse = call.whole("reverse", 0) != 0;
     Tensor x = isReverse ? call.x().flip(axis) : call.x();
     Tensor sums = x.cumsum(axis, new ScalarTypeOptional(x.scalar_type().intern()));

@@ -89,9 +89,9 @@ final class TorchResize {
     int[] axes = new int[given.isEmpty() ? rank : given.size()];
     Arrays.setAll(axes, i -> given.isEmpty() ? i : TorchOperators.axis(given.get(i), rank));
     boolean hasSizes = call.has(SIZES);
-    long[] sizes = hasSizes ? Libtorch.longs(call.in(SIZES)) : new long[0];
+    long[] sizes = hasSizes ? Tensors.longs(call.in(SIZES)) : new long[0];
     float[] scales =
-        hasSizes ? new float[0] : Libtorch.floats(call.in(SCALES).to(torch.ScalarType.Float));
+        hasSizes ? new float[0] : Tensors.floats(call.in(SCALES).to(torch.ScalarType.Float));
     Tensor x = call.x();
     for (int i = 0; i < axes.length; i++) {
       int before = Math.toIntExact(x.size(axes[i]));
@@ -114,12 +114,12 @@ final class TorchResize {
     Tensor sum = null;
     for (int tap = 0; tap < taps.places().length; tap++) {
       long[] places = taps.places()[tap];
-      Tensor part = x.index_select(axis, Libtorch.tensor(places, places.length));
+      Tensor part = x.index_select(axis, Tensors.tensor(places, places.length));
       if (taps.places().length > 1) {
         long[] shape = new long[(int) x.dim()];
         Arrays.fill(shape, 1);
         shape[axis] = places.length;
-        part = part.mul(Libtorch.tensor(taps.weights()[tap], shape));
+        part = part.mul(Tensors.tensor(taps.weights()[tap], shape));
       }
       sum = sum == null ? part : sum.add(part);
     }

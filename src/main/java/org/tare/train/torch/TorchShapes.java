@@ -39,12 +39,12 @@ final class TorchShapes {
         several("TopK", TorchShapes::topK),
         one("Pad", TorchShapes::pad).unless(TorchShapes::unknownPadding),
         one("Expand", TorchShapes::expand),
-        one("Tile", call -> call.x().repeat(Libtorch.longs(call.in(1)))),
+        one("Tile", call -> call.x().repeat(Tensors.longs(call.in(1)))),
         one("Trilu", TorchShapes::triangle),
         one("DepthToSpace", TorchShapes::depthToSpace),
         one("SpaceToDepth", TorchShapes::spaceToDepth),
         one("Shape", TorchShapes::shape),
-        one("Size", call -> Libtorch.tensor(new long[] {call.x().numel()})),
+        one("Size", call -> Tensors.tensor(new long[] {call.x().numel()})),
         one("ConstantOfShape", TorchShapes::constant).unless(TorchShapes::unknownValue),
         one("Range", TorchShapes::range),
         one("Cast", TorchShapes::cast).unless(TorchShapes::unknownType));
@@ -60,7 +60,7 @@ final class TorchShapes {
   }
 
   private static Tensor reshape(Call call) {
-    long[] wanted = Libtorch.longs(call.in(1));
+    long[] wanted = Tensors.longs(call.in(1));
     if (call.whole("allowzero", 0) == 0) {
       for (int i = 0; i < wanted.length; i++) {
         wanted[i] = wanted[i] == 0 ? call.x().size(i) : wanted[i];
@@ -136,7 +136,7 @@ final class TorchShapes {
   }
 
   private static Tensor pick(Tensor x, long axis, long[] places) {
-    return x.index_select(axis, Libtorch.tensor(places, places.length));
+    return x.index_select(axis, Tensors.tensor(places, places.length));
   }
 
   private static List<Tensor> split(Call call) {
@@ -158,7 +158,7 @@ final class TorchShapes {
   private static Tensor gather(Call call) {
     long[] data = call.x().shape();
     int axis = axis(call.whole("axis", 0), data.length);
-    long[] places = Libtorch.longs(call.in(1));
+    long[] places = Tensors.longs(call.in(1));
     for (int i = 0; i < places.length; i++) {
       places[i] = places[i] < 0 ? places[i] + data[axis] : places[i];
     }
@@ -217,7 +217,7 @@ final class TorchShapes {
     if (!call.has(3)) {
       return pads;
     }
-    long[] axes = Libtorch.longs(call.in(3));
+    long[] axes = Tensors.longs(call.in(3));
     int rank = (int) call.x().dim();
     long[] all = new long[2 * rank];
     for (int i = 0; i < axes.length; i++) {
@@ -239,7 +239,7 @@ final class TorchShapes {
   }
 
   private static Tensor expand(Call call) {
-    long[] wanted = Libtorch.longs(call.in(1));
+    long[] wanted = Tensors.longs(call.in(1));
     long[] own = call.x().shape();
     int rank = Math.max(wanted.length, own.length);
     long[] shape = new long[rank];
@@ -256,7 +256,7 @@ final class TorchShapes {
     int from = axis(call.whole("start", 0), shape.length);
     int to = axis(call.whole("end", shape.length), shape.length);
     long[] part = Arrays.copyOfRange(shape, from, Math.max(from, to));
-    return Libtorch.tensor(part, part.length);
+    return Tensors.tensor(part, part.length);
   }
 
   private static Tensor cast(Call call) {
@@ -294,7 +294,7 @@ final class TorchShapes {
     T_TensorTensor_T found =
         call.x()
             .topk(
-                Libtorch.longs(call.in(1))[0],
+                Tensors.longs(call.in(1))[0],
                 call.whole("axis", -1),
                 call.whole("largest", 1) != 0,
                 true);
@@ -302,7 +302,7 @@ final class TorchShapes {
   }
 
   private static Tensor triangle(Call call) {
-    long diagonal = call.has(1) ? Libtorch.longs(call.in(1))[0] : 0;
+    long diagonal = call.has(1) ? Tensors.longs(call.in(1))[0] : 0;
     return call.whole("upper", 1) != 0 ? call.x().triu(diagonal) : call.x().tril(diagonal);
   }
 
@@ -332,13 +332,13 @@ final class TorchShapes {
   }
 
   private static Tensor constant(Call call) {
-    long[] shape = Libtorch.longs(call.x());
+    long[] shape = Tensors.longs(call.x());
     Optional<org.tare.onnx.Tensor> value = call.node().tensorAttribute("value");
     boolean isFloat = value.isEmpty() || value.get().type() == ElementType.FLOAT32;
     Tensor one =
         isFloat
-            ? Libtorch.tensor(new float[] {value.isEmpty() ? 0f : value.get().floats()[0]}, 1)
-            : as(Libtorch.tensor(value.get().longs(), 1), value.get().type().code());
+            ? Tensors.tensor(new float[] {value.isEmpty() ? 0f : value.get().floats()[0]}, 1)
+            : as(Tensors.tensor(value.get().longs(), 1), value.get().type().code());
     return one.expand(shape);
   }
 
@@ -358,7 +358,7 @@ final class TorchShapes {
     double step = call.in(2).item_double();
     long count = (long) Math.max(0, Math.ceil((call.in(1).item_double() - start) / step));
     long[] places = LongStream.range(0, count).toArray();
-    return Libtorch.tensor(places, count)
+    return Tensors.tensor(places, count)
         .to(call.x().scalar_type().intern())
         .mul(call.in(2))
         .add(call.x());
