@@ -118,4 +118,32 @@ class LearnedRoundingTest {
     assertEquals(TareException.Kind.USAGE, e.kind(), e.getMessage());
     assertTrue(e.getMessage().contains("quantize.weight.rounding"), e.getMessage());
   }
+
+  @Test
+  void nodesWithoutAGradientAreNamedBeforeDataAreRead() {
+    Path file = folder.resolve("hard.onnx");
+    TestModel.opset(17)
+        .input("x", -1, INPUTS)
+        .constant("w", new long[] {INPUTS, 6}, new float[INPUTS * 6])
+        .node("MatMul", List.of("x", "w"), List.of("c"))
+        .node("Hardmax", List.of("c"), List.of("y"))
+        .output("y", -1, 6)
+        .write(file);
+    TareException e =
+        assertThrows(
+            TareException.class,
+            () ->
+                Tare.on(spark)
+                    .run(file.toString())
+                    .data("nowhere.parquet")
+                    .set("quantize.weight.rounding", "learned")
+                    .run());
+    assertEquals(TareException.Kind.BAD_INPUT, e.kind(), e.getMessage());
+    assertTrue(
+        e.getMessage()
+            .matches(
+                "Cannot learn the rounding of hard.onnx: node \\S+ of operator Hardmax: it has no"
+                    + " training form; set quantize.weight.rounding=auto"),
+        e.getMessage());
+  }
 }
