@@ -10,7 +10,6 @@ import org.tare.history.MlflowRun;
 import org.tare.onnx.ModelFile;
 import org.tare.settings.RegistrySettings;
 import org.tare.spark.JobEvent;
-import org.tare.spark.JobMetrics;
 import org.tare.stats.CalibrationState;
 import org.tare.store.Existing;
 import org.tare.store.HadoopFiles;
@@ -72,7 +71,7 @@ final class Publication {
     Map<String, OutputFolder.Content> streamed = new LinkedHashMap<>();
     model.forEach(file -> streamed.put(file.name(), file::writeTo));
     folder.publish(content, streamed);
-    JobMetrics.take(new JobEvent.Published(folder.toString()));
+    new JobEvent.Published(folder.toString()).post();
     byte[] result = content.get("result.json");
     if (result != null && !model.isEmpty()) {
       List<String> names = new ArrayList<>(content.keySet());

@@ -169,6 +169,13 @@ class CalibrateStreamTest {
       }
       Files.write(damaged, whole);
     }
+    Path commit = checkpoint.resolve("commits/0");
+    byte[] committed = Files.readAllBytes(commit);
+    Files.delete(commit);
+    Files.createDirectory(commit);
+    assertNamesTheCheckpoint(checkpoint, Kind.TRY_AGAIN, "is written by another stream too; ");
+    Files.delete(commit);
+    Files.write(commit, committed);
     Files.move(checkpoint, folder.resolve("moved away"));
     Files.writeString(checkpoint, "a file");
     assertNamesTheCheckpoint(checkpoint, Kind.CANNOT_WRITE, "cannot be read or written: ");

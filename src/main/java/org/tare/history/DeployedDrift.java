@@ -14,7 +14,6 @@ import org.tare.drift.Verdict;
 import org.tare.quant.QParams;
 import org.tare.results.Json;
 import org.tare.spark.JobEvent;
-import org.tare.spark.JobMetrics;
 import org.tare.stats.CalibrationState;
 import org.tare.store.HadoopFiles;
 import org.tare.store.PublishedFolder;
@@ -65,7 +64,7 @@ public record DeployedDrift(DriftReport report) {
       Map<String, QParams> deployed,
       DriftThresholds thresholds) {
     DriftReport report = Drift.between(reference, current, deployed, thresholds);
-    JobMetrics.take(new JobEvent.DriftChecked(report.effect(), report.count(Verdict.MOVED)));
+    new JobEvent.DriftChecked(report.effect(), report.count(Verdict.MOVED)).post();
     return report;
   }
 

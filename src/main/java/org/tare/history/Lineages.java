@@ -18,7 +18,6 @@ import org.tare.job.ColumnObservation;
 import org.tare.job.FloatModel;
 import org.tare.settings.Settings;
 import org.tare.spark.JobEvent;
-import org.tare.spark.JobMetrics;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.tasks.CalibrationJob;
 import org.tare.stats.CalibrationState;
@@ -53,8 +52,7 @@ public final class Lineages {
       Session session,
       Settings settings) {
     CalibrationJob.Result observed = how.run(model, data, latest);
-    JobMetrics.take(
-        new JobEvent.Calibrated(observed.state().rows(), observed.skipped(), observed.seconds()));
+    new JobEvent.Calibrated(observed.state().rows(), observed.skipped(), observed.seconds()).post();
     return of(session, settings, data, columns(settings, model), digest(settings, how, model))
         .add(observed);
   }

@@ -8,7 +8,6 @@ import org.tare.inspect.Saturation;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 import org.tare.spark.JobEvent;
-import org.tare.spark.JobMetrics;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.tasks.EvaluationJob;
 import org.tare.spark.tasks.OutputMetrics;
@@ -40,12 +39,9 @@ public final class EvaluationRun {
             context.spark().get(),
             request(name, floatModel, quantized, types, rows, label),
             context.progress());
-    JobMetrics.take(
-        new JobEvent.Evaluated(
-            found.outputs().values().stream()
-                .mapToDouble(OutputMetrics::sqnr)
-                .min()
-                .orElse(Double.NaN)));
+    double worst =
+        found.outputs().values().stream().mapToDouble(OutputMetrics::sqnr).min().orElse(Double.NaN);
+    new JobEvent.Evaluated(worst).post();
     return found;
   }
 

@@ -40,8 +40,9 @@ public sealed interface JobEvent extends SparkListenerEvent {
    */
   record Published(String output) implements JobEvent {}
 
-  /** Puts it on the bus of this driver's Spark, if one runs. */
+  /** Counts it in the metrics of this driver, and puts it on the bus of its Spark, if one runs. */
   default void post() {
+    JobMetrics.count(this);
     Option<SparkContext> spark = SparkContext$.MODULE$.getActive();
     if (spark.isDefined() && !spark.get().isStopped()) {
       spark.get().listenerBus().post(this);

@@ -7,7 +7,7 @@ import java.util.Map;
  * What the jobs of this driver found, in numbers. Sums are over its life, the others of the last
  * job of their kind, NaN before it. Safe to use from several threads.
  */
-public final class JobMetrics {
+final class JobMetrics {
   private static final JobMetrics ALL = new JobMetrics();
 
   private long calibrations;
@@ -22,15 +22,13 @@ public final class JobMetrics {
 
   private JobMetrics() {}
 
-  /** Counts an event, and posts it. */
-  public static void take(JobEvent event) {
+  static void count(JobEvent event) {
     synchronized (ALL) {
-      ALL.count(event);
+      ALL.add(event);
     }
-    event.post();
   }
 
-  private void count(JobEvent event) {
+  private void add(JobEvent event) {
     if (event instanceof JobEvent.Calibrated calibrated) {
       calibrations++;
       rows += calibrated.rows();

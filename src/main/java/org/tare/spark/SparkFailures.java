@@ -426,7 +426,7 @@ public final class SparkFailures {
   }
 
   /** The failure and what it was caused by, the innermost last. */
-  private static List<Throwable> causes(Throwable failure) {
+  public static List<Throwable> causes(Throwable failure) {
     Set<Throwable> seen = Collections.newSetFromMap(new IdentityHashMap<>());
     List<Throwable> causes = new ArrayList<>();
     for (Throwable t = failure; t != null && seen.add(t); t = t.getCause()) {

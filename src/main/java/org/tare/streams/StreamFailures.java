@@ -1,7 +1,6 @@
 package org.tare.streams;
 
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.tare.PrintableText;
@@ -35,7 +34,7 @@ final class StreamFailures {
    */
   static TareException translate(String what, String checkpoint, Throwable failure) {
     TareException known = SparkFailures.translate(what, failure);
-    List<Throwable> causes = causes(failure);
+    List<Throwable> causes = SparkFailures.causes(failure);
     if (causes.stream().anyMatch(cause -> says(cause, "CONCURRENT_STREAM_LOG_UPDATE"))) {
       return told(
           Kind.TRY_AGAIN,
@@ -94,13 +93,5 @@ final class StreamFailures {
 
   private static boolean says(Throwable failure, String condition) {
     return String.valueOf(failure.getMessage()).contains(condition);
-  }
-
-  private static List<Throwable> causes(Throwable failure) {
-    List<Throwable> causes = new ArrayList<>();
-    for (Throwable t = failure; t != null && !causes.contains(t); t = t.getCause()) {
-      causes.add(t);
-    }
-    return causes;
   }
 }

@@ -25,6 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.tare.Sqnr;
 import org.tare.infer.ModelSession;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.TestModel;
@@ -86,7 +87,7 @@ class LargeModelTest {
     assertEquals(
         DATA_BYTES + Files.size(folder.resolve("large.onnx")),
         result.path("model").path("bytes").asLong());
-    double sqnr = sqnr(expected, run(output.resolve("model.onnx")));
+    double sqnr = Sqnr.of(expected, run(output.resolve("model.onnx")));
     System.out.printf(
         Locale.ROOT,
         "%s: %s; %,d bytes of %,d; %.1f dB%n",
@@ -196,15 +197,5 @@ class LargeModelTest {
           (name, tensor) -> tensor.floats().get(values));
     }
     return values;
-  }
-
-  private static double sqnr(float[] expected, float[] actual) {
-    double signal = 0;
-    double noise = 0;
-    for (int i = 0; i < expected.length; i++) {
-      signal += (double) expected[i] * expected[i];
-      noise += Math.pow((double) expected[i] - actual[i], 2);
-    }
-    return 10 * Math.log10(signal / noise);
   }
 }

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
+import org.tare.Sqnr;
 import org.tare.infer.TensorTypes;
 import org.tare.onnx.Node;
 import org.tare.onnx.OnnxChecker;
@@ -85,8 +86,8 @@ class SmoothQuantTest {
     Values x = rows(100);
     float[] exact = TestModel.run(model, Map.of("x", x)).get("y").floats();
     OnnxModel smoothed = smooth(model, "x", x).model();
-    double without = sqnr(exact, quantizedRun(model, x));
-    double with = sqnr(exact, quantizedRun(smoothed, x));
+    double without = Sqnr.of(exact, quantizedRun(model, x));
+    double with = Sqnr.of(exact, quantizedRun(smoothed, x));
     assertTrue(with > without + 6, without + " and " + with + " dB");
   }
 
@@ -106,8 +107,8 @@ class SmoothQuantTest {
     assertEquals(List.of("Attention_0"), smoothed.layers().get(0).products());
     float[] exact = TestModel.run(model, Map.of("x", x)).get("y").floats();
     assertArrayEquals(exact, TestModel.run(smoothed.model(), Map.of("x", x)).get("y").floats());
-    double without = sqnr(exact, integersRun(model, x));
-    double with = sqnr(exact, integersRun(smoothed.model(), x));
+    double without = Sqnr.of(exact, integersRun(model, x));
+    double with = Sqnr.of(exact, integersRun(smoothed.model(), x));
     assertTrue(with > without + 6, without + " and " + with + " dB");
   }
 
@@ -131,17 +132,6 @@ class SmoothQuantTest {
     OnnxModel quantized = TestModel.quantize(model, Map.of("x", x), STANDARD).model();
     OnnxChecker.check(TestModel.bytes(quantized));
     return TestModel.run(quantized, Map.of("x", x)).get("y").floats();
-  }
-
-  /** In the channels that are not outliers' alone, that is over all outputs' errors. */
-  private static double sqnr(float[] exact, float[] actual) {
-    double signal = 0;
-    double noise = 0;
-    for (int i = 0; i < exact.length; i++) {
-      signal += (double) exact[i] * exact[i];
-      noise += ((double) exact[i] - actual[i]) * ((double) exact[i] - actual[i]);
-    }
-    return 10 * Math.log10(signal / noise);
   }
 
   @Test

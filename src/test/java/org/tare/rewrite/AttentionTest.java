@@ -20,6 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.tare.Sqnr;
 import org.tare.TareException;
 import org.tare.inspect.ModelInspection;
 import org.tare.inspect.ModelInspection.OperatorCount;
@@ -531,18 +532,8 @@ class AttentionTest {
       QuantizedModel quantized = quantize(model, mapping(Mode.STATIC, backend), form);
       assertEquals(
           backend.roundsProducts(), quantized.activations().containsKey("h"), backend.id());
-      assertTrue(sqnr(expected, run(quantized.model())) > 25, backend.id());
+      assertTrue(Sqnr.of(expected, run(quantized.model())) > 25, backend.id());
     }
-  }
-
-  private static double sqnr(float[] expected, float[] actual) {
-    double signal = 0;
-    double noise = 0;
-    for (int i = 0; i < expected.length; i++) {
-      signal += expected[i] * expected[i];
-      noise += (expected[i] - actual[i]) * (expected[i] - actual[i]);
-    }
-    return 10 * Math.log10(signal / noise);
   }
 
   @Test
@@ -725,7 +716,7 @@ class AttentionTest {
     QuantizedModel quantized = quantize(model, cpu(mode), Form.QDQ);
     assertEquals(List.of(), quantized.floatNodes());
     assertFalse(quantized.model().graph().isConstant("w"), "the float weight is gone");
-    assertTrue(sqnr(run(model), run(quantized.model())) > 25);
+    assertTrue(Sqnr.of(run(model), run(quantized.model())) > 25);
   }
 
   private static TestModel branch(String name, long unidirectional) {

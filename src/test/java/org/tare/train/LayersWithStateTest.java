@@ -16,6 +16,7 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.tare.Sqnr;
 import org.tare.infer.TensorTypes;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.OnnxModel;
@@ -90,16 +91,6 @@ class LayersWithStateTest {
     return new TrainingBatch(rows);
   }
 
-  private static double sqnr(float[] x, float[] y) {
-    double signal = 0;
-    double noise = 0;
-    for (int i = 0; i < x.length; i++) {
-      signal += (double) x[i] * x[i];
-      noise += (double) (x[i] - y[i]) * (x[i] - y[i]);
-    }
-    return 10 * Math.log10(signal / noise);
-  }
-
   /** A model with what it is quantized to. */
   private record Quantized(
       OnnxModel model, QConfigMapping mapping, TrainedModel trained, QuantizedModel begun) {
@@ -154,8 +145,9 @@ class LayersWithStateTest {
     float[] written = TestModel.run(one.begun().model(), INPUTS).get("y").floats();
     float[] simulated = one.simulated(one.trained().initialState());
     // ONNX Runtime rounds what the layer reads too, to 8 bits, as it runs.
-    String found = sqnr(written, plain) + " dB, simulated " + sqnr(written, simulated) + " dB";
-    assertTrue(sqnr(written, plain) < 20 && sqnr(written, simulated) > 30, found);
+    String found =
+        Sqnr.of(written, plain) + " dB, simulated " + Sqnr.of(written, simulated) + " dB";
+    assertTrue(Sqnr.of(written, plain) < 20 && Sqnr.of(written, simulated) > 30, found);
   }
 
   @Test
@@ -191,7 +183,7 @@ class LayersWithStateTest {
     assertEquals(List.of("w", "b"), List.copyOf(one.trained().places().parameters()));
     float[] written = TestModel.run(one.begun().model(), INPUTS).get("y").floats();
     float[] simulated = one.simulated(one.trained().initialState());
-    assertTrue(sqnr(written, simulated) > 60, sqnr(written, simulated) + " dB");
+    assertTrue(Sqnr.of(written, simulated) > 60, Sqnr.of(written, simulated) + " dB");
     assertNearer(one);
   }
 
@@ -221,8 +213,8 @@ class LayersWithStateTest {
       float[] after =
           TestModel.run(one.with(round.state(), options).model(), INPUTS).get("y").floats();
       assertTrue(
-          sqnr(plain, after) > sqnr(plain, before) + 1,
-          sqnr(plain, before) + " dB became " + sqnr(plain, after));
+          Sqnr.of(plain, after) > Sqnr.of(plain, before) + 1,
+          Sqnr.of(plain, before) + " dB became " + Sqnr.of(plain, after));
     }
   }
 }

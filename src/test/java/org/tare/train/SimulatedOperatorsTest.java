@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.tare.Sqnr;
 import org.tare.infer.TensorTypes;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.OnnxModel;
@@ -100,16 +101,6 @@ class SimulatedOperatorsTest {
         of("Selu", begin().node("Selu", List.of("c"), List.of("m")), "w2"));
   }
 
-  private static double sqnr(float[] x, float[] y) {
-    double signal = 0;
-    double noise = 0;
-    for (int i = 0; i < x.length; i++) {
-      signal += (double) x[i] * x[i];
-      noise += (double) (x[i] - y[i]) * (x[i] - y[i]);
-    }
-    return 10 * Math.log10(signal / noise);
-  }
-
   @ParameterizedTest
   @MethodSource("cases")
   void simulationComputesAsTheWrittenModelDoes(Case one) {
@@ -139,8 +130,9 @@ class SimulatedOperatorsTest {
                   trained.initialState(),
                   Optional.of(trained.grids(quantized)))
               .get("y");
-      String found = sqnr(plain, written) + " dB, simulated " + sqnr(written, simulated) + " dB";
-      assertTrue(sqnr(plain, written) < 35 && sqnr(written, simulated) > SAME, found);
+      String found =
+          Sqnr.of(plain, written) + " dB, simulated " + Sqnr.of(written, simulated) + " dB";
+      assertTrue(Sqnr.of(plain, written) < 35 && Sqnr.of(written, simulated) > SAME, found);
     }
   }
 }

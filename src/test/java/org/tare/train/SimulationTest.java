@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.tare.Sqnr;
 import org.tare.infer.ConstantFolding;
 import org.tare.infer.TensorTypes;
 import org.tare.onnx.ElementType;
@@ -63,16 +64,6 @@ class SimulationTest {
       Files.copy(in, file);
     }
     return OnnxModel.read(file);
-  }
-
-  private static double sqnr(float[] x, float[] y) {
-    double signal = 0;
-    double noise = 0;
-    for (int i = 0; i < x.length; i++) {
-      signal += (double) x[i] * x[i];
-      noise += (double) (x[i] - y[i]) * (x[i] - y[i]);
-    }
-    return 10 * Math.log10(signal / noise);
   }
 
   private static TrainingBatch batch(float[] values, long... shape) {
@@ -127,14 +118,14 @@ class SimulationTest {
               .get("logits");
       String found =
           "written "
-              + sqnr(plain, written)
+              + Sqnr.of(plain, written)
               + " dB, simulated "
-              + sqnr(plain, simulated)
+              + Sqnr.of(plain, simulated)
               + " dB, from each other "
-              + sqnr(written, simulated)
+              + Sqnr.of(written, simulated)
               + " dB";
-      assertTrue(sqnr(written, simulated) > SAME, found);
-      assertTrue(sqnr(plain, simulated) < 30, found);
+      assertTrue(Sqnr.of(written, simulated) > SAME, found);
+      assertTrue(Sqnr.of(plain, simulated) < 30, found);
     }
   }
 
@@ -183,13 +174,13 @@ class SimulationTest {
             Map.of());
     float[] first = TestModel.run(begun.model(), inputs).get("logits").floats();
     float[] written = TestModel.run(quantized.model(), inputs).get("logits").floats();
-    assertTrue(sqnr(first, written) < SAME, "the scales did not change");
+    assertTrue(Sqnr.of(first, written) < SAME, "the scales did not change");
     try (Trainer trainer = new Trainer("digits", trained.model(), trained.places(), options)) {
       float[] simulated =
           trainer
               .outputs(batch(pixels, 1, 28, 28), state, Optional.of(trained.grids(quantized)))
               .get("logits");
-      assertTrue(sqnr(written, simulated) > SAME, sqnr(written, simulated) + " dB");
+      assertTrue(Sqnr.of(written, simulated) > SAME, Sqnr.of(written, simulated) + " dB");
       float[] trainedOn =
           trainer
               .outputs(
@@ -197,7 +188,7 @@ class SimulationTest {
                   state,
                   Optional.of(TrainedScales.of(trained.places(), grids, options).at(state)))
               .get("logits");
-      assertTrue(sqnr(written, trainedOn) > SAME, sqnr(written, trainedOn) + " dB");
+      assertTrue(Sqnr.of(written, trainedOn) > SAME, Sqnr.of(written, trainedOn) + " dB");
     }
   }
 }

@@ -1,5 +1,6 @@
 package org.tare.spark.rows;
 
+import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -26,19 +27,16 @@ public final class ReadingQuery {
    *     Spark's own exception
    */
   public static Dataset<Row> rows(SparkSession spark, String sql) {
-    LogicalPlan plan = parsed(sql);
-    if (plan != null) {
-      check(plan, sql);
-    }
+    parsed(sql).ifPresent(plan -> check(plan, sql));
     return spark.sql(sql);
   }
 
-  /** Null if Spark's own parser does not take it: that of an extension may. */
-  private static LogicalPlan parsed(String sql) {
+  /** Nothing if Spark's own parser does not take it: that of an extension may. */
+  private static Optional<LogicalPlan> parsed(String sql) {
     try {
-      return new SparkSqlParser().parsePlan(sql);
+      return Optional.of(new SparkSqlParser().parsePlan(sql));
     } catch (Exception e) { // ParseException, which Scala throws unchecked
-      return null;
+      return Optional.empty();
     }
   }
 

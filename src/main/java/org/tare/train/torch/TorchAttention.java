@@ -1,7 +1,6 @@
 package org.tare.train.torch;
 
 import static org.tare.train.torch.Form.one;
-import static org.tare.train.torch.Form.several;
 
 import java.util.Arrays;
 import java.util.List;
@@ -26,8 +25,7 @@ final class TorchAttention {
         one("com.microsoft:Attention", TorchAttention::packed)
             .unless(TorchAttention::packedObstacle),
         one("com.microsoft:MultiHeadAttention", TorchAttention::multiHead)
-            .unless(TorchAttention::multiHeadObstacle),
-        several("com.microsoft:EmbedLayerNormalization", TorchAttention::embeddings));
+            .unless(TorchAttention::multiHeadObstacle));
   }
 
   /** Says which of the inputs from a place on is given; they have these names. */
@@ -207,35 +205,5 @@ final class TorchAttention {
     }
     Tensor y = attend(q, k, v, scale(call, q), mask);
     return isFlat ? together(y) : y;
-  }
-
-  /** Sums of the embeddings of words, places and segments, normalized; the numbers of words. */
-  private static List<Tensor> embeddings(Call call) {
-    Tensor words = call.x();
-    long places = words.size(1);
-    long[] counted = new long[(int) places];
-    Arrays.setAll(counted, i -> i);
-    Tensor positions = call.has(8) ? call.in(8) : Tensors.tensor(counted, 1, places);
-    Tensor sum = rows(call.in(2), words).add(rows(call.in(3), positions));
-    if (call.has(1) && call.has(4)) {
-      sum = sum.add(rows(call.in(4), call.in(1)));
-    }
-    Tensor y =
-        torch.layer_norm(
-            sum,
-            new long[] {sum.size(2)},
-            call.optional(5),
-            call.optional(6),
-            call.node().floatAttribute("epsilon", 1e-12f),
-            false);
-    Tensor counts =
-        call.has(7)
-            ? call.in(7).to(torch.ScalarType.Int).sum(new long[] {1})
-            : Tensors.tensor(new long[(int) words.size(0)], words.size(0));
-    return List.of(y, counts.to(torch.ScalarType.Int), sum);
-  }
-
-  private static Tensor rows(Tensor table, Tensor numbers) {
-    return torch.embedding(table, numbers.to(torch.ScalarType.Long));
   }
 }

@@ -96,7 +96,7 @@ final class TorchConvolutions {
     }
   }
 
-  static Tensor convolution(Call call) {
+  private static Tensor convolution(Call call) {
     long[] weight = call.in(1).shape();
     Window window = Window.of(call, Arrays.copyOfRange(weight, 2, weight.length));
     boolean isEven = window.isEven();
@@ -113,7 +113,7 @@ final class TorchConvolutions {
         call.whole("group", 1));
   }
 
-  static Tensor transposed(Call call) {
+  private static Tensor transposed(Call call) {
     long[] weight = call.in(1).shape();
     Window window = Window.of(call, Arrays.copyOfRange(weight, 2, weight.length));
     List<Long> given = call.node().intsAttribute("output_padding");
@@ -167,7 +167,7 @@ final class TorchConvolutions {
     return window;
   }
 
-  static Tensor maxPool(Call call) {
+  private static Tensor maxPool(Call call) {
     Window window = pool(call);
     // Padding is lower than every value; libtorch itself pads by half a window at most.
     Tensor x = window.isPadded() ? window.padded(call.x(), Float.NEGATIVE_INFINITY) : call.x();
@@ -183,7 +183,7 @@ final class TorchConvolutions {
     };
   }
 
-  static Tensor averagePool(Call call) {
+  private static Tensor averagePool(Call call) {
     Window window = pool(call);
     boolean counts = call.whole("count_include_pad", 0) != 0;
     boolean isCeil = call.whole("ceil_mode", 0) != 0;
