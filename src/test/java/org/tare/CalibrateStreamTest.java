@@ -268,7 +268,12 @@ class CalibrateStreamTest {
             .set("data.options.subscribe", "clicks")
             .set("data.options.kafka.bootstrap.servers", "127.0.0.1:9092"));
     assertMessage("Cannot read the stream clicks", stream().rows(at("nothing")));
-    assertMessage("soon", stream().every("soon"));
+    for (String interval : List.of("soon", "-1 minute", "1 fortnight")) {
+      String said = "stream.every (--every) cannot be \"" + interval + "\": it is an interval of 0";
+      assertMessage(said, stream().every(interval));
+      assertEquals(
+          Kind.USAGE, assertThrows(TareException.class, stream().every(interval)::run).kind());
+    }
     assertMessage("is to come from column", stream().set("inputs.x.column", "other"));
   }
 

@@ -214,20 +214,30 @@ public final class CalibrateStream {
   }
 
   private StreamingQuery start(StreamSettings how, StreamedSlices slices) {
+    Trigger trigger = how.every().map(CalibrateStream::each).orElseGet(Trigger::AvailableNow);
     Dataset<Row> rows = opened(how);
     try {
       return rows.withColumn(StreamedSlices.BEGUN, functions.expr(StreamedSlices.BEGIN))
           .writeStream()
           .queryName(how.name())
           .option("checkpointLocation", how.checkpoint())
-          .trigger(
-              how.every().isPresent()
-                  ? Trigger.ProcessingTime(how.every().get())
-                  : Trigger.AvailableNow())
+          .trigger(trigger)
           .foreachBatch((VoidFunction2<Dataset<Row>, Long>) slices::add)
           .start();
     } catch (Exception e) { // AnalysisException and TimeoutException, which Scala throws unchecked
       throw StreamFailures.translate("Cannot start the stream " + how.name(), how.checkpoint(), e);
+    }
+  }
+
+  private static Trigger each(String interval) {
+    try {
+      return Trigger.ProcessingTime(interval);
+    } catch (Exception e) { // of several kinds, some of which Scala throws unchecked
+      throw TareException.usage(
+              "stream.every (--every) cannot be \"%s\": it is an interval of 0 or more, as 30 seconds"
+                  + " or 1 minute",
+              PrintableText.of(interval))
+          .causedBy(e);
     }
   }
 
