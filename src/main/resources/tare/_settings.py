@@ -575,6 +575,14 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "0",
         "after how many steps observed scales stay as they are; 0 for half of all steps",
     ),
+    "train.batch-normalization": (
+        "folded",
+        "folded: part of weights and biases; trained: kept in training, with the statistics of batches, and folded into what is written",
+    ),
+    "train.freeze-batch-normalization-after": (
+        "0",
+        "after how many steps its statistics stay as they are; 0 for half of all steps",
+    ),
     "train.freeze-before-untrainable": (
         "false",
         "where a node cannot be trained through: it and all that it depends on stay as they are, in float32 while the rest is trained; off, such a model is refused",

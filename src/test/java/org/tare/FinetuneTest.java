@@ -278,6 +278,102 @@ class FinetuneTest {
     }
   }
 
+  /** Its running statistics are those of the rows, which are normal numbers. */
+  private String normalized() {
+    Random random = new Random(5);
+    Path file = folder.resolve("norm.onnx");
+    float[] w = random(random, 108, 0.4);
+    float[] variance = new float[6];
+    for (int i = 0; i < w.length; i++) {
+      variance[i / 18] += w[i] * w[i];
+    }
+    TestModel.opset(17)
+        .input("x", -1, 2, 6, 6)
+        .constant("w1", new long[] {6, 2, 3, 3}, w)
+        .constant("g", new long[] {6}, random(random, 6, 1))
+        .constant("b", new long[] {6}, random(random, 6, 0.5))
+        .constant("m", new long[] {6}, new float[6])
+        .constant("v", new long[] {6}, variance)
+        .constant("w2", new long[] {6, 5}, random(random, 30, 0.8))
+        .node("Conv", List.of("x", "w1"), List.of("c"))
+        .node("BatchNormalization", List.of("c", "g", "b", "m", "v"), List.of("n"))
+        .node("Relu", List.of("n"), List.of("r"))
+        .node("GlobalAveragePool", List.of("r"), List.of("p"))
+        .node("Flatten", List.of("p"), List.of("f"))
+        .node("MatMul", List.of("f", "w2"), List.of("y"))
+        .output("y", -1, 5)
+        .write(file);
+    return file.toString();
+  }
+
+  private static Finetune normalizing(Tare tare, String model, Dataset<Row> rows) {
+    return finetune(tare, model, rows)
+        .set("train.epochs", 3)
+        .set("train.round-steps", 6)
+        .set("train.batch-normalization", "trained")
+        .set("train.freeze-batch-normalization-after", 15);
+  }
+
+  /** Its statistics are in the checkpoint, and are the same on any cluster. */
+  @Test
+  void batchNormalizationIsTrainedToTheSameBytesThoughTheDriverIsGoneInBetween() throws Exception {
+    String model = normalized();
+    String file = folder.resolve("norm.checkpoint").toString();
+    byte[] whole;
+    SparkSession spark = session("local[2]");
+    try {
+      Dataset<Row> rows = spark.createDataFrame(rows(5), SCHEMA);
+      RunResult trained = normalizing(Tare.on(spark), model, rows).run();
+      TrainingRun.Result training = trained.training().orElseThrow();
+      assertTrue(
+          training.measured().sqnr() > training.before().sqnr() + 2,
+          training.before() + " became " + training.measured());
+      assertTrue(
+          trained.warnings().stream().noneMatch(line -> line.contains("batch-normalization")),
+          trained.warnings().toString());
+      whole = TestModel.bytes(trained.quantized().model());
+      Tare broken =
+          Tare.on(spark)
+              .withProgress(
+                  line -> {
+                    if (line.startsWith("Training: step 18 ")) {
+                      throw new IllegalStateException("the driver is gone");
+                    }
+                  });
+      assertThrows(
+          IllegalStateException.class,
+          () -> normalizing(broken, model, rows).set("train.checkpoint", file).run());
+    } finally {
+      spark.stop();
+    }
+    List<Row> shuffled = new ArrayList<>(rows(5));
+    Collections.shuffle(shuffled, new Random(12));
+    spark = session("local[1]");
+    try {
+      Dataset<Row> rows = spark.createDataFrame(shuffled, SCHEMA);
+      assertEquals(
+          "Cannot go on from the checkpoint "
+              + file
+              + ": train.batch-normalization is \"FOLDED\", and was \"TRAINED\"; give another"
+              + " train.checkpoint, or remove it to begin anew",
+          refusal(
+                  normalizing(Tare.on(spark), model, rows)
+                      .set("train.batch-normalization", "folded")
+                      .set("train.checkpoint", file))
+              .getMessage());
+      List<String> lines = Collections.synchronizedList(new ArrayList<>());
+      RunResult resumed =
+          normalizing(Tare.on(spark).withProgress(lines::add), model, rows)
+              .set("train.checkpoint", file)
+              .run();
+      assertTrue(
+          lines.contains("Training goes on after step 12, from its checkpoint"), lines.toString());
+      assertArrayEquals(whole, TestModel.bytes(resumed.quantized().model()));
+    } finally {
+      spark.stop();
+    }
+  }
+
   private void assertDoesNotGoOn(SparkSession spark, String model, Path file, byte[] good)
       throws Exception {
     Dataset<Row> rows = spark.createDataFrame(rows(5), SCHEMA);
@@ -317,7 +413,7 @@ class FinetuneTest {
     newer[7] = 9;
     Files.write(file, newer);
     assertEquals(
-        begin + "it is of version 9, this Tare reads version 1", refusal(plain).getMessage());
+        begin + "it is of version 9, this Tare reads version 2", refusal(plain).getMessage());
     Files.writeString(file, "notes of mine");
     TareException foreign = refusal(plain);
     assertEquals(
@@ -372,8 +468,17 @@ class FinetuneTest {
     RunResult result =
         finetune(spark, file.toString(), rows)
             .set("train.freeze-before-untrainable", true)
+            .set("train.batch-normalization", "trained")
             .set("train.epochs", 3)
             .run();
+    assertTrue(
+        result
+            .warnings()
+            .contains(
+                "train.batch-normalization=trained changes nothing: normalized.onnx has no"
+                    + " BatchNormalization after a Conv, ConvTranspose or Gemm with constant"
+                    + " weights"),
+        result.warnings().toString());
     TrainingRun.Result training = result.training().orElseThrow();
     double begin = training.curve().get(0).loss();
     double end = training.curve().get(training.curve().size() - 1).loss();

@@ -1,5 +1,6 @@
 package org.tare.job;
 
+import java.util.List;
 import java.util.Map;
 import org.tare.infer.ConstantFolding;
 import org.tare.infer.TensorTypes;
@@ -8,6 +9,7 @@ import org.tare.onnx.TensorType;
 import org.tare.onnx.passes.HalfToFloat;
 import org.tare.prepare.FatalNodes;
 import org.tare.prepare.FloatPasses;
+import org.tare.prepare.FoldedBatchNormalization;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.store.HadoopFiles;
 
@@ -52,12 +54,24 @@ public final class ModelReader {
   }
 
   private static OnnxModel prepared(String name, OnnxModel original, FloatPasses.Options passes) {
+    OnnxModel folded = withoutConstantNodes(name, original);
+    return FloatPasses.prepare(folded, passes, older -> TensorTypes.of(older, name));
+  }
+
+  private static OnnxModel withoutConstantNodes(String name, OnnxModel original) {
     // What stands in functions is folded too.
     OnnxModel plain = FloatPasses.withoutFunctions(original, older -> TensorTypes.of(older, name));
     OnnxModel folded = ConstantFolding.apply(HalfToFloat.apply(plain), name);
     // Sizes that were computed are known now, and what stands in functions.
     FatalNodes.check(folded);
-    return FloatPasses.prepare(folded, passes, older -> TensorTypes.of(older, name));
+    return folded;
+  }
+
+  /** The batch normalizations that preparing a float model folded into its layers. */
+  static List<FoldedBatchNormalization> foldedBatchNormalizations(FloatModel model) {
+    return FloatPasses.foldedBatchNormalizations(
+        withoutConstantNodes(model.name(), model.original()),
+        older -> TensorTypes.of(older, model.name()));
   }
 
   /** The last part of a path. */

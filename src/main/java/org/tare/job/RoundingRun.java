@@ -75,7 +75,7 @@ public final class RoundingRun {
   public QuantizationRun.Result run(
       QuantizationRun.Result begun, CalibrationState state, DataSource data) {
     JobContext context = model.context();
-    TrainableModel.Begin begin = model.begin(begun, state, Untrainable.REFUSED);
+    TrainableModel.Begin begin = model.begin(begun, state, Untrainable.REFUSED, List.of());
     TrainingOptions training = plain();
     FirstRow.of(context, begin.model(), data)
         .ifPresent(row -> SameOutputs.check(begin.model(), begin.trained(), training, row));
@@ -135,6 +135,8 @@ public final class RoundingRun {
         0,
         options.seed(),
         TrainingOptions.Scales.FIXED,
+        0,
+        TrainingOptions.Normalization.FOLDED,
         0);
   }
 }

@@ -7,6 +7,7 @@ import java.util.OptionalDouble;
 import org.tare.job.TrainingRun.Measured;
 import org.tare.onnx.OnnxModel;
 import org.tare.plan.ChosenRanges;
+import org.tare.prepare.FoldedBatchNormalization;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.rewrite.Quantization;
 import org.tare.rewrite.QuantizedModel;
@@ -61,11 +62,20 @@ final class TrainableModel {
       QuantizedModel unrounded,
       Grids grids) {}
 
-  Begin begin(QuantizationRun.Result begun, CalibrationState state, Untrainable untrainable) {
+  /**
+   * What training begins with.
+   *
+   * @param folded the batch normalizations to keep in training, where that can be
+   */
+  Begin begin(
+      QuantizationRun.Result begun,
+      CalibrationState state,
+      Untrainable untrainable,
+      List<FoldedBatchNormalization> folded) {
     FloatModel model = begun.chosen().model().with(options.mapping());
     TrainedModel trained =
         TrainedModel.of(
-            model.name(), model.prepared(), model.types(), model.mapping(), untrainable);
+            model.name(), model.prepared(), model.types(), model.mapping(), untrainable, folded);
     QuantizedModel unrounded =
         Quantization.quantizeWith(
             trained.model(),

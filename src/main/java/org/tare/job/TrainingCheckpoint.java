@@ -53,7 +53,7 @@ record TrainingCheckpoint(
   static final String GRIDS = "grids";
 
   private static final String LETTERS = "TTRN";
-  private static final int VERSION = 1;
+  private static final int VERSION = 2;
 
   TrainingCheckpoint {
     curve = List.copyOf(curve);

@@ -9,6 +9,7 @@ import java.util.OptionalDouble;
 import java.util.SortedMap;
 import java.util.function.Function;
 import org.tare.TareException;
+import org.tare.prepare.FoldedBatchNormalization;
 import org.tare.qconfig.Mode;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.Sample;
@@ -16,6 +17,7 @@ import org.tare.spark.tasks.TrainingJob;
 import org.tare.stats.CalibrationState;
 import org.tare.train.Grids;
 import org.tare.train.TrainedModel;
+import org.tare.train.TrainingOptions;
 import org.tare.train.TrainingState;
 import org.tare.train.Untrainable;
 import org.tare.train.torch.Libtorch;
@@ -141,7 +143,11 @@ public final class TrainingRun {
       DataSource measured,
       Optional<String> label) {
     long started = System.nanoTime();
-    TrainableModel.Begin begin = model.begin(begun, state, settings.untrainable());
+    List<FoldedBatchNormalization> folded =
+        settings.options().normalization() == TrainingOptions.Normalization.TRAINED
+            ? ModelReader.foldedBatchNormalizations(begun.chosen().model())
+            : List.of();
+    TrainableModel.Begin begin = model.begin(begun, state, settings.untrainable(), folded);
     FloatModel floats = begin.model();
     TrainedModel trained = begin.trained();
     Grids grids = begin.grids();
@@ -167,7 +173,7 @@ public final class TrainingRun {
       origin.put(TrainingCheckpoint.MODEL, floats.original().digest());
       origin.put(TrainingCheckpoint.GRIDS, TrainingCheckpoint.digest(grids.text()));
       origin.put(TrainingCheckpoint.ROWS, job.rows() + " of hash " + job.digest());
-      List<String> warnings = new ArrayList<>();
+      List<String> warnings = new ArrayList<>(normalizationWarnings(trained, folded));
       TrainingState initial = trained.initialState(grids, settings.options());
       TrainingCheckpoint reached =
           checkpoints
@@ -207,6 +213,34 @@ public final class TrainingRun {
           warnings,
           (System.nanoTime() - started) / 1e9);
     }
+  }
+
+  /** What a user who wants batch normalizations trained has to know. */
+  private List<String> normalizationWarnings(
+      TrainedModel trained, List<FoldedBatchNormalization> folded) {
+    if (settings.options().normalization() == TrainingOptions.Normalization.FOLDED) {
+      return List.of();
+    }
+    if (folded.isEmpty()) {
+      return List.of(
+          String.format(
+              "train.batch-normalization=trained changes nothing: %s has no BatchNormalization after"
+                  + " a Conv, ConvTranspose or Gemm with constant weights",
+              trained.name()));
+    }
+    List<String> left =
+        folded.stream()
+            .map(FoldedBatchNormalization::label)
+            .filter(label -> !trained.keptNormalizations().contains(label))
+            .toList();
+    return left.isEmpty()
+        ? List.of()
+        : List.of(
+            String.format(
+                "train.batch-normalization=trained leaves %,d of %,d normalizations folded, %s: their"
+                    + " layers are not trained, or equalization, SmoothQuant or learned rounding"
+                    + " changed them",
+                left.size(), folded.size(), left.get(0) + (left.size() > 1 ? " and others" : "")));
   }
 
   private TrainingCheckpoint goingOn(TrainingCheckpoint from) {

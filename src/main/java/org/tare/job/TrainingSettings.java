@@ -42,6 +42,10 @@ public record TrainingSettings(
     origin.put("train.seed", Long.toString(options.seed()));
     origin.put("train.scales", options.scales().toString());
     origin.put("train.freeze-observers-after", Long.toString(options.freezeAfter()));
+    origin.put("train.batch-normalization", options.normalization().toString());
+    origin.put(
+        "train.freeze-batch-normalization-after",
+        Long.toString(options.freezeNormalizationAfter()));
     origin.put("train.evaluate-every", Integer.toString(evaluateEvery));
     origin.put("train.measure-rows", Integer.toString(measureRows));
     return origin;

@@ -1,7 +1,10 @@
 package org.tare.prepare;
 
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.tare.TareException;
 import org.tare.onnx.OnnxModel;
@@ -84,6 +87,26 @@ public final class FloatPasses {
    */
   public static OnnxModel prepare(
       OnnxModel model, Options options, Function<OnnxModel, Map<String, TensorType>> types) {
+    return prepare(model, options, types, one -> {});
+  }
+
+  /**
+   * The batch normalizations that preparing a model folds into layers, in the order of the graph.
+   *
+   * @param types as {@link #prepare} takes it
+   */
+  public static List<FoldedBatchNormalization> foldedBatchNormalizations(
+      OnnxModel model, Function<OnnxModel, Map<String, TensorType>> types) {
+    List<FoldedBatchNormalization> folded = new ArrayList<>();
+    prepare(model, Options.none(), types, folded::add);
+    return List.copyOf(folded);
+  }
+
+  private static OnnxModel prepare(
+      OnnxModel model,
+      Options options,
+      Function<OnnxModel, Map<String, TensorType>> types,
+      Consumer<FoldedBatchNormalization> folded) {
     OnnxModel plain = withoutFunctions(model, types);
     OnnxModel prepared = options.equalize() ? plain.copyMarked(options.text()) : plain.copy();
     // First: the runtime infers fewer shapes where constants are nodes.
@@ -98,7 +121,7 @@ public final class FloatPasses {
     FoldChannelAffine.apply(prepared.graph());
     FuseHardSwish.apply(prepared.graph());
     Map<String, Moments> moments = new HashMap<>();
-    FoldBatchNormalization.apply(prepared.graph(), moments);
+    FoldBatchNormalization.apply(prepared.graph(), moments, folded);
     if (options.equalize()) {
       prepared.metadata().put("tare.prepare", options.text());
       CrossLayerEqualization.apply(

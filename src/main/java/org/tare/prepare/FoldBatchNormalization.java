@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.tare.onnx.Graph;
 import org.tare.onnx.Node;
 
@@ -25,41 +26,45 @@ final class FoldBatchNormalization {
   private final Map<String, Node> producers;
   private final Map<String, List<Node>> consumers;
   private final Map<String, Moments> moments;
+  private final Consumer<FoldedBatchNormalization> folded;
 
   /** What a normalization says of its result: each channel's standard deviation and mean. */
   record Moments(float[] gamma, float[] beta) {}
 
-  private FoldBatchNormalization(Graph graph, Map<String, Moments> moments) {
+  private FoldBatchNormalization(
+      Graph graph, Map<String, Moments> moments, Consumer<FoldedBatchNormalization> folded) {
     this.graph = graph;
     this.producers = graph.producers();
     this.consumers = graph.consumers();
     this.moments = moments;
+    this.folded = folded;
   }
 
   /** Folds all it can; returns how many. */
   static int apply(Graph graph) {
-    return apply(graph, new HashMap<>());
+    return apply(graph, new HashMap<>(), one -> {});
   }
 
   /**
    * Folds all it can; returns how many.
    *
    * @param moments gets those of each result, by the tensor's name
+   * @param folded gets what each was made of
    */
-  static int apply(Graph graph, Map<String, Moments> moments) {
-    FoldBatchNormalization fold = new FoldBatchNormalization(graph, moments);
+  static int apply(
+      Graph graph, Map<String, Moments> moments, Consumer<FoldedBatchNormalization> folded) {
+    FoldBatchNormalization fold = new FoldBatchNormalization(graph, moments, folded);
     List<Node> rest = new ArrayList<>();
-    int folded = 0;
     for (Node node : graph.nodes()) {
       if (node.isStandard() && node.opType().equals("BatchNormalization") && fold.fold(node)) {
-        folded++;
-      } else {
-        rest.add(node);
+        continue;
       }
+      rest.add(node);
     }
+    int count = graph.nodes().size() - rest.size();
     graph.setNodes(rest);
     graph.removeUnused();
-    return folded;
+    return count;
   }
 
   private boolean fold(Node norm) {
@@ -92,9 +97,25 @@ final class FoldBatchNormalization {
     for (int c = 0; c < channels; c++) {
       factor[c] = gamma.get()[c] / Math.sqrt(variance.get()[c] + epsilon);
     }
+    float[] weight = layer.get().weight();
+    Optional<double[]> bias = layer.get().bias();
     if (!layer.get().foldAffine(doubles(mean.get()), factor, doubles(beta.get()))) {
       return false;
     }
+    folded.accept(
+        new FoldedBatchNormalization(
+            norm.label(),
+            norm.output(0),
+            weight,
+            bias.orElseThrow(),
+            gamma.get(),
+            beta.get(),
+            mean.get(),
+            variance.get(),
+            epsilon,
+            layer.get().outputChannels(),
+            graph.floatConstant(linear.input(1)).orElseThrow(),
+            graph.floatConstant(linear.input(2)).orElseThrow()));
     linear.setOutput(0, norm.output(0));
     producers.put(norm.output(0), linear);
     moments.put(norm.output(0), new Moments(gamma.get(), beta.get()));

@@ -168,6 +168,13 @@ public final class LinearLayer {
     return rowsAreOutputs ? row : row / (rows / groups) * columns + column;
   }
 
+  /** The output channels of the weight's values. */
+  WeightChannels outputChannels() {
+    return rowsAreOutputs
+        ? new WeightChannels(1, 1, columns * kernel)
+        : new WeightChannels(rows / groups, columns, kernel);
+  }
+
   /** Whether channels are the last axis of its tensors, not the second of three or more. */
   public boolean hasChannelsLast() {
     return node.opType().equals("Gemm") || node.opType().equals("MatMul");
@@ -211,6 +218,15 @@ public final class LinearLayer {
       sums[i / kernel] += alpha() * values[i];
     }
     return sums;
+  }
+
+  /** The weight in effect: Gemm's factor is in it. */
+  float[] weight() {
+    float[] weight = values().clone();
+    for (int i = 0; i < weight.length; i++) {
+      weight[i] = (float) (weight[i] * alpha());
+    }
+    return weight;
   }
 
   private float[] values() {

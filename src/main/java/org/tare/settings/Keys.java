@@ -984,6 +984,22 @@ public final class Keys {
             Integer.MAX_VALUE,
             "after how many steps observed scales stay as they are; 0 for half of all steps"));
     keys.add(
+        Key.choice(
+            group,
+            "train.batch-normalization",
+            "folded",
+            List.of("folded", "trained"),
+            "folded: part of weights and biases; trained: kept in training, with the statistics of"
+                + " batches, and folded into what is written"));
+    keys.add(
+        Key.whole(
+            group,
+            "train.freeze-batch-normalization-after",
+            "0",
+            0,
+            Integer.MAX_VALUE,
+            "after how many steps its statistics stay as they are; 0 for half of all steps"));
+    keys.add(
         Key.flag(
             group,
             "train.freeze-before-untrainable",

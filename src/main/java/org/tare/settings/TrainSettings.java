@@ -28,7 +28,10 @@ public final class TrainSettings {
             settings.whole("train.seed"),
             TrainingOptions.Scales.valueOf(
                 settings.require("train.scales").toUpperCase(Locale.ROOT)),
-            settings.whole("train.freeze-observers-after"));
+            settings.whole("train.freeze-observers-after"),
+            TrainingOptions.Normalization.valueOf(
+                settings.require("train.batch-normalization").toUpperCase(Locale.ROOT)),
+            settings.whole("train.freeze-batch-normalization-after"));
     return new TrainingSettings(
         options,
         settings.find("train.label"),

@@ -1,6 +1,7 @@
 package org.tare.train;
 
 import java.util.Locale;
+import java.util.function.IntPredicate;
 
 /**
  * Changes parameters by their gradients, in plain Java: its numbers are the same on every machine.
@@ -29,14 +30,14 @@ public final class Optimizer {
    * Takes one step.
    *
    * @param state is changed; its count of steps is not
-   * @param decayed how many of its arrays shrink by weight decay: the first ones
+   * @param decayed which of its arrays shrink by weight decay
    * @param gradients of its arrays; null for those that stay
    * @param step counted from 1
    */
   static void step(
       TrainingOptions options,
       TrainingState state,
-      int decayed,
+      IntPredicate decayed,
       float[][] gradients,
       long step,
       double rate) {
@@ -47,7 +48,7 @@ public final class Optimizer {
       if (gradients[p] == null) {
         continue;
       }
-      double keep = p < decayed ? 1 - rate * options.weightDecay() : 1;
+      double keep = decayed.test(p) ? 1 - rate * options.weightDecay() : 1;
       float[] w = state.values()[p];
       float[] m = state.first()[p];
       float[] v = state.second()[p];

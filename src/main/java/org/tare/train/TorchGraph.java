@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.tare.TareException;
@@ -78,9 +79,28 @@ final class TorchGraph implements AutoCloseable {
       Map<String, Tensor> given,
       Optional<Grids> grids,
       ActivationRounding rounding) {
+    return run(inputs, given, grids, rounding, Map.of());
+  }
+
+  /**
+   * The same.
+   *
+   * @param after what is done with the first results of nodes, by their places
+   */
+  Map<String, Tensor> run(
+      Map<String, Tensor> inputs,
+      Map<String, Tensor> given,
+      Optional<Grids> grids,
+      ActivationRounding rounding,
+      Map<Integer, UnaryOperator<Tensor>> after) {
     Running running = new Running(inputs, given, grids, rounding);
     for (int i = 0; i < nodes.size(); i++) {
       running.step(i);
+      UnaryOperator<Tensor> change = after.get(i);
+      if (change != null) {
+        running.values.computeIfPresent(
+            nodes.get(i).output(0), (name, result) -> change.apply(result));
+      }
     }
     Map<String, Tensor> outputs = new HashMap<>();
     for (String output : graph.outputNames()) {

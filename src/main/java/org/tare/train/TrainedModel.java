@@ -19,6 +19,7 @@ import org.tare.onnx.TensorType;
 import org.tare.plan.ActivationQParams;
 import org.tare.plan.OpRule;
 import org.tare.plan.QuantizationPlan;
+import org.tare.prepare.FoldedBatchNormalization;
 import org.tare.qconfig.QConfigMapping;
 import org.tare.quant.ChannelQParams;
 import org.tare.quant.QParams;
@@ -53,18 +54,23 @@ public final class TrainedModel {
   /** The product or convolution that a bias belongs to. */
   private final Map<String, Node> biases = new LinkedHashMap<>();
 
+  /** The normalizations that are kept. */
+  private final KeptNormalizations kept;
+
   private TrainedModel(
       String name,
       OnnxModel model,
       Map<String, TensorType> types,
       QConfigMapping mapping,
-      Set<Integer> frozen) {
+      Set<Integer> frozen,
+      List<FoldedBatchNormalization> folded) {
     this.frozen = frozen;
     this.name = name;
     this.model = model;
     this.plan = QuantizationPlan.of(model, types, mapping);
     this.roundsBiases = !mapping.backend().quantizesInputsOnly();
     this.parameters = List.copyOf(findParameters());
+    this.kept = KeptNormalizations.of(model.graph(), parameters, folded);
   }
 
   /**
@@ -86,6 +92,22 @@ public final class TrainedModel {
       Map<String, TensorType> types,
       QConfigMapping mapping,
       Untrainable untrainable) {
+    return of(name, prepared, types, mapping, untrainable, List.of());
+  }
+
+  /**
+   * The same, with batch normalizations that are kept in training.
+   *
+   * @param folded those that were folded into layers of the model; of these, layers that are not
+   *     trained or have other weights by now stay folded
+   */
+  public static TrainedModel of(
+      String name,
+      OnnxModel prepared,
+      Map<String, TensorType> types,
+      QConfigMapping mapping,
+      Untrainable untrainable,
+      List<FoldedBatchNormalization> folded) {
     OnnxModel model = prepared.copy();
     Optional<String> obstacle = obstacle(model);
     if (obstacle.isPresent() && untrainable == Untrainable.REFUSED) {
@@ -102,7 +124,7 @@ public final class TrainedModel {
       }
     }
     model.graph().nodes().forEach(node -> foldFactors(model.graph(), node));
-    TrainedModel trained = new TrainedModel(name, model, types, mapping, frozen);
+    TrainedModel trained = new TrainedModel(name, model, types, mapping, frozen, folded);
     if (trained.parameters.isEmpty()) {
       throw TareException.badInput(
           "Cannot train %s: it has no convolution and no product with a constant weight%s",
@@ -194,16 +216,22 @@ public final class TrainedModel {
     return model;
   }
 
-  /** The weights and biases as they were. */
-  public TrainingState initialState() {
-    float[][] values = new float[parameters.size()][];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = model.graph().floatConstant(parameters.get(i)).orElseThrow().clone();
-    }
-    return TrainingState.of(values);
+  /** The labels of the batch normalizations that are kept in training. */
+  public List<String> keptNormalizations() {
+    return kept.layers().stream().map(NormalizedLayer::label).toList();
   }
 
-  /** The weights and biases as they were, and the scales that are to change. */
+  /** The weights, biases and normalizations as they were. */
+  public TrainingState initialState() {
+    List<float[]> values = new ArrayList<>();
+    for (String parameter : parameters) {
+      values.add(model.graph().floatConstant(parameter).orElseThrow().clone());
+    }
+    kept.unfold(values);
+    return TrainingState.of(values.toArray(float[][]::new));
+  }
+
+  /** The same, and the scales that are to change. */
   public TrainingState initialState(Grids grids, TrainingOptions options) {
     List<float[]> values = new ArrayList<>(List.of(initialState().values()));
     values.addAll(TrainedScales.of(places(), grids, options).initial());
@@ -251,15 +279,14 @@ public final class TrainedModel {
     return new ChannelQParams(q.axis(), channels);
   }
 
-  /** The model with other weights and biases. */
+  /** The model with other weights and biases; normalizations are folded. */
   public OnnxModel with(TrainingState state) {
     OnnxModel other = model.copy();
+    float[][] values = new NormalizedLayers(name, places()).folded(state);
     for (int i = 0; i < parameters.size(); i++) {
       long[] shape = other.graph().constant(parameters.get(i)).orElseThrow().shape();
       other.graph().removeConstant(parameters.get(i));
-      other
-          .graph()
-          .addConstant(Tensor.ofFloats(parameters.get(i), shape, state.values()[i].clone()));
+      other.graph().addConstant(Tensor.ofFloats(parameters.get(i), shape, values[i].clone()));
     }
     return other;
   }
@@ -302,7 +329,8 @@ public final class TrainedModel {
         rounded,
         quantized,
         withConstants,
-        new HashSet<>(frozen));
+        new HashSet<>(frozen),
+        new ArrayList<>(kept.layers()));
   }
 
   /** The scales and zero points that a quantized model of this one has. */

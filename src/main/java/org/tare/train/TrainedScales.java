@@ -16,7 +16,8 @@ import org.tare.quant.QParams;
 import org.tare.train.torch.Tensors;
 
 /**
- * The scales that change in training: arrays of a state that follow its weights and biases.
+ * The scales that change in training: arrays of a state that follow those of weights, biases and
+ * normalizations.
  *
  * <p>Learned ones are held as factors of those that training begins with, one for each channel of a
  * weight and one for each activation, so that a step of the optimizer means the same for scales of
@@ -32,14 +33,14 @@ final class TrainedScales {
 
   private final Grids begin;
   private final TrainingOptions options;
-  private final int parameters;
+  private final int before;
   private final List<String> weights = new ArrayList<>();
   private final List<String> roots = new ArrayList<>();
 
   private TrainedScales(Places places, Grids begin, TrainingOptions options) {
     this.begin = begin;
     this.options = options;
-    this.parameters = places.parameters().size();
+    this.before = places.arrays();
     if (options.scales() == TrainingOptions.Scales.LEARNED) {
       for (String parameter : places.parameters()) {
         if (begin.constants().containsKey(parameter) && !begin.biases().containsKey(parameter)) {
@@ -84,7 +85,7 @@ final class TrainedScales {
     Map<String, float[]> ofWeights = new HashMap<>();
     for (int i = 0; i < weights.size(); i++) {
       float[] first = begin.constants().get(weights.get(i)).scales();
-      ofWeights.put(weights.get(i), scaled(first, state.values()[parameters + i]));
+      ofWeights.put(weights.get(i), scaled(first, state.values()[before + i]));
     }
     Map<String, Grids.Grid> ofRoots = new HashMap<>();
     for (int i = 0; i < roots.size(); i++) {
@@ -94,7 +95,7 @@ final class TrainedScales {
   }
 
   private int place(int root) {
-    return parameters + weights.size() + root;
+    return before + weights.size() + root;
   }
 
   private static float[] scaled(float[] first, float[] factors) {
@@ -245,7 +246,7 @@ final class TrainedScales {
     @Override
     void addTo(float[][] gradients) {
       for (int i = 0; i < weights.size(); i++) {
-        gradients[parameters + i] = ofWeights.get(weights.get(i));
+        gradients[before + i] = ofWeights.get(weights.get(i));
       }
       for (int i = 0; i < roots.size(); i++) {
         Tensor found = factors.get(roots.get(i)).grad();

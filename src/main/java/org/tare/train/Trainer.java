@@ -19,6 +19,7 @@ public final class Trainer implements AutoCloseable {
   private final FrozenPart frozen;
   private final Places places;
   private final TrainingOptions options;
+  private final NormalizedLayers normalized;
 
   /**
    * A trainer.
@@ -30,6 +31,7 @@ public final class Trainer implements AutoCloseable {
     this.name = name;
     this.places = places;
     this.options = options;
+    this.normalized = new NormalizedLayers(name, places);
     this.graph = new TorchGraph(model, places);
     this.frozen = new FrozenPart(name, model, places);
   }
@@ -76,18 +78,18 @@ public final class Trainer implements AutoCloseable {
       long step = from.step() + i;
       try (PointerScope scope = new PointerScope()) {
         float[][] gradients = new float[state.values().length][];
-        losses[i] = step(state, scales.begin(state, step, all), batches.batch(step), gradients);
+        NormalizedLayers.Step normalization =
+            options.normalizes(step, all)
+                ? normalized.withBatchStatistics(state)
+                : normalized.withRunningStatistics(state);
+        losses[i] =
+            step(normalization, scales.begin(state, step, all), batches.batch(step), gradients);
         if (!Double.isFinite(losses[i])) {
           return new Round(
               from, losses, Optional.of("the loss is " + losses[i] + " at step " + (step + 1)));
         }
         Optimizer.step(
-            options,
-            state,
-            places.parameters().size(),
-            gradients,
-            step + 1,
-            options.rate(step, all));
+            options, state, places::isDecayed, gradients, step + 1, options.rate(step, all));
       }
     }
     long last = from.step() + steps;
@@ -101,7 +103,10 @@ public final class Trainer implements AutoCloseable {
   }
 
   private double step(
-      TrainingState state, TrainedScales.Step scales, TrainingBatch batch, float[][] gradients) {
+      NormalizedLayers.Step normalization,
+      TrainedScales.Step scales,
+      TrainingBatch batch,
+      float[][] gradients) {
     Grids grids = scales.grids();
     Map<String, Tensor> inputs = frozen.inputs(batch);
     Map<String, Tensor> expected;
@@ -110,10 +115,12 @@ public final class Trainer implements AutoCloseable {
     }
     List<Tensor> leaves = new ArrayList<>();
     List<boolean[]> insides = new ArrayList<>();
+    List<float[]> rounded = new ArrayList<>();
+    float[][] folded = normalized.folded(normalization.state());
     Map<String, Tensor> given = new HashMap<>();
     for (int p = 0; p < places.parameters().size(); p++) {
       String parameter = places.parameters().get(p);
-      float[] values = state.values()[p];
+      float[] values = folded[p];
       long[] shape = graph.shapeOf(parameter);
       boolean[] inside = null;
       Grids.Grid grid = grids.constants().get(parameter);
@@ -121,20 +128,28 @@ public final class Trainer implements AutoCloseable {
         inside = new boolean[values.length];
         values = grid.round(values, shape, inside);
       }
-      Tensor leaf = Tensors.tensor(values, shape).set_requires_grad(true);
+      float[] used = values;
+      Tensor leaf =
+          normalization
+              .given(p, shape)
+              .orElseGet(() -> Tensors.tensor(used, shape).set_requires_grad(true));
       leaves.add(leaf);
       insides.add(inside);
+      rounded.add(values);
       given.put(parameter, leaf);
     }
-    Map<String, Tensor> actual = graph.run(inputs, given, Optional.of(grids), scales.rounding());
+    Map<String, Tensor> actual =
+        graph.run(
+            inputs, given, Optional.of(grids), scales.rounding(), normalization.after(rounded));
     Tensor loss = Losses.of(name, options, expected, actual, batch);
     loss.backward();
     for (int p = 0; p < leaves.size(); p++) {
-      float[] gradient = gradient(leaves.get(p), state.values()[p].length);
+      float[] gradient = gradient(leaves.get(p), folded[p].length);
       String parameter = places.parameters().get(p);
-      scales.backward(parameter, state.values()[p], graph.shapeOf(parameter), gradient);
+      scales.backward(parameter, folded[p], graph.shapeOf(parameter), gradient);
       gradients[p] = inside(gradient, insides.get(p));
     }
+    normalization.backward(gradients);
     scales.addTo(gradients);
     return loss.item_float();
   }
@@ -160,10 +175,11 @@ public final class Trainer implements AutoCloseable {
       TrainingBatch batch, TrainingState state, Optional<Grids> grids) {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
+      float[][] folded = normalized.folded(state);
       Map<String, Tensor> given = new HashMap<>();
       for (int p = 0; p < places.parameters().size(); p++) {
         String parameter = places.parameters().get(p);
-        float[] values = state.values()[p];
+        float[] values = folded[p];
         long[] shape = graph.shapeOf(parameter);
         Grids.Grid grid = grids.map(all -> all.constants().get(parameter)).orElse(null);
         given.put(

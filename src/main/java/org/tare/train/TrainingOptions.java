@@ -14,6 +14,8 @@ import java.io.Serializable;
  * @param clipNorm the greatest norm of all gradients together; 0 for none
  * @param seed of the order of rows
  * @param freezeAfter after how many steps ranges that follow the values stay; 0 for half of all
+ * @param normalization what becomes of BatchNormalization that was folded into layers
+ * @param freezeNormalizationAfter after how many steps its statistics stay; 0 for half of all
  */
 public record TrainingOptions(
     Loss loss,
@@ -28,7 +30,9 @@ public record TrainingOptions(
     double clipNorm,
     long seed,
     Scales scales,
-    long freezeAfter)
+    long freezeAfter,
+    Normalization normalization,
+    long freezeNormalizationAfter)
     implements Serializable {
   private static final double WARM_UP = 0.1;
 
@@ -48,6 +52,20 @@ public record TrainingOptions(
     OBSERVED,
     /** All are trained, as in LSQ. */
     LEARNED
+  }
+
+  /** What becomes of BatchNormalization that was folded into layers. */
+  public enum Normalization {
+    /** It stays folded: weights and biases of the layers are trained. */
+    FOLDED,
+    /** It is kept: gamma and beta are trained, and its statistics follow those of batches. */
+    TRAINED
+  }
+
+  /** Whether batches are normalized by their own statistics at a step. */
+  boolean normalizes(long step, long steps) {
+    return normalization == Normalization.TRAINED
+        && step < (freezeNormalizationAfter > 0 ? freezeNormalizationAfter : steps / 2);
   }
 
   /** Whether ranges still follow the values at a step. */

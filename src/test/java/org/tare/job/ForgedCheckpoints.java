@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.function.BiFunction;
@@ -23,13 +24,13 @@ public final class ForgedCheckpoints {
       byte[] good, BiFunction<byte[], String, ?> decode, String letters) {
     byte[] content = Arrays.copyOfRange(good, HEAD_BYTES, good.length - SHA256_BYTES);
     for (int length = 0; length < content.length; length++) {
-      byte[] cut = CheckpointBytes.around(letters, 1, Arrays.copyOf(content, length));
+      byte[] cut = CheckpointBytes.around(letters, version(good), Arrays.copyOf(content, length));
       refusal(cut, decode);
     }
     byte[] longer = Arrays.copyOf(content, content.length + 1);
     assertEquals(
         BEGIN + "it has 1 bytes too many",
-        refusal(CheckpointBytes.around(letters, 1, longer), decode));
+        refusal(CheckpointBytes.around(letters, version(good), longer), decode));
   }
 
   /** Contents with changed bytes are read or refused: nothing else is thrown, no memory taken. */
@@ -42,7 +43,7 @@ public final class ForgedCheckpoints {
       for (int value : new int[] {0, 0x7f, 0x80, 0xff, random.nextInt(256)}) {
         byte[] changed = content.clone();
         changed[at] = (byte) value;
-        refused += decodes(CheckpointBytes.around(letters, 1, changed), decode) ? 0 : 1;
+        refused += decodes(CheckpointBytes.around(letters, version(good), changed), decode) ? 0 : 1;
       }
     }
     assertTrue(refused > 20, "only " + refused + " were refused");
@@ -54,6 +55,10 @@ public final class ForgedCheckpoints {
     assertTrue(e.getMessage().startsWith(BEGIN), e.getMessage());
     assertEquals(TareException.Kind.BAD_INPUT, e.kind());
     return e.getMessage();
+  }
+
+  private static int version(byte[] good) {
+    return ByteBuffer.wrap(good).getInt(Integer.BYTES);
   }
 
   private static boolean decodes(byte[] file, BiFunction<byte[], String, ?> decode) {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -57,6 +58,18 @@ class TrainingCheckpointTest {
     byte[] good = checkpoint(8).encode();
     ForgedCheckpoints.assertEachCutIsRefused(good, TrainingCheckpoint::decode, "TTRN");
     ForgedCheckpoints.assertChangesAreReadOrRefused(good, TrainingCheckpoint::decode, "TTRN");
+  }
+
+  /** The first version had no place for what normalizations are trained with. */
+  @Test
+  void anOlderVersionIsRefusedByItsNumber() {
+    byte[] good = checkpoint(8).encode();
+    byte[] content = Arrays.copyOfRange(good, 8, good.length - 32);
+    assertEquals(
+        "Cannot go on from the checkpoint net.checkpoint: it is of version 1, this Tare reads"
+            + " version 2",
+        ForgedCheckpoints.refusal(
+            CheckpointBytes.around("TTRN", 1, content), TrainingCheckpoint::decode));
   }
 
   @Test

@@ -553,7 +553,7 @@ class CrossLayerEqualizationTest {
     OnnxModel original = model.read();
     OnnxModel absorbed = model.read();
     Map<String, Moments> moments = new HashMap<>();
-    FoldBatchNormalization.apply(absorbed.graph(), moments);
+    FoldBatchNormalization.apply(absorbed.graph(), moments, one -> {});
     double[] before = biasOf(absorbed, "n1");
     CrossLayerEqualization.Report report =
         CrossLayerEqualization.apply(
@@ -591,7 +591,7 @@ class CrossLayerEqualizationTest {
     for (TestModel model : List.of(highBias(3, 1, "Relu"), highBias(1, 0, "LeakyRelu"))) {
       OnnxModel absorbed = model.read();
       Map<String, Moments> moments = new HashMap<>();
-      FoldBatchNormalization.apply(absorbed.graph(), moments);
+      FoldBatchNormalization.apply(absorbed.graph(), moments, one -> {});
       assertEquals(1, moments.size());
       CrossLayerEqualization.Report report =
           CrossLayerEqualization.apply(

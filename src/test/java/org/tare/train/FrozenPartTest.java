@@ -141,6 +141,8 @@ class FrozenPartTest {
         0,
         1,
         TrainingOptions.Scales.FIXED,
+        0,
+        TrainingOptions.Normalization.FOLDED,
         0);
   }
 

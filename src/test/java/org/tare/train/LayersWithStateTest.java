@@ -202,6 +202,8 @@ class LayersWithStateTest {
             0,
             1,
             FIXED,
+            0,
+            TrainingOptions.Normalization.FOLDED,
             0);
     Grids grids = one.trained().grids(one.begun());
     TrainingState begin = one.trained().initialState(grids, options);

@@ -35,7 +35,8 @@ final class OperatorChecks {
           new HashSet<>(),
           new HashSet<>(),
           new HashSet<>(),
-          new HashSet<>());
+          new HashSet<>(),
+          new ArrayList<>());
 
   /** Constants of these names are such as training changes: they must have a gradient. */
   private static final Set<String> WEIGHTS = Set.of("w", "r", "b", "g");

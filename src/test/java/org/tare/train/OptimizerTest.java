@@ -22,6 +22,8 @@ class OptimizerTest {
         clip,
         1,
         TrainingOptions.Scales.FIXED,
+        0,
+        TrainingOptions.Normalization.FOLDED,
         0);
   }
 
@@ -29,7 +31,12 @@ class OptimizerTest {
   void firstStepOfAdamIsTheRateInEachDirection() {
     TrainingState state = TrainingState.of(new float[][] {{1f, 1f, 1f}});
     Optimizer.step(
-        options(Optimizer.Kind.ADAM, 0, 0), state, 1, new float[][] {{5f, -0.01f, 0f}}, 1, 0.1);
+        options(Optimizer.Kind.ADAM, 0, 0),
+        state,
+        p -> true,
+        new float[][] {{5f, -0.01f, 0f}},
+        1,
+        0.1);
     assertArrayEquals(new float[] {0.9f, 1.1f, 1f}, state.values()[0], 1e-5f);
     assertArrayEquals(new float[] {0.5f, -0.001f, 0f}, state.first()[0], 1e-6f);
     assertArrayEquals(new float[] {0.025f, 1e-7f, 0f}, state.second()[0], 1e-6f);
@@ -39,10 +46,10 @@ class OptimizerTest {
   void sgdHasMomentumAndDecayIsDecoupled() {
     TrainingState state = TrainingState.of(new float[][] {{1f}});
     TrainingOptions options = options(Optimizer.Kind.SGD, 0.5, 0);
-    Optimizer.step(options, state, 1, new float[][] {{2f}}, 1, 0.1);
+    Optimizer.step(options, state, p -> true, new float[][] {{2f}}, 1, 0.1);
     // 1 * (1 - 0.1 * 0.5) - 0.1 * 2
     assertEquals(0.75f, state.values()[0][0], 1e-6f);
-    Optimizer.step(options, state, 1, new float[][] {{2f}}, 2, 0.1);
+    Optimizer.step(options, state, p -> true, new float[][] {{2f}}, 2, 0.1);
     // 0.75 * 0.95 - 0.1 * (0.9 * 2 + 2)
     assertEquals(0.3325f, state.values()[0][0], 1e-6f);
   }

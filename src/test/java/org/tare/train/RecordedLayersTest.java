@@ -14,6 +14,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.tare.infer.TensorTypes;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TestModel;
 import org.tare.onnx.TestModel.Values;
@@ -120,6 +121,24 @@ class RecordedLayersTest {
     OnnxModel folded = FloatPasses.prepare(one.model());
     assertEquals(1, folded.graph().nodes().size());
     holds(layer, layer.recorded().has("y_fused") ? "y_fused" : "y_unfused", folded, one);
+  }
+
+  @ParameterizedTest
+  @MethodSource("layers")
+  void keptNormalizationsWithRunningStatisticsComputeAsRecorded(Layer layer) {
+    Case one = layer.asCase();
+    OnnxModel folded = FloatPasses.prepare(one.model());
+    TrainedModel trained =
+        TrainedModel.of(
+            layer.toString(),
+            folded,
+            TensorTypes.of(folded, "test"),
+            SimulationTest.mapping(8, 8),
+            Untrainable.REFUSED,
+            FloatPasses.foldedBatchNormalizations(one.model(), x -> TensorTypes.of(x, "test")));
+    assertEquals(1, trained.keptNormalizations().size());
+    OnnxModel again = trained.with(trained.initialState());
+    holds(layer, layer.recorded().has("y_fused") ? "y_fused" : "y_unfused", again, one);
   }
 
   private static void holds(Layer layer, String name, OnnxModel model, Case one) {

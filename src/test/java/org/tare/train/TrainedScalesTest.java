@@ -32,7 +32,8 @@ class TrainedScalesTest {
           new HashSet<>(),
           new HashSet<>(),
           new HashSet<>(),
-          new HashSet<>());
+          new HashSet<>(),
+          new ArrayList<>());
   private static final QuantSpec SPEC = QParamsRule.ONNXRUNTIME.spec(DType.UINT8, false);
 
   @BeforeAll
@@ -68,7 +69,9 @@ class TrainedScalesTest {
         0,
         1,
         scales,
-        freezeAfter);
+        freezeAfter,
+        TrainingOptions.Normalization.FOLDED,
+        0);
   }
 
   private static Grids.Grid grid(JsonNode one, int zeroPoint) {
@@ -216,7 +219,8 @@ class TrainedScalesTest {
         new HashSet<>(),
         new HashSet<>(),
         new HashSet<>(),
-        new HashSet<>());
+        new HashSet<>(),
+        new ArrayList<>());
   }
 
   /** The grid of a recorded case, if its zero points are such as weights have here. */
@@ -417,7 +421,8 @@ class TrainedScalesTest {
                 new HashSet<>(),
                 new HashSet<>(),
                 new HashSet<>(),
-                new HashSet<>()),
+                new HashSet<>(),
+                new ArrayList<>()),
             new Grids(roots, constants, biases, specs),
             options(TrainingOptions.Scales.LEARNED, 0));
     TrainingState state =
