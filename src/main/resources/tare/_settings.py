@@ -571,6 +571,10 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "fixed",
         "fixed: as calibration chose them; observed: those of activations follow moving averages of their values; learned: trained with the weights",
     ),
+    "train.zero-points": (
+        "fixed",
+        "learned: those of activations are trained with learned scales; symmetric ones stay",
+    ),
     "train.freeze-observers-after": (
         "0",
         "after how many steps observed scales stay as they are; 0 for half of all steps",

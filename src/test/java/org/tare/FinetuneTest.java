@@ -273,6 +273,20 @@ class FinetuneTest {
                 .anyMatch(one -> one.method().equals("trained")),
             scales);
       }
+      Finetune both =
+          finetune(spark, model, rows)
+              .set("train.scales", "learned")
+              .set("train.zero-points", "learned");
+      TrainingRun.Result training = both.run().training().orElseThrow();
+      assertTrue(
+          training.measured().sqnr() > training.before().sqnr() + 1,
+          training.before() + " became " + training.measured());
+      TareException alone = refusal(both.set("train.scales", "observed"));
+      assertEquals(Kind.USAGE, alone.kind());
+      assertEquals(
+          "train.zero-points=learned cannot be used with train.scales=observed: zero points are"
+              + " trained with their scales; set train.scales=learned",
+          alone.getMessage());
     } finally {
       spark.stop();
     }

@@ -58,7 +58,8 @@ public final class RoundingRun {
   public static void check(FloatModel model) {
     if (model.mapping().mode() != Mode.STATIC) {
       throw TareException.usage(
-          "quantize.weight.rounding=learned cannot be used in the mode %s: it is for the mode static",
+          "quantize.weight.rounding=learned cannot be used in the mode %s: it is for the mode"
+              + " static",
           model.mapping().mode().id());
     }
     Libtorch.load();
@@ -137,6 +138,7 @@ public final class RoundingRun {
         TrainingOptions.Scales.FIXED,
         0,
         TrainingOptions.Normalization.FOLDED,
-        0);
+        0,
+        TrainingOptions.ZeroPoints.FIXED);
   }
 }

@@ -224,8 +224,8 @@ public final class TrainingRun {
     if (folded.isEmpty()) {
       return List.of(
           String.format(
-              "train.batch-normalization=trained changes nothing: %s has no BatchNormalization after"
-                  + " a Conv, ConvTranspose or Gemm with constant weights",
+              "train.batch-normalization=trained changes nothing: %s has no BatchNormalization"
+                  + " after a Conv, ConvTranspose or Gemm with constant weights",
               trained.name()));
     }
     List<String> left =
@@ -237,9 +237,9 @@ public final class TrainingRun {
         ? List.of()
         : List.of(
             String.format(
-                "train.batch-normalization=trained leaves %,d of %,d normalizations folded, %s: their"
-                    + " layers are not trained, or equalization, SmoothQuant or learned rounding"
-                    + " changed them",
+                "train.batch-normalization=trained leaves %,d of %,d normalizations folded, %s:"
+                    + " their layers are not trained, or equalization, SmoothQuant or learned"
+                    + " rounding changed them",
                 left.size(), folded.size(), left.get(0) + (left.size() > 1 ? " and others" : "")));
   }
 

@@ -41,6 +41,7 @@ public record TrainingSettings(
     origin.put("train.clip-norm", Double.toString(options.clipNorm()));
     origin.put("train.seed", Long.toString(options.seed()));
     origin.put("train.scales", options.scales().toString());
+    origin.put("train.zero-points", options.zeroPoints().toString());
     origin.put("train.freeze-observers-after", Long.toString(options.freezeAfter()));
     origin.put("train.batch-normalization", options.normalization().toString());
     origin.put(

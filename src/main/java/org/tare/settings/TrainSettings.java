@@ -1,6 +1,7 @@
 package org.tare.settings;
 
 import java.util.Locale;
+import org.tare.TareException;
 import org.tare.job.TrainingSettings;
 import org.tare.train.Optimizer;
 import org.tare.train.TrainingOptions;
@@ -31,7 +32,16 @@ public final class TrainSettings {
             settings.whole("train.freeze-observers-after"),
             TrainingOptions.Normalization.valueOf(
                 settings.require("train.batch-normalization").toUpperCase(Locale.ROOT)),
-            settings.whole("train.freeze-batch-normalization-after"));
+            settings.whole("train.freeze-batch-normalization-after"),
+            TrainingOptions.ZeroPoints.valueOf(
+                settings.require("train.zero-points").toUpperCase(Locale.ROOT)));
+    if (options.zeroPoints() == TrainingOptions.ZeroPoints.LEARNED
+        && options.scales() != TrainingOptions.Scales.LEARNED) {
+      throw TareException.usage(
+          "train.zero-points=learned cannot be used with train.scales=%s: zero points are trained"
+              + " with their scales; set train.scales=learned",
+          settings.require("train.scales"));
+    }
     return new TrainingSettings(
         options,
         settings.find("train.label"),

@@ -67,6 +67,11 @@ public record Grids(
       return new Grid(axis, others, zeroPoints, quantMin, quantMax);
     }
 
+    /** The same with other zero points. */
+    Grid withZeroPoints(int... others) {
+      return new Grid(axis, scales, others, quantMin, quantMax);
+    }
+
     private String text() {
       return ":"
           + axis

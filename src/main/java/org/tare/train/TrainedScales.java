@@ -22,7 +22,9 @@ import org.tare.train.torch.Tensors;
  * <p>Learned ones are held as factors of those that training begins with, one for each channel of a
  * weight and one for each activation, so that a step of the optimizer means the same for scales of
  * every size. Their gradients are those of LSQ, with its factor 1 / sqrt(values * quantMax). Zero
- * points stay. Observed ones are held as the least and the greatest value of each activation.
+ * points stay, or those of activations are learned too: each as its way from the first, in lengths
+ * of the range of integers, so that a step moves both ends of the range as far as a step of the
+ * scale does. Observed ones are held as the least and the greatest value of each activation.
  */
 final class TrainedScales {
   /** What the newest batch counts in a moving average, as PyTorch has it. */
@@ -71,7 +73,7 @@ final class TrainedScales {
       int zero = grid.zeroPoints()[0];
       arrays.add(
           options.scales() == TrainingOptions.Scales.LEARNED
-              ? new float[] {1f}
+              ? (learnsZeroPoint(root) ? new float[] {1f, 0f} : new float[] {1f})
               : new float[] {(grid.quantMin() - zero) * scale, (grid.quantMax() - zero) * scale});
     }
     return arrays;
@@ -98,6 +100,15 @@ final class TrainedScales {
     return before + weights.size() + root;
   }
 
+  private boolean learnsZeroPoint(String root) {
+    return options.zeroPoints() == TrainingOptions.ZeroPoints.LEARNED
+        && !begin.specs().get(root).symmetric();
+  }
+
+  private static int length(Grids.Grid grid) {
+    return grid.quantMax() - grid.quantMin();
+  }
+
   private static float[] scaled(float[] first, float[] factors) {
     float[] scales = new float[first.length];
     for (int i = 0; i < scales.length; i++) {
@@ -109,11 +120,18 @@ final class TrainedScales {
   private Grids.Grid grid(String root, float[] values) {
     Grids.Grid first = begin.activations().get(root);
     if (options.scales() == TrainingOptions.Scales.LEARNED) {
-      return first.with(scaled(first.scales(), values));
+      Grids.Grid grid = first.with(scaled(first.scales(), values));
+      return values.length > 1 ? grid.withZeroPoints(zeroPoint(first, values[1])) : grid;
     }
     QParams q = begin.specs().get(root).qparams(values[0], values[1]);
     return new Grids.Grid(
         -1, new float[] {q.scale()}, new int[] {q.zeroPoint()}, q.quantMin(), q.quantMax());
+  }
+
+  /** Rounded, and within the range of integers: 0 has an integer. */
+  private static int zeroPoint(Grids.Grid first, float way) {
+    double moved = Math.rint(first.zeroPoints()[0] + (double) way * length(first));
+    return (int) Math.max(first.quantMin(), Math.min(first.quantMax(), moved));
   }
 
   /**
@@ -181,14 +199,20 @@ final class TrainedScales {
   /** One step in which scales are trained. */
   private final class Learned extends Step {
     private final Map<String, Tensor> factors = new HashMap<>();
+    private final Map<String, Tensor> ways = new HashMap<>();
     private final Map<String, Double> shares = new HashMap<>();
     private final Map<String, float[]> ofWeights = new HashMap<>();
 
     Learned(TrainingState state) {
       super(state, ActivationRounding.FIXED);
       for (int i = 0; i < roots.size(); i++) {
-        float[] factor = {Math.max(LEAST_FACTOR, state.values()[place(i)][0])};
+        float[] values = state.values()[place(i)];
+        float[] factor = {Math.max(LEAST_FACTOR, values[0])};
         factors.put(roots.get(i), Tensors.tensor(factor, 1).set_requires_grad(true));
+        if (values.length > 1) {
+          float[] way = {values[1]};
+          ways.put(roots.get(i), Tensors.tensor(way, 1).set_requires_grad(true));
+        }
       }
     }
 
@@ -199,7 +223,8 @@ final class TrainedScales {
 
     /**
      * The scale is 1 times its factor r: what rounding gives grows by (y - x) / r where x lies
-     * within the range, and by y / r where it does not.
+     * within the range, and by y / r where it does not. There it shrinks by the scale as the zero
+     * point grows.
      */
     private Tensor round(String root, Grids.Grid grid, Tensor x) {
       Tensor factor = factors.get(root);
@@ -216,7 +241,17 @@ final class TrainedScales {
         slope = y.sub(x.mul(found.get1())).mul(new Scalar(1.0 / now));
       }
       shares.putIfAbsent(root, 1 / Math.sqrt((double) x.numel() * Math.max(1, grid.quantMax())));
-      return y.add(slope.mul(factor.sub(new Scalar((double) now))));
+      Tensor rounded = y.add(slope.mul(factor.sub(new Scalar((double) now))));
+      Tensor way = ways.get(root);
+      if (way == null) {
+        return rounded;
+      }
+      Tensor outside;
+      try (NoGradGuard guard = new NoGradGuard()) {
+        double each = (double) grid.scales()[0] * length(grid);
+        outside = found.get1().logical_not().to(torch.ScalarType.Float).mul(new Scalar(-each));
+      }
+      return rounded.add(outside.mul(way.sub(new Scalar((double) way.item_float()))));
     }
 
     @Override
@@ -249,11 +284,19 @@ final class TrainedScales {
         gradients[before + i] = ofWeights.get(weights.get(i));
       }
       for (int i = 0; i < roots.size(); i++) {
-        Tensor found = factors.get(roots.get(i)).grad();
-        float slope = found.defined() ? Tensors.floats(found)[0] : 0f;
-        double share = shares.getOrDefault(roots.get(i), 0.0);
-        gradients[place(i)] = new float[] {(float) (slope * share)};
+        String root = roots.get(i);
+        float ofFactor = slope(root, factors);
+        gradients[place(i)] =
+            ways.containsKey(root)
+                ? new float[] {ofFactor, slope(root, ways)}
+                : new float[] {ofFactor};
       }
+    }
+
+    private float slope(String root, Map<String, Tensor> leaves) {
+      Tensor found = leaves.get(root).grad();
+      float slope = found.defined() ? Tensors.floats(found)[0] : 0f;
+      return (float) (slope * shares.getOrDefault(root, 0.0));
     }
   }
 }

@@ -16,6 +16,7 @@ import java.io.Serializable;
  * @param freezeAfter after how many steps ranges that follow the values stay; 0 for half of all
  * @param normalization what becomes of BatchNormalization that was folded into layers
  * @param freezeNormalizationAfter after how many steps its statistics stay; 0 for half of all
+ * @param zeroPoints what becomes of the zero points of activations
  */
 public record TrainingOptions(
     Loss loss,
@@ -32,7 +33,8 @@ public record TrainingOptions(
     Scales scales,
     long freezeAfter,
     Normalization normalization,
-    long freezeNormalizationAfter)
+    long freezeNormalizationAfter,
+    ZeroPoints zeroPoints)
     implements Serializable {
   private static final double WARM_UP = 0.1;
 
@@ -51,6 +53,14 @@ public record TrainingOptions(
     /** Those of activations follow moving averages of the least and the greatest value. */
     OBSERVED,
     /** All are trained, as in LSQ. */
+    LEARNED
+  }
+
+  /** What becomes of the zero points that training begins with. */
+  public enum ZeroPoints {
+    /** They stay, or follow observed ranges. */
+    FIXED,
+    /** Those of activations are trained with their scales, but for symmetric ones. */
     LEARNED
   }
 

@@ -143,7 +143,8 @@ class FrozenPartTest {
         TrainingOptions.Scales.FIXED,
         0,
         TrainingOptions.Normalization.FOLDED,
-        0);
+        0,
+        TrainingOptions.ZeroPoints.FIXED);
   }
 
   @ParameterizedTest

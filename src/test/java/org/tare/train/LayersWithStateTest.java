@@ -204,7 +204,8 @@ class LayersWithStateTest {
             FIXED,
             0,
             TrainingOptions.Normalization.FOLDED,
-            0);
+            0,
+            TrainingOptions.ZeroPoints.FIXED);
     Grids grids = one.trained().grids(one.begun());
     TrainingState begin = one.trained().initialState(grids, options);
     try (Trainer trainer = Trainer.of(one.trained(), options)) {

@@ -582,7 +582,8 @@ class NormalizedLayersTest {
             TrainingOptions.Scales.LEARNED,
             0,
             TrainingOptions.Normalization.TRAINED,
-            0);
+            0,
+            TrainingOptions.ZeroPoints.FIXED);
     Grids grids = trained.grids(begun);
     TrainingState begin = trained.initialState(grids, options);
     int mean = trained.places().parameters().size() + 1;

@@ -24,7 +24,8 @@ class OptimizerTest {
         TrainingOptions.Scales.FIXED,
         0,
         TrainingOptions.Normalization.FOLDED,
-        0);
+        0,
+        TrainingOptions.ZeroPoints.FIXED);
   }
 
   @Test

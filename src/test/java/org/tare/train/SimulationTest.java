@@ -135,6 +135,15 @@ class SimulationTest {
       names = {"OBSERVED", "LEARNED"})
   void scalesThatChangedGoIntoTheWrittenModelAsTheyAre(TrainingOptions.Scales scales)
       throws Exception {
+    assertWritten(TrainedScalesTest.options(scales, 0));
+  }
+
+  @Test
+  void zeroPointsThatChangedGoIntoTheWrittenModelAsTheyAre() throws Exception {
+    assertWritten(TrainedScalesTest.zeroPoints());
+  }
+
+  private void assertWritten(TrainingOptions options) throws Exception {
     QConfigMapping mapping = mapping(4, 8);
     Random random = new Random(6);
     float[] pixels = new float[ROWS * 28 * 28];
@@ -152,14 +161,26 @@ class SimulationTest {
     Map<String, TensorType> types = TensorTypes.of(prepared, "test");
     TrainedModel trained = TrainedModel.of("digits", prepared, types, mapping);
     Grids grids = trained.grids(begun);
-    TrainingOptions options = TrainedScalesTest.options(scales, 0);
     TrainingState state = trained.initialState(grids, options);
     for (int i = trained.initialState().values().length; i < state.values().length; i++) {
       for (int k = 0; k < state.values()[i].length; k++) {
         state.values()[i][k] *= 0.8f + 0.4f * random.nextFloat();
       }
+      if (options.zeroPoints() == TrainingOptions.ZeroPoints.LEARNED
+          && state.values()[i].length == 2) {
+        state.values()[i][1] = 0.1f * random.nextFloat() - 0.03f;
+      }
     }
     TrainedQParams qparams = trained.qparams(begun, grids, state, options);
+    boolean hasMoved =
+        qparams.activations().entrySet().stream()
+            .anyMatch(
+                one ->
+                    one.getValue().zeroPoint()
+                        != grids.activations().get(one.getKey()).zeroPoints()[0]);
+    if (options.zeroPoints() == TrainingOptions.ZeroPoints.LEARNED) {
+      assertTrue(hasMoved, "no zero point changed");
+    }
     QuantizedModel quantized =
         Quantization.quantizeWith(
             trained.with(state),

@@ -71,7 +71,8 @@ class TrainedScalesTest {
         scales,
         freezeAfter,
         TrainingOptions.Normalization.FOLDED,
-        0);
+        0,
+        TrainingOptions.ZeroPoints.FIXED);
   }
 
   private static Grids.Grid grid(JsonNode one, int zeroPoint) {
@@ -210,6 +211,113 @@ class TrainedScalesTest {
       held++;
     }
     assertTrue(held > 20, held + " cases");
+  }
+
+  static TrainingOptions zeroPoints() {
+    TrainingOptions plain = options(TrainingOptions.Scales.LEARNED, 0);
+    return new TrainingOptions(
+        plain.loss(),
+        plain.labelShare(),
+        plain.optimizer(),
+        plain.epochs(),
+        plain.workers(),
+        plain.batch(),
+        plain.roundSteps(),
+        plain.rate(),
+        plain.weightDecay(),
+        plain.clipNorm(),
+        plain.seed(),
+        plain.scales(),
+        plain.freezeAfter(),
+        plain.normalization(),
+        plain.freezeNormalizationAfter(),
+        TrainingOptions.ZeroPoints.LEARNED);
+  }
+
+  @Test
+  void gradientsOfLearnedZeroPointsAreThoseOfPyTorchOrOfTheSameZeroPointInBothPasses()
+      throws Exception {
+    int held = 0;
+    int differ = 0;
+    for (JsonNode one : oracle("learnable_fake_quantize.json")) {
+      double zero = one.path("zero_point").get(0).asDouble();
+      int least = one.path("quant_min").asInt();
+      int greatest = one.path("quant_max").asInt();
+      if (one.has("axis") || zero != Math.rint(zero) || zero < least || zero > greatest) {
+        continue;
+      }
+      String name = one.path("name").asText();
+      TrainedScales scales =
+          TrainedScales.of(NO_PARAMETERS, grids(grid(one, (int) zero)), zeroPoints());
+      TrainingState state = TrainingState.of(scales.initial().toArray(float[][]::new));
+      float[] x = floats(one.path("x"));
+      float[] gradient = floats(one.path("grad_out"));
+      try (PointerScope scope = new PointerScope()) {
+        TrainedScales.Step step = scales.begin(state, 0, 10);
+        Tensor leaf = Tensors.tensor(x, x.length).set_requires_grad(true);
+        Grids.Grid grid = step.grids().activations().get("x");
+        Tensor y = step.rounding().round("x", grid, leaf);
+        assertArrayEquals(floats(one.path("y")), Tensors.floats(y), 0f, name);
+        y.mul(Tensors.tensor(gradient, x.length)).sum().backward();
+        float[][] found = new float[1][];
+        step.addTo(found);
+        assertEquals(2, found[0].length, name);
+        // Of a way in lengths of the range, with LSQ's factor for the number of values.
+        double factor = (greatest - least) / Math.sqrt((double) x.length * greatest);
+        double terms = 0;
+        for (float part : gradient) {
+          terms += Math.abs(part) * grid.scales()[0];
+        }
+        // There PyTorch's backward pass uses another zero point than its forward pass.
+        boolean isDefect = one.path("forward_backward_zero_point_differ").asBoolean();
+        double expected =
+            isDefect
+                ? ofZeroPoint(grid, x, gradient)
+                : one.path("grad_zero_point").get(0).asDouble()
+                    / one.path("grad_factor").asDouble();
+        assertEquals(expected * factor, found[0][1], (2e-6 * terms + 1e-12) * factor, name);
+        differ += isDefect ? 1 : 0;
+        held++;
+      }
+    }
+    assertTrue(held > 20 && differ > 5, held + " cases, " + differ + " of the defect");
+  }
+
+  /** The formula of LearnableFakeQuantize, with the integers of the forward pass in ties. */
+  private static double ofZeroPoint(Grids.Grid grid, float[] x, float[] gradient) {
+    double sum = 0;
+    for (int i = 0; i < x.length; i++) {
+      double q = Math.rint(x[i] * (1f / grid.scales()[0])) + grid.zeroPoints()[0];
+      boolean isOutside = q < grid.quantMin() || q > grid.quantMax();
+      sum -= isOutside ? (double) gradient[i] * grid.scales()[0] : 0;
+    }
+    return sum;
+  }
+
+  @Test
+  void learnedZeroPointsAreRoundedAndStayWithinTheIntegers() {
+    Grids begin = grids(new Grids.Grid(-1, new float[] {0.5f}, new int[] {100}, 0, 255));
+    TrainedScales scales = TrainedScales.of(NO_PARAMETERS, begin, zeroPoints());
+    assertArrayEquals(new float[] {1f, 0f}, scales.initial().get(0));
+    int[] expected = {100, 103, 97, 0, 255, 100};
+    float[] ways = {0f, 0.01f, -0.0118f, -3f, 7f, -0.0f};
+    for (int i = 0; i < ways.length; i++) {
+      float[][] state = {{2f, ways[i]}};
+      Grids.Grid now = scales.at(TrainingState.of(state)).activations().get("x");
+      assertEquals(expected[i], now.zeroPoints()[0], ways[i] + "");
+      assertEquals(1f, now.scales()[0]);
+    }
+  }
+
+  @Test
+  void symmetricZeroPointsStay() {
+    HashMap<String, Grids.Grid> roots = new HashMap<>();
+    roots.put("x", new Grids.Grid(-1, new float[] {0.5f}, new int[] {0}, -127, 127));
+    HashMap<String, QuantSpec> specs = new HashMap<>();
+    specs.put("x", QParamsRule.ONNXRUNTIME.spec(DType.INT8, true));
+    Grids begin = new Grids(roots, new HashMap<>(), new HashMap<>(), specs);
+    TrainedScales scales = TrainedScales.of(NO_PARAMETERS, begin, zeroPoints());
+    assertArrayEquals(new float[] {1f}, scales.initial().get(0));
   }
 
   private static Places weight() {
