@@ -109,8 +109,7 @@ final class TrainingCost {
   private void remember(String line) {
     String begin = "Training: step ";
     if (line.startsWith(begin)) {
-      long step =
-          Long.parseLong(line.substring(begin.length()).split(" ")[0].replace(",", ""));
+      long step = Long.parseLong(line.substring(begin.length()).split(" ")[0].replace(",", ""));
       if (step % MEMORY_FROM == 0) {
         memory.add(Memory.now(step));
       }

@@ -189,8 +189,7 @@ final class StepCost {
       long cpu = system.getProcessCpuTime();
       long begun = System.nanoTime();
       Trainer.Round round =
-          trainer.run(
-              state, grids, step -> batches.get((int) (step % BATCHES)), count, ALL_STEPS);
+          trainer.run(state, grids, step -> batches.get((int) (step % BATCHES)), count, ALL_STEPS);
       state = round.state();
       return new Turn(
           (System.nanoTime() - begun) / 1e9 / count,
@@ -232,8 +231,7 @@ final class StepCost {
           new ProcessBuilder(python, script, folder.toString())
               .redirectError(ProcessBuilder.Redirect.INHERIT)
               .start();
-      this.commands =
-          new PrintStream(process.getOutputStream(), true, StandardCharsets.UTF_8);
+      this.commands = new PrintStream(process.getOutputStream(), true, StandardCharsets.UTF_8);
       this.answers =
           new BufferedReader(
               new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
