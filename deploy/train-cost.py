@@ -140,6 +140,7 @@ class Step:
         return loss.item()
 
 
+print("PyTorch", torch.__version__, file=sys.stderr)
 step = Step(sys.argv[1])
 for line in sys.stdin:
     begun, cpu = time.perf_counter(), time.process_time()
