@@ -761,6 +761,14 @@ public final class Keys {
                 ANY,
                 "how much of the metric may be lost at most: 0.01 of top1 is a point")
             .absent("no target"));
+    keys.add(
+        Key.choice(
+            group,
+            "mix.cost",
+            "bytes",
+            List.of("bytes", "time"),
+            "what types are to have little of: `bytes` of the weights, or `time` for a row,"
+                + " measured on this machine"));
     keys.add(Key.choice(group, "mix.metric", "top1", metrics(), "what `mix.max-drop` is about"));
     keys.add(
         Key.text(
