@@ -8,7 +8,7 @@
  * of the identity within the range and 0 outside of it. The optimizer is plain Java, so that its
  * state can be averaged and its numbers do not depend on natives.
  *
- * <p>May use {@code org.tare.rewrite}, {@code org.tare.plan}, {@code org.tare.onnx}, {@code
- * org.tare.quant} and libtorch.
+ * <p>May use {@code org.tare.rewrite}, {@code org.tare.plan}, {@code org.tare.prepare}, {@code
+ * org.tare.onnx}, {@code org.tare.quant} and libtorch.
  */
 package org.tare.train;
