@@ -220,7 +220,7 @@ class Tare:
         return MeasureSensitivity(self._bridge, self._call(self._java.sensitivity, model))
 
     def mix(self, model: PathLike) -> MixTypes:
-        """Finds the types of layers that take the fewest bytes and keep a target on rows."""
+        """Finds the types of layers that cost least and keep a target on rows."""
         return MixTypes(self._bridge, self._call(self._java.mix, model))
 
     def recommend(self, model: PathLike) -> Recommend:

@@ -460,7 +460,7 @@ class MeasureSensitivity(Trials):
 
 
 class MixTypes(Trials):
-    """A search to be: for the types of layers that take the fewest bytes and keep a target."""
+    """A search to be: for the types of layers that cost least, in bytes or time, and keep a target."""
 
     def types(self, *types: str) -> MixTypes:
         """What layers may get besides float32, from narrow to wide."""
@@ -477,6 +477,10 @@ class MixTypes(Trials):
     def metric(self, metric: str) -> MixTypes:
         """What ``max_drop`` is about: ``top1``, ``agreement``, ``cosine`` or ``kl``."""
         return self.set("mix.metric", metric)
+
+    def cost(self, cost: str) -> MixTypes:
+        """What is to be small: ``bytes`` of the weights, or ``time`` for a row on this machine."""
+        return self.set("mix.cost", cost)
 
     def run(self) -> Mix:
         """Searches.

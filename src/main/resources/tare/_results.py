@@ -278,7 +278,7 @@ class Sensitivity(Result):
 
 
 class Mix(Result):
-    """The types of layers that take the fewest bytes and keep a target."""
+    """The types of layers that cost least, in bytes or time, and keep a target."""
 
     @property
     def overrides(self) -> List[Dict[str, Any]]:
@@ -297,7 +297,7 @@ class Mix(Result):
 
     @property
     def front(self) -> List[Dict[str, Any]]:
-        """What none that was measured beats in both bytes and metric, by bytes."""
+        """What none that was measured beats in both cost and metric, the cheapest first."""
         return self.to_dict()["mix"]["pareto_front"]
 
     @property

@@ -615,6 +615,10 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
         "no target",
         "how much of the metric may be lost at most: 0.01 of top1 is a point",
     ),
+    "mix.cost": (
+        "bytes",
+        "what types are to have little of: bytes of the weights, or time for a row, measured on this machine",
+    ),
     "mix.metric": (
         "top1",
         "what mix.max-drop is about",

@@ -15,7 +15,7 @@ import org.tare.results.Provenance;
 import org.tare.results.ResultJson;
 import org.tare.results.TrialsJson;
 
-/** The types of layers that take the fewest bytes and keep a target. */
+/** The types of layers that cost least, in bytes or time, and keep a target. */
 public final class Mix implements Result {
   private final Provenance provenance;
   private final MixRun.Options options;
@@ -46,7 +46,7 @@ public final class Mix implements Result {
     return found.chosen();
   }
 
-  /** Assignments that none that was measured beats in both bytes and metric, by bytes. */
+  /** Assignments that none that was measured beats in both cost and metric, the cheapest first. */
   public List<MixRun.Point> front() {
     return found.front(options.metric());
   }
@@ -83,6 +83,19 @@ public final class Mix implements Result {
       facts.add(new Fact("Layers " + type.id(), Long.toString(count)));
     }
     facts.add(new Fact("Weights", String.format(Locale.ROOT, "%,d bytes", found.chosen().bytes())));
+    found
+        .chosen()
+        .seconds()
+        .ifPresent(
+            seconds ->
+                facts.add(
+                    new Fact(
+                        "Time",
+                        String.format(
+                            Locale.ROOT,
+                            "%.1f microseconds a row on one thread of this machine; all layers %s",
+                            1e6 * seconds,
+                            uniform()))));
     facts.add(
         new Fact(
             options.metric().id(),
@@ -93,6 +106,16 @@ public final class Mix implements Result {
                 options.isDrop() ? "no more lost than " : "",
                 options.target())));
     return facts;
+  }
+
+  /** The times of models of one type. */
+  private String uniform() {
+    List<String> texts = new ArrayList<>();
+    for (LayerType type : options.types()) {
+      double seconds = found.times().stream().mapToDouble(layer -> layer.get(type)).sum();
+      texts.add(String.format(Locale.ROOT, "%s: %.1f", type.id(), 1e6 * seconds));
+    }
+    return String.join(", ", texts);
   }
 
   void publish(Publication output) {

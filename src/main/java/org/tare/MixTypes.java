@@ -1,15 +1,20 @@
 package org.tare;
 
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.tare.job.FloatModel;
+import org.tare.job.trials.Cost;
+import org.tare.job.trials.LayerType;
 import org.tare.job.trials.MixRun;
 import org.tare.job.trials.SearchCheckpoints;
 import org.tare.settings.QuantizeSettings;
 import org.tare.settings.TrialSettings;
 
-/** A search to be: for the types of layers that take the fewest bytes and keep a target. */
+/** A search to be: for the types of layers that cost least and keep a target. */
 public final class MixTypes extends Call<MixTypes> {
   MixTypes(Tare tare) {
     super(tare);
@@ -60,6 +65,11 @@ public final class MixTypes extends Call<MixTypes> {
     return set("mix.max-drop", share);
   }
 
+  /** What is to be small: bytes of the weights unless said otherwise, or time. */
+  public MixTypes cost(Cost cost) {
+    return set("mix.cost", cost.name().toLowerCase(Locale.ROOT));
+  }
+
   /**
    * Searches.
    *
@@ -75,13 +85,17 @@ public final class MixTypes extends Call<MixTypes> {
     MixRun.Result found =
         new MixRun(inputs.context(), options, checkpoints)
             .run(inputs.model(), inputs.state(), inputs.rows(), inputs.label());
+    List<String> warnings = new ArrayList<>(inputs.warnings());
+    if (found.chosen().assignment().types().stream().allMatch(LayerType::isFloat)) {
+      warnings.add("All layers stay float32: nothing that keeps the target costs less");
+    }
     Mix mix =
         new Mix(
             info.seconds("try", found.seconds()).end(Optional.of(inputs.model())),
             options,
             found,
             TrialSettings.jobFile(settings(), found.overrides()),
-            inputs.warnings());
+            warnings);
     output.ifPresent(mix::publish);
     TrialInputs.end(this, checkpoints);
     return mix;

@@ -137,7 +137,7 @@ public final class Tare {
     return new MeasureSensitivity(this).set("model", model);
   }
 
-  /** Finds the types of layers that take the fewest bytes and keep a target on rows. */
+  /** Finds the types of layers that cost least and keep a target on rows. */
   public MixTypes mix(String model) {
     return new MixTypes(this).set("model", model);
   }

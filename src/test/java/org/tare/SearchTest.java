@@ -1,11 +1,14 @@
 package org.tare;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +27,9 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.job.CheckpointBytes;
+import org.tare.job.trials.Cost;
+import org.tare.job.trials.LayerType;
+import org.tare.job.trials.MixRun;
 import org.tare.job.trials.SensitivityRun.Trial;
 import org.tare.onnx.TestModel;
 import org.tare.spark.tasks.OutputMetrics;
@@ -175,6 +181,70 @@ class SearchTest {
         assertThrows(TareException.class, () -> both.set("trials.metric-sql", "label").run());
     assertTrue(e.getMessage().contains("does not go with mix.min-sqnr"), e.getMessage());
     assertEquals(TareException.Kind.USAGE, e.kind());
+  }
+
+  @Test
+  void aMixByTimeIsTheFastestThatWasMeasuredAndItsOverridesMakeTheSameModel() throws Exception {
+    Path output = folder.resolve("by-time");
+    Mix mix =
+        Tare.on(spark)
+            .mix(model)
+            .state(state)
+            .validation(rows)
+            .cost(Cost.TIME)
+            .set("mix.metric", "cosine")
+            .maxDrop(0.01)
+            .output(output.toString())
+            .run();
+    JsonNode found = new ObjectMapper().readTree(mix.toJson()).get("mix");
+    assertEquals("time", found.get("cost").asText());
+    double chosen = found.get("microseconds_per_row").asDouble();
+    assertEquals(1e6 * mix.chosen().cost(), chosen, 1e-3);
+    assertTrue(mix.chosen().isMet(), mix.toJson());
+    double before = 0;
+    for (MixRun.Point point : mix.front()) {
+      assertTrue(point.cost() >= before, "the fastest first");
+      assertTrue(!point.isMet() || point.cost() >= mix.chosen().cost(), mix.toJson());
+      before = point.cost();
+    }
+    assertEquals(3, found.get("layers").size());
+    for (JsonNode layer : found.get("layers")) {
+      JsonNode times = layer.get("microseconds_per_row");
+      for (String type : List.of("w4a8", "w8a8", "float")) {
+        assertTrue(times.get(type).asDouble() > 0, layer.toString());
+      }
+    }
+    assertTrue(
+        mix.summary().stream()
+            .anyMatch(
+                fact ->
+                    fact.name().equals("Time")
+                        && fact.value()
+                            .matches(
+                                "[0-9.]+ microseconds a row on one thread of this machine; all"
+                                    + " layers w4a8: [0-9.]+, w8a8: [0-9.]+, float: [0-9.]+")),
+        mix.summary().toString());
+    String page = Files.readString(output.resolve("report.html"));
+    assertTrue(page.contains("\"unit\":\"microseconds a row\""), page);
+
+    // Which types are the fastest depends on the machine.
+    boolean isFloat = mix.chosen().assignment().types().stream().allMatch(LayerType::isFloat);
+    String warning = "All layers stay float32: nothing that keeps the target costs less";
+    assertEquals(isFloat ? List.of(warning) : List.of(), mix.warnings());
+    if (isFloat) {
+      return;
+    }
+    for (String name : List.of("once", "twice")) {
+      Tare.on(spark)
+          .quantize(model)
+          .state(state)
+          .config(output.resolve("job.yaml"))
+          .output(folder.resolve(name).toString())
+          .run();
+    }
+    assertArrayEquals(
+        Files.readAllBytes(folder.resolve("once/model.onnx")),
+        Files.readAllBytes(folder.resolve("twice/model.onnx")));
   }
 
   private static MeasureSensitivity ofEightTypes(Tare tare, Path output) {

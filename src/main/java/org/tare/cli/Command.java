@@ -52,9 +52,12 @@ enum Command {
       Positional.NONE,
       of(job(), trials(), List.of(TYPES, DIRECTION, ORDER, METRIC_SQL, BETTER))),
   MIX(
-      "Finds the types of layers that take the fewest bytes and keep a target.",
+      "Finds the types of layers that cost least and keep a target.",
       Positional.NONE,
-      of(job(), trials(), List.of(MIX_TYPES, MIN_SQNR, MAX_DROP, DROP_OF, METRIC_SQL, BETTER))),
+      of(
+          job(),
+          trials(),
+          List.of(MIX_TYPES, MIN_SQNR, MAX_DROP, COST, DROP_OF, METRIC_SQL, BETTER))),
   RECOMMEND(
       "Tries the ways to quantize on sample rows, the cheapest first; says which is enough.",
       Positional.NONE,

@@ -43,6 +43,7 @@ enum CommandOption {
   MIX_TYPES("--types", "TYPE[,TYPE]", "mix.types"),
   MIN_SQNR("--min-sqnr", "DB", "mix.min-sqnr"),
   MAX_DROP("--max-drop", "N", "mix.max-drop"),
+  COST("--cost", "bytes|time", "mix.cost"),
   DROP_OF("--metric", "NAME", "mix.metric"),
   METRIC_SQL("--metric-sql", "EXPRESSION", "trials.metric-sql"),
   BETTER("--better", "greater|less", "trials.metric-better"),

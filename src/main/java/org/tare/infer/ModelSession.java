@@ -16,6 +16,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.tare.TareException;
 import org.tare.onnx.ElementType;
@@ -125,6 +126,15 @@ public final class ModelSession implements AutoCloseable {
     return open(model, name, 1, OptLevel.ALL_OPT, MemoryPlan.NONE, RUN);
   }
 
+  /**
+   * Loads a model on one thread, whose runs are written down.
+   *
+   * @param profile what the file's name begins with
+   */
+  static ModelSession openProfiled(Path model, String name, Path profile) {
+    return open(model, name, 1, OptLevel.ALL_OPT, MemoryPlan.MADE, RUN, Optional.of(profile));
+  }
+
   /** Loads a model that is not going to be run. */
   static ModelSession openForTypes(Path model, String name) {
     return open(model, name, 1, OptLevel.ALL_OPT, MemoryPlan.NONE, NOT_RUN);
@@ -142,6 +152,17 @@ public final class ModelSession implements AutoCloseable {
       OptLevel level,
       MemoryPlan plan,
       Map<String, String> config) {
+    return open(model, name, threads, level, plan, config, Optional.empty());
+  }
+
+  private static ModelSession open(
+      Path model,
+      String name,
+      int threads,
+      OptLevel level,
+      MemoryPlan plan,
+      Map<String, String> config,
+      Optional<Path> profile) {
     try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
       options.setIntraOpNumThreads(threads);
       options.setInterOpNumThreads(1);
@@ -153,6 +174,9 @@ public final class ModelSession implements AutoCloseable {
       options.addConfigEntry("session.inter_op.allow_spinning", "0");
       for (Map.Entry<String, String> entry : config.entrySet()) {
         options.addConfigEntry(entry.getKey(), entry.getValue());
+      }
+      if (profile.isPresent()) {
+        options.enableProfiling(profile.get().toString());
       }
       return new ModelSession(name, ENVIRONMENT.createSession(model.toString(), options));
     } catch (OrtException e) {
@@ -247,6 +271,15 @@ public final class ModelSession implements AutoCloseable {
           .causedBy(e);
     } finally {
       tensors.values().forEach(OnnxTensor::close);
+    }
+  }
+
+  /** Ends what {@link #openProfiled} began; gives the file. */
+  Path endProfile() {
+    try {
+      return Path.of(session.endProfiling());
+    } catch (OrtException e) {
+      throw new IllegalStateException(e);
     }
   }
 

@@ -4,13 +4,15 @@ import java.util.List;
 import java.util.OptionalDouble;
 
 /**
- * Size against metric.
+ * Cost against metric.
  *
+ * @param unit of the cost, as in {@code bytes}
  * @param metric its name, as in {@code top1}
  * @param target what the metric must not fall below
  * @param points all that were measured; the page finds those that no other one beats
  */
-public record ParetoFront(String metric, OptionalDouble target, List<ParetoPoint> points) {
+public record ParetoFront(
+    String unit, String metric, OptionalDouble target, List<ParetoPoint> points) {
   public ParetoFront {
     points = List.copyOf(points);
   }

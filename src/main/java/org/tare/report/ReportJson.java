@@ -241,6 +241,7 @@ final class ReportJson {
 
   private void front(ParetoFront front) throws IOException {
     json.writeObjectFieldStart("front");
+    text("unit", front.unit());
     text("metric", front.metric());
     if (front.target().isPresent()) {
       number("target", front.target().getAsDouble());
@@ -249,7 +250,7 @@ final class ReportJson {
         "points",
         front.points(),
         one -> {
-          json.writeNumberField("bytes", one.bytes());
+          number("cost", one.cost());
           number("metric", one.metric());
           json.writeBooleanField("isChosen", one.isChosen());
           text("label", one.label());

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.OptionalDouble;
 import java.util.stream.Collectors;
 import org.tare.job.compare.ComparisonRun.ComparedTensor;
+import org.tare.job.trials.Cost;
 import org.tare.job.trials.Metric;
 import org.tare.job.trials.MixRun;
 import org.tare.job.trials.SensitivityRun;
@@ -97,13 +98,14 @@ public final class LayerPages {
               .collect(Collectors.joining(", "));
       points.add(
           new ParetoPoint(
-              point.bytes(),
+              point.seconds().isPresent() ? 1e6 * point.cost() : point.cost(),
               isGreaterBetter ? point.metric() : -point.metric(),
               point.equals(found.chosen()),
               label));
     }
     ParetoFront front =
         new ParetoFront(
+            options.cost() == Cost.BYTES ? "bytes" : "microseconds a row",
             isGreaterBetter ? options.metric().id() : "-" + options.metric().id(),
             OptionalDouble.of(isGreaterBetter ? bound : -bound),
             points);

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.tare.job.trials.Criterion;
 import org.tare.job.trials.Layer;
@@ -16,6 +17,8 @@ import org.tare.spark.tasks.OutputMetrics;
 /** The JSON forms of trials of layers. */
 public final class TrialsJson {
   private static final ObjectMapper JSON = new ObjectMapper();
+
+  private static final String TIME = "microseconds_per_row";
 
   private TrialsJson() {}
 
@@ -77,26 +80,34 @@ public final class TrialsJson {
     ObjectNode node = result.putObject("mix");
     addMetric(node, options.metric());
     node.put(options.isDrop() ? "max_drop" : "target", options.target());
+    node.put("cost", options.cost().name().toLowerCase(Locale.ROOT));
     ResultJson.put(node, "float_metric", found.floatMetric());
     ResultJson.put(node, "chosen_metric", found.chosen().metric());
     node.put("bytes", found.chosen().bytes());
+    addTime(node, found.chosen());
     node.put("float_bytes", bytes(found.layers(), LayerType.FLOAT));
     node.put("rows", found.rows());
     node.put("evaluations", found.evaluations());
     ArrayNode layers = node.putArray("layers");
     List<LayerType> types = found.chosen().assignment().types();
     for (int i = 0; i < types.size(); i++) {
-      layers
-          .addObject()
-          .put("name", found.layers().get(i).name())
-          .put("output", found.layers().get(i).output())
-          .put("type", types.get(i).id());
+      ObjectNode one =
+          layers
+              .addObject()
+              .put("name", found.layers().get(i).name())
+              .put("output", found.layers().get(i).output())
+              .put("type", types.get(i).id());
+      if (!found.times().isEmpty()) {
+        ObjectNode times = one.putObject(TIME);
+        found.times().get(i).forEach((type, time) -> ResultJson.put(times, type.id(), 1e6 * time));
+      }
     }
     node.set("overrides", JSON.valueToTree(found.overrides()));
     ArrayNode front = node.putArray("pareto_front");
     for (MixRun.Point point : found.front(options.metric())) {
       ObjectNode one = front.addObject();
       one.put("bytes", point.bytes());
+      addTime(one, point);
       ResultJson.put(one, "metric", point.metric());
       one.put("chosen", point.equals(found.chosen()));
       ObjectNode counts = one.putObject("types");
@@ -107,6 +118,10 @@ public final class TrialsJson {
         }
       }
     }
+  }
+
+  private static void addTime(ObjectNode one, MixRun.Point point) {
+    point.seconds().ifPresent(seconds -> ResultJson.put(one, TIME, 1e6 * seconds));
   }
 
   private static long bytes(List<Layer> layers, LayerType type) {

@@ -563,8 +563,8 @@ public final class Keys {
             "auto",
             List.of("auto", "sums", "nearest", "learned"),
             "of convolutions: so that the errors of each kernel add up to nothing, or each weight"
-                + " to the nearest integer; learned (AdaRound, command run): layer by layer from rows"
-                + " of the data, by libtorch"));
+                + " to the nearest integer; learned (AdaRound, command run): layer by layer from"
+                + " rows of the data, by libtorch"));
     keys.add(
         Key.whole(
             group,
@@ -761,15 +761,23 @@ public final class Keys {
                 ANY,
                 "how much of the metric may be lost at most: 0.01 of top1 is a point")
             .absent("no target"));
+    keys.add(
+        Key.choice(
+            group,
+            "mix.cost",
+            "bytes",
+            List.of("bytes", "time"),
+            "what types are to have little of: `bytes` of the weights, or `time` for a row,"
+                + " measured on this machine"));
     keys.add(Key.choice(group, "mix.metric", "top1", metrics(), "what `mix.max-drop` is about"));
     keys.add(
         Key.text(
             group,
             "trials.metric-sql",
             "",
-            "a metric of your own for `sensitivity` and `mix`, in the place of theirs: an expression"
-                + " of Spark SQL over the columns of a row and the structs `float` and `quantized`"
-                + " of its outputs; averaged, or with aggregate functions"));
+            "a metric of your own for `sensitivity` and `mix`, in the place of theirs: an"
+                + " expression of Spark SQL over the columns of a row and the structs `float` and"
+                + " `quantized` of its outputs; averaged, or with aggregate functions"));
     keys.add(
         Key.choice(
             group,
@@ -973,8 +981,8 @@ public final class Keys {
             "train.scales",
             "fixed",
             List.of("fixed", "observed", "learned"),
-            "fixed: as calibration chose them; observed: those of activations follow moving averages of"
-                + " their values; learned: trained with the weights"));
+            "fixed: as calibration chose them; observed: those of activations follow moving"
+                + " averages of their values; learned: trained with the weights"));
     keys.add(
         Key.whole(
             group,
@@ -988,8 +996,8 @@ public final class Keys {
             group,
             "train.freeze-before-untrainable",
             false,
-            "where a node cannot be trained through: it and all that it depends on stay as they are,"
-                + " in float32 while the rest is trained; off, such a model is refused"));
+            "where a node cannot be trained through: it and all that it depends on stay as they"
+                + " are, in float32 while the rest is trained; off, such a model is refused"));
     keys.add(
         Key.whole(
             group,

@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.tare.TareException;
+import org.tare.job.trials.Cost;
 import org.tare.job.trials.Criterion;
 import org.tare.job.trials.Criterion.Own;
 import org.tare.job.trials.LayerType;
@@ -95,7 +96,8 @@ public final class TrialSettings {
         types(settings, "mix.types", List.of("w4a8", "w8a8")),
         metric,
         least.or(() -> drop).orElseThrow(),
-        drop.isPresent());
+        drop.isPresent(),
+        Cost.valueOf(settings.require("mix.cost").toUpperCase(Locale.ROOT)));
   }
 
   /**

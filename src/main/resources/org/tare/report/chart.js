@@ -232,29 +232,29 @@ const Chart = (() => {
     return picture;
   }
 
-  /* Size against metric: all points, a line through those that no other beats, the target. */
-  function front(points, best, metric, target) {
+  /* Cost against metric: all points, a line through those that no other beats, the target. */
+  function front(points, best, unit, metric, target) {
     const height = 340, top = 16, bottom = height - 34, left = 70, right = WIDTH - 16;
-    const bytes = points.map(point => point.bytes), metrics = points.map(point => point.metric);
+    const costs = points.map(point => point.cost), metrics = points.map(point => point.metric);
     let low = Math.min(...metrics, target ?? Infinity), high = Math.max(...metrics, target ?? -Infinity);
-    let least = Math.min(...bytes), most = Math.max(...bytes);
+    let least = Math.min(...costs), most = Math.max(...costs);
     const yMargin = (high - low) * 0.08 || 1, xMargin = (most - least) * 0.05 || 1;
     low -= yMargin; high += yMargin; least -= xMargin; most += xMargin;
     const x = at => left + (at - least) / (most - least) * (right - left);
     const y = at => bottom - (at - low) / (high - low) * (bottom - top);
-    const picture = svg("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": `Bytes against ${metric}; the table below has the same points.` });
+    const picture = svg("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": `${unit} against ${metric}; the table below has the same points.` });
     rows(picture, low, high, y, left, right, 6);
     for (const at of ticks(least, most, 6)) picture.append(svg("text", { x: x(at), y: height - 14, "text-anchor": "middle" }, text(at)));
     picture.append(svg("line", { class: "axis", x1: left, x2: right, y1: bottom, y2: bottom }),
-      svg("text", { x: right, y: height - 1, "text-anchor": "end" }, "bytes"), svg("text", { x: 4, y: top - 2 }, metric));
+      svg("text", { x: right, y: height - 1, "text-anchor": "end" }, unit), svg("text", { x: 4, y: top - 2 }, metric));
     if (target !== undefined) picture.append(svg("line", { class: "mark c2", x1: left, x2: right, y1: y(target), y2: y(target), "stroke-dasharray": "6 4" }),
       svg("text", { x: right, y: y(target) - 5, "text-anchor": "end" }, "target"));
-    picture.append(svg("path", { class: "mark c0", d: best.map((point, i) => `${i ? "L" : "M"}${x(point.bytes)} ${y(point.metric)}`).join("") }));
+    picture.append(svg("path", { class: "mark c0", d: best.map((point, i) => `${i ? "L" : "M"}${x(point.cost)} ${y(point.metric)}`).join("") }));
     for (const point of points) {
-      picture.append(svg("circle", { class: point.isChosen ? "dot chosen" : `dot ${best.includes(point) ? "c0" : "axis"}`, cx: x(point.bytes), cy: y(point.metric), r: point.isChosen ? 6 : 4 },
-        svg("title", {}, `${point.label}: ${text(point.bytes)} bytes, ${metric} ${text(point.metric, 5)}`)));
-      if (point.isChosen) picture.append(svg("text", { class: "label", x: x(point.bytes) + (x(point.bytes) > WIDTH * 0.7 ? -10 : 10), y: y(point.metric) + 16,
-        "text-anchor": x(point.bytes) > WIDTH * 0.7 ? "end" : "start" }, point.label));
+      picture.append(svg("circle", { class: point.isChosen ? "dot chosen" : `dot ${best.includes(point) ? "c0" : "axis"}`, cx: x(point.cost), cy: y(point.metric), r: point.isChosen ? 6 : 4 },
+        svg("title", {}, `${point.label}: ${text(point.cost)} ${unit}, ${metric} ${text(point.metric, 5)}`)));
+      if (point.isChosen) picture.append(svg("text", { class: "label", x: x(point.cost) + (x(point.cost) > WIDTH * 0.7 ? -10 : 10), y: y(point.metric) + 16,
+        "text-anchor": x(point.cost) > WIDTH * 0.7 ? "end" : "start" }, point.label));
     }
     return picture;
   }

@@ -204,7 +204,7 @@
       { title: "Operator", key: weight => weight.op },
       { title: "Type", key: weight => weight.dtype },
       { title: "Qparams", key: weight => weight.layout },
-      numeric("Values", "values"), numeric("Bytes", "bytes"),
+      numeric("Values", "values"), numeric(found.unit === "bytes" ? "Bytes" : found.unit, "cost"),
       { ...numeric("Bytes a value", "each", "", "lesser"), cell: weight => text(weight.each, 3) },
       numeric("Least scale", "leastScale", "", "lesser"), numeric("Greatest scale", "greatestScale", "", "lesser"),
       ...(measured ? [numeric("SQNR, dB", "sqnr"), numeric("MSE", "mse", "", "lesser"), numeric("Greatest error", "greatest", "", "lesser"), numeric("Cosine", "cosine", "", "lesser")] : []),
@@ -266,19 +266,19 @@
   function front(found) {
     const points = (found.points ?? []).filter(point => Number.isFinite(value(point.metric)));
     if (!points.length) return;
-    const made = section("front", `Size against ${found.metric}`, "Each point is an assignment of types to layers that was measured. The line joins those that no other one beats.");
+    const made = section("front", `${found.unit === "bytes" ? "Size" : "Time"} against ${found.metric}`, "Each point is an assignment of types to layers that was measured. The line joins those that no other one beats.");
     const best = [];
-    for (const point of [...points].sort((a, b) => a.bytes - b.bytes || b.metric - a.metric)) {
+    for (const point of [...points].sort((a, b) => a.cost - b.cost || b.metric - a.metric)) {
       if (!best.length || point.metric > best[best.length - 1].metric) best.push(point);
     }
     points.forEach(point => { point.name = point.label; point.place = point.isChosen ? "chosen" : best.includes(point) ? "on the line" : ""; });
     const table = makeTable("Assignments", [
       { title: "Assignment", style: "name", key: point => point.label },
-      numeric("Bytes", "bytes"),
+      numeric(found.unit === "bytes" ? "Bytes" : found.unit, "cost"),
       { ...numeric(found.metric, "metric"), cell: point => text(point.metric, 6) },
       { title: "", key: point => point.place },
     ], points);
-    made.append(Chart.front(points, best, found.metric, found.target), table.node);
+    made.append(Chart.front(points, best, found.unit, found.metric, found.target), table.node);
     table.sort(1);
   }
 

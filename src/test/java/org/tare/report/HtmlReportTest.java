@@ -176,13 +176,16 @@ class HtmlReportTest {
                     List.of(new LayerSensitivity("c", "int4", Double.POSITIVE_INFINITY, 0.5))))
             .with(
                 new ParetoFront(
-                    "kl", OptionalDouble.of(0.25), List.of(new ParetoPoint(7, -1.5, true, "a"))))
+                    "bytes",
+                    "kl",
+                    OptionalDouble.of(0.25),
+                    List.of(new ParetoPoint(7, -1.5, true, "a"))))
             .withLosses(List.of(new LossPoint(3, 0.125, 20.5, Double.NaN)));
     assertEquals(
         "{\"sensitivity\":{\"metric\":\"top1\",\"meaning\":\"Only it.\",\"layers\":["
             + "{\"name\":\"c\",\"type\":\"int4\",\"sqnr\":\"inf\",\"metric\":0.5}]},"
-            + "\"front\":{\"metric\":\"kl\",\"target\":0.25,\"points\":["
-            + "{\"bytes\":7,\"metric\":-1.5,\"isChosen\":true,\"label\":\"a\"}]},"
+            + "\"front\":{\"unit\":\"bytes\",\"metric\":\"kl\",\"target\":0.25,\"points\":["
+            + "{\"cost\":7,\"metric\":-1.5,\"isChosen\":true,\"label\":\"a\"}]},"
             + "\"losses\":[{\"step\":3,\"loss\":0.125,\"sqnr\":20.5,\"top1\":null}]}",
         ReportJson.of(ReportData.of("t", List.of(), List.of(), analysis)));
   }

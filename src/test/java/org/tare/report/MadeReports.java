@@ -85,6 +85,7 @@ final class MadeReports {
         .with(new Sensitivity("top1", "Only this layer is quantized.", sensitive))
         .with(
             new ParetoFront(
+                "bytes",
                 "top1",
                 OptionalDouble.of(0.985),
                 List.of(

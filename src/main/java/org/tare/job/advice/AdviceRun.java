@@ -21,6 +21,7 @@ import org.tare.job.QuantizationRun;
 import org.tare.job.QuantizeOptions;
 import org.tare.job.advice.Advice.Measured;
 import org.tare.job.advice.Advice.Step;
+import org.tare.job.trials.Cost;
 import org.tare.job.trials.Criterion;
 import org.tare.job.trials.LayerType;
 import org.tare.job.trials.Metric;
@@ -307,7 +308,7 @@ public final class AdviceRun {
     CalibrationState state = state(how, planned).orElseThrow();
     MixRun.Options search =
         new MixRun.Options(
-            types, new Criterion.Known(metric.orElseThrow()), options.maxDrop(), true);
+            types, new Criterion.Known(metric.orElseThrow()), options.maxDrop(), true, Cost.BYTES);
     try (KeptRows some = kept(judged, label, possible)) {
       MixRun.Result found = new MixRun(context, search).run(planned, state, some.source(), label);
       overrides = found.overrides();

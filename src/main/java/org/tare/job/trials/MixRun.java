@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.TreeMap;
 import org.tare.TareException;
 import org.tare.job.FloatModel;
@@ -15,14 +16,18 @@ import org.tare.spark.tasks.OutputMetrics;
 import org.tare.stats.CalibrationState;
 
 /**
- * Finds the assignment of types to layers that takes the fewest bytes and keeps a target (mixed
- * precision).
+ * Finds the assignment of types to layers that costs least and keeps a target (mixed precision).
+ * The cost is bytes, or time.
  *
- * <p>Each layer is measured alone in each type. From all layers in the narrowest type, the step
- * that saves most error for each byte is taken again and again, as if errors of layers added: that
- * is a path from the smallest model to the float one. The target's place on it is found by
+ * <p>Each layer is measured alone in each type. From all layers in their cheapest types, the step
+ * that saves most error for its cost is taken again and again, as if errors of layers added: that
+ * is a path from the cheapest model to the float one. The target's place on it is found by
  * measuring: where the measured error is off the predicted one, the prediction is corrected by
- * their ratio. Then single layers step back to narrower types as long as the target holds.
+ * their ratio. Then single layers step back to cheaper types as long as the target holds.
+ *
+ * <p>Times of layers are those in models of one type each. What stands at the border of two types
+ * is not in them, so that in the end the whole models are timed that were measured on the way, and
+ * the fastest that keeps the target is the answer.
  */
 public final class MixRun {
   /** After so many guided guesses the middle of what is open is as good a guess. */
@@ -40,6 +45,11 @@ public final class MixRun {
   private List<Layer> layers;
   private Trials trials;
 
+  private Costs costs;
+
+  /** Those of whole models, if time is what counts. */
+  private Optional<FormTimes> times;
+
   /** The error of each layer alone, by layer and type. */
   private double[][] alone;
 
@@ -50,8 +60,10 @@ public final class MixRun {
    * @param metric what the target is about
    * @param target the least figure of the form; of {@link Metric#KL} the greatest
    * @param isDrop whether the target is a distance from the float model's own figure
+   * @param cost what is to be small
    */
-  public record Options(List<LayerType> types, Criterion metric, double target, boolean isDrop) {
+  public record Options(
+      List<LayerType> types, Criterion metric, double target, boolean isDrop, Cost cost) {
     public Options {
       List<LayerType> all = new ArrayList<>(types);
       all.remove(LayerType.FLOAT);
@@ -67,18 +79,27 @@ public final class MixRun {
    * An assignment that was measured.
    *
    * @param bytes of its weights, scales aside
+   * @param seconds for a row, if time is what counts
    */
-  public record Point(Assignment assignment, long bytes, double metric, boolean isMet) {}
+  public record Point(
+      Assignment assignment, long bytes, OptionalDouble seconds, double metric, boolean isMet) {
+    /** Seconds for a row, or else bytes. */
+    public double cost() {
+      return seconds.orElse((double) bytes);
+    }
+  }
 
   /**
    * What was found.
    *
-   * @param chosen the smallest that keeps the target
-   * @param points all assignments of the path that were measured, by bytes
+   * @param times of each layer, by type, seconds for a row; empty unless time is what counts
+   * @param chosen the cheapest that keeps the target
+   * @param points all assignments of the path that were measured, the cheapest first
    * @param evaluations how often a whole model was judged, layers alone included
    */
   public record Result(
       List<Layer> layers,
+      List<Map<LayerType, Double>> times,
       Point chosen,
       List<Map<String, Object>> overrides,
       List<Point> points,
@@ -87,7 +108,7 @@ public final class MixRun {
       long rows,
       double seconds) {
 
-    /** The points that none beats in both bytes and metric, by bytes. */
+    /** The points that none beats in both cost and metric, the cheapest first. */
     public List<Point> front(Criterion metric) {
       List<Point> front = new ArrayList<>();
       double best = Double.NaN;
@@ -144,6 +165,11 @@ public final class MixRun {
             options.types(),
             options.metric(),
             checkpoints);
+    times =
+        options.cost() == Cost.TIME
+            ? Optional.of(FormTimes.of(context, model, layers, trials, rows))
+            : Optional.empty();
+    costs = times.map(this::ofSeconds).orElseGet(() -> Costs.ofBytes(layers, options.types()));
     measureAlone();
     List<Assignment> path = path();
     int last = path.size() - 1;
@@ -157,11 +183,15 @@ public final class MixRun {
     Assignment found = path.get(firstThatHolds(path, floatMetric));
     found = stepBack(found, floatMetric);
     List<Point> points = points(path, found, floatMetric);
-    Point chosen = point(found, floatMetric);
+    Point chosen =
+        times.isEmpty()
+            ? point(found, floatMetric)
+            : points.stream().filter(Point::isMet).findFirst().orElseThrow();
     return new Result(
         layers,
+        layerTimes(),
         chosen,
-        found.overrides(layers, model.mapping()),
+        chosen.assignment().overrides(layers, model.mapping()),
         points,
         floatMetric,
         trials.count(),
@@ -169,41 +199,67 @@ public final class MixRun {
         trials.seconds());
   }
 
+  private Costs ofSeconds(FormTimes timed) {
+    List<double[]> seconds = new ArrayList<>();
+    options.types().forEach(type -> seconds.add(timed.layers(Assignment.all(layers, type))));
+    return Costs.ofSeconds(seconds, options.types());
+  }
+
+  private List<Map<LayerType, Double>> layerTimes() {
+    List<Map<LayerType, Double>> all = new ArrayList<>();
+    for (int i = 0; times.isPresent() && i < layers.size(); i++) {
+      Map<LayerType, Double> own = new LinkedHashMap<>();
+      for (int t = 0; t < options.types().size(); t++) {
+        own.put(options.types().get(t), costs.of(i, t));
+      }
+      all.add(own);
+    }
+    return all;
+  }
+
   private void measureAlone() {
     List<LayerType> types = options.types();
-    List<Assignment> all = new ArrayList<>();
+    Map<Assignment, int[]> places = new LinkedHashMap<>();
     for (int t = 0; t < types.size() - 1; t++) {
       for (int i = 0; i < layers.size(); i++) {
-        all.add(Assignment.all(layers, LayerType.FLOAT).with(i, types.get(t)));
+        if (costs.ladder(i).contains(t)) {
+          Assignment one = Assignment.all(layers, LayerType.FLOAT).with(i, types.get(t));
+          places.put(one, new int[] {i, t});
+        }
       }
     }
-    List<Figures> measured = trials.measure(all);
+    List<Figures> measured = trials.measure(List.copyOf(places.keySet()));
     alone = new double[layers.size()][types.size()];
-    for (int t = 0; t < types.size() - 1; t++) {
-      for (int i = 0; i < layers.size(); i++) {
-        alone[i][t] = OutputMetrics.error(measured.get(t * layers.size() + i).outputs());
-      }
+    int at = 0;
+    for (int[] place : places.values()) {
+      alone[place[0]][place[1]] = OutputMetrics.error(measured.get(at++).outputs());
     }
   }
 
-  /** From the narrowest types to float, by the error saved for each byte. */
+  /** From the cheapest types to float, by the error saved for the cost. */
   private List<Assignment> path() {
     List<LayerType> types = options.types();
     int[] now = new int[layers.size()];
-    List<Assignment> path = new ArrayList<>();
-    path.add(Assignment.all(layers, types.get(0)));
+    Assignment last = Assignment.all(layers, types.get(0));
+    for (int i = 0; i < now.length; i++) {
+      last = last.with(i, types.get(costs.ladder(i).get(0)));
+    }
+    List<Assignment> path = new ArrayList<>(List.of(last));
     while (true) {
       int layer = -1;
       int to = -1;
       double best = Double.NEGATIVE_INFINITY;
       for (int i = 0; i < now.length; i++) {
-        for (int t = now[i] + 1; t < types.size(); t++) {
-          long bytes = bytes(i, t) - bytes(i, now[i]);
-          double gain = (alone[i][now[i]] - alone[i][t]) / Math.max(1, bytes);
+        List<Integer> ladder = costs.ladder(i);
+        int from = ladder.get(now[i]);
+        for (int k = now[i] + 1; k < ladder.size(); k++) {
+          int t = ladder.get(k);
+          double paid = Math.max(costs.step(), costs.of(i, t) - costs.of(i, from));
+          double gain = (alone[i][from] - alone[i][t]) / paid;
           if (gain > best) {
             best = gain;
             layer = i;
-            to = t;
+            to = k;
           }
         }
       }
@@ -211,12 +267,9 @@ public final class MixRun {
         return path;
       }
       now[layer] = to;
-      path.add(path.get(path.size() - 1).with(layer, types.get(to)));
+      last = last.with(layer, types.get(costs.ladder(layer).get(to)));
+      path.add(last);
     }
-  }
-
-  private long bytes(int layer, int type) {
-    return options.types().get(type).bytes(layers.get(layer).weights());
   }
 
   /** The first place on the path that keeps the target, as far as places behind it do too. */
@@ -271,16 +324,16 @@ public final class MixRun {
     return path.size() - 1;
   }
 
-  /** Narrows single layers as long as the target holds. */
+  /** Makes single layers cheaper as long as the target holds. */
   private Assignment stepBack(Assignment start, double floatMetric) {
     Assignment found = start;
     for (int round = 0; round < ROUNDS_BACK; round++) {
-      List<Assignment> narrower = narrower(found);
-      trials.measure(narrower);
+      List<Assignment> cheaper = cheaper(found);
+      trials.measure(cheaper);
       Optional<Assignment> best =
-          narrower.stream()
+          cheaper.stream()
               .filter(one -> isMet(one, floatMetric))
-              .min(Comparator.comparingLong(one -> one.bytes(layers)));
+              .min(Comparator.comparingDouble(costs::of));
       if (best.isEmpty()) {
         return found;
       }
@@ -289,14 +342,14 @@ public final class MixRun {
     return found;
   }
 
-  /** Steps back that save most bytes for the error that they are predicted to add. */
-  private List<Assignment> narrower(Assignment from) {
+  /** Steps back that save most of the cost for the error that they are predicted to add. */
+  private List<Assignment> cheaper(Assignment from) {
     List<LayerType> types = options.types();
     Map<Double, Assignment> byWorth = new TreeMap<>(Comparator.reverseOrder());
     for (int i = 0; i < layers.size(); i++) {
       int now = types.indexOf(from.types().get(i));
-      for (int t = 0; t < now; t++) {
-        long saved = bytes(i, now) - bytes(i, t);
+      for (int t : costs.ladder(i)) {
+        double saved = costs.of(i, now) - costs.of(i, t);
         double added = Math.max(alone[i][t] - alone[i][now], Double.MIN_NORMAL);
         if (saved > 0) {
           byWorth.put(saved / added, from.with(i, types.get(t)));
@@ -321,7 +374,10 @@ public final class MixRun {
 
   private Point point(Assignment assignment, double floatMetric) {
     double figure = options.metric().of(trials.measure(List.of(assignment)).get(0));
-    return new Point(assignment, assignment.bytes(layers), figure, isMet(figure, floatMetric));
+    OptionalDouble seconds =
+        times.isPresent() ? OptionalDouble.of(times.get().of(assignment)) : OptionalDouble.empty();
+    return new Point(
+        assignment, assignment.bytes(layers), seconds, figure, isMet(figure, floatMetric));
   }
 
   /** What was measured of the path, of uniform types, and what was chosen. */
@@ -340,7 +396,7 @@ public final class MixRun {
     List<Point> sorted = new ArrayList<>(points.values());
     Comparator<Point> byMetric = Comparator.comparingDouble(Point::metric);
     sorted.sort(
-        Comparator.comparingLong(Point::bytes)
+        Comparator.comparingDouble(Point::cost)
             .thenComparing(options.metric().isGreaterBetter() ? byMetric.reversed() : byMetric));
     return sorted;
   }

@@ -16,7 +16,6 @@ import org.tare.onnx.beside.SwitchedModel;
 import org.tare.plan.ChosenRanges;
 import org.tare.plan.QuantizationPlan;
 import org.tare.prepare.OpsetUpgrade;
-import org.tare.qconfig.QConfigMapping;
 import org.tare.rewrite.Quantization;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.RowsDigest;
@@ -137,7 +136,7 @@ final class Trials {
   private void measureNow(List<Assignment> open) {
     List<OnnxModel> forms = new ArrayList<>();
     for (Assignment assignment : open) {
-      forms.add(quantized(assignment.mapping(layers, model.mapping())));
+      forms.add(form(assignment));
     }
     SwitchedModel switched = SwitchedModel.of(base, model.types(), forms);
     TrialsJob.Result result =
@@ -166,11 +165,17 @@ final class Trials {
     }
   }
 
-  private OnnxModel quantized(QConfigMapping mapping) {
+  /** The float model that forms are made of. */
+  OnnxModel base() {
+    return base;
+  }
+
+  /** What the quantizer writes for an assignment. */
+  OnnxModel form(Assignment assignment) {
     return Quantization.quantizeWith(
             base,
             model.types(),
-            mapping,
+            assignment.mapping(layers, model.mapping()),
             Quantization.Form.QDQ,
             Optional.of(ranges),
             new LinkedHashMap<>())
