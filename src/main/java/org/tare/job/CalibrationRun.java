@@ -27,8 +27,8 @@ import org.tare.stats.TensorStats;
  * be known before; they come from a few of the rows.
  */
 public final class CalibrationRun {
-  /** Of so many rows those that choose factors are taken, where the settings do not say. */
-  private static final int FACTOR_ROWS = 256;
+  /** So many rows choose factors, where the settings do not say. */
+  private static final int FACTOR_ROWS = 64;
 
   /** Fewer rows choose no good factors. */
   private static final int LEAST_ROWS = 32;
@@ -128,9 +128,8 @@ public final class CalibrationRun {
   /** SmoothQuant's factors, chosen on some of the rows. */
   private SmoothQuant.Result factors(
       FloatModel model, DataSource data, Map<String, Integer> candidates) {
-    int most = corrections.measureRows() > 0 ? corrections.measureRows() : FACTOR_ROWS;
-    try (KeptRows kept = kept(model, data, most);
-        KeptRows few = kept(model, kept.source(), Math.max(LEAST_ROWS, (int) kept.count() / 4))) {
+    int rows = corrections.measureRows() > 0 ? corrections.measureRows() / 4 : FACTOR_ROWS;
+    try (KeptRows few = kept(model, data, Math.max(LEAST_ROWS, rows))) {
       context
           .progress()
           .accept(

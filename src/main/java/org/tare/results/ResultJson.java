@@ -19,6 +19,7 @@ import org.tare.spark.tasks.EvaluationJob;
 import org.tare.spark.tasks.IntegerMetrics;
 import org.tare.spark.tasks.OutputMetrics;
 import org.tare.spark.tasks.SqlEvaluation;
+import org.tare.stats.CalibrationState;
 
 /** The JSON forms of results: what {@code result.json} and {@code qparams.json} hold. */
 public final class ResultJson {
@@ -84,8 +85,9 @@ public final class ResultJson {
       ObjectNode slices = node.putObject("slices");
       calibration.slices().forEach((slice, state) -> slices.put(slice, state.rows()));
     }
-    node.put("state_bytes", calibration.state().encode().length);
-    node.put("state_sha256", calibration.state().digest());
+    byte[] state = calibration.state().encode();
+    node.put("state_bytes", state.length);
+    node.put("state_sha256", CalibrationState.digest(state));
   }
 
   static void addQuantized(ObjectNode result, QuantizedModel quantized, long bytes) {

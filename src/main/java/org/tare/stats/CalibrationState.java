@@ -255,8 +255,17 @@ public record CalibrationState(
 
   /** SHA-256 of {@link #encode}, in hexadecimal: it does not depend on the lineage. */
   public String digest() {
+    return digest(encode());
+  }
+
+  /**
+   * The same of a state that is encoded already.
+   *
+   * @param encoded as {@link #encode} gives it
+   */
+  public static String digest(byte[] encoded) {
     try {
-      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(encode()));
+      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(encoded));
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException(e);
     }

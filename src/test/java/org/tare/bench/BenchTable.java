@@ -1,126 +1,61 @@
 package org.tare.bench;
 
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
-import java.util.Collection;
-import java.util.LinkedHashMap;
-import java.util.Locale;
-import java.util.Map;
-import org.openjdk.jmh.results.RunResult;
-import org.openjdk.jmh.runner.Runner;
-import org.openjdk.jmh.runner.RunnerException;
-import org.openjdk.jmh.runner.options.OptionsBuilder;
-import org.openjdk.jmh.runner.options.VerboseMode;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.spark.sql.SparkSession;
+import org.tare.spark.tasks.MergeAtScale;
 
 /**
- * Runs the benchmarks, then the peers through Python where it has them, and prints one table of
- * this run's figures.
+ * The measurements of {@code deploy/bench}, each a table of this run's figures: {@code bench PYTHON
+ * OUT MODEL CALIBRATE ARRAYS NAME...}, where the model is all-MiniLM-L6-v2, CALIBRATE its table of
+ * 128 rows and ARRAYS the same rows as NumPy files.
  */
 public final class BenchTable {
+  private static final int MANY_TEXTS = 2048;
+  private static final int CLUSTER_TEXTS = 1024;
+  private static final int FEW_DIGITS = 1000;
+  private static final int MANY_DIGITS = 100_000;
+
   private BenchTable() {}
 
-  /** The arguments: the Python to run, the script for it. */
-  public static void main(String[] args) throws RunnerException, IOException, InterruptedException {
-    Collection<RunResult> results =
-        new Runner(
-                new OptionsBuilder()
-                    .include("org.tare.bench.(Observe|Range|Merge)Benchmark")
-                    .verbosity(VerboseMode.SILENT)
-                    .build())
-            .run();
-    Map<String, Double> tare = new LinkedHashMap<>();
-    for (RunResult result : results) {
-      String name = result.getPrimaryResult().getLabel();
-      for (String parameter : result.getParams().getParamsKeys()) {
-        name += " " + result.getParams().getParam(parameter);
-      }
-      tare.put(name, result.getPrimaryResult().getScore());
-    }
-    Map<String, String> peers = peers(args[0], args[1]);
-    System.out.println("| | normal | ReLU | |");
-    System.out.println("|---|---|---|---|");
-    observing("Tare: min, max, counts, histogram", tare, "tareMinMaxCountsAndHistogram");
-    observing("… with the Vector API", tare, "tareWithVectorApi");
-    observing("a plain loop of 2,048 equal bins", tare, "plainHistogramOf2048Bins");
-    observing("a plain loop of min and max alone", tare, "plainMinMax");
-    peer("PyTorch HistogramObserver, one thread", peers, "torch_histogram", "ns a value");
-    peer("PyTorch MinMaxObserver, one thread", peers, "torch_minmax", "ns a value");
-    peer("ONNX Runtime's histogram collector", peers, "onnxruntime_histogram", "ns a value");
-    for (String method : new String[] {"percentile", "mse", "entropy", "lp3", "auto"}) {
-      row(
-          "Tare: range by " + method,
-          tare.get(method + " normal"),
-          tare.get(method + " relu"),
-          "ms a tensor");
-    }
-    row(
-        "Tare: all methods together",
-        tare.get("allMethods normal"),
-        tare.get("allMethods relu"),
-        "ms a tensor");
-    peer("ONNX Runtime's entropy, 2,048 bins", peers, "onnxruntime_entropy", "ms a tensor");
-    for (String values : new String[] {"1000", "100000"}) {
-      System.out.printf(
-          Locale.ROOT,
-          "| Tare: merge 500 tensors x 2,000 partitions of %s values, one thread | %.1f | | s |%n",
-          values,
-          tare.get("merge500TensorsOf2000Partitions " + values));
-    }
-    if (peers.isEmpty()) {
-      System.out.printf(
-          "%nNo figures of peers: %s has neither torch nor onnxruntime; set TARE_PYTHON to one that"
-              + " has.%n",
-          args[0]);
-    } else {
-      System.out.printf(
-          "%nPeers in this run: torch %s, onnxruntime %s.%n",
-          peers.getOrDefault("torch_version", "not there"),
-          peers.getOrDefault("onnxruntime_version", "not there"));
-    }
-  }
-
-  private static void observing(String what, Map<String, Double> tare, String benchmark) {
-    row(what, tare.get(benchmark + " normal"), tare.get(benchmark + " relu"), "ns a value");
-  }
-
-  private static void peer(String what, Map<String, String> peers, String key, String unit) {
-    String suffix = unit.startsWith("ns") ? "_ns" : "_ms";
-    String normal = peers.get(key + "_normal" + suffix);
-    String relu = peers.get(key + "_relu" + suffix);
-    if (normal != null && relu != null) {
-      row(what, Double.valueOf(normal), Double.valueOf(relu), unit);
-    }
-  }
-
-  private static void row(String what, Double normal, Double relu, String unit) {
-    System.out.printf(Locale.ROOT, "| %s | %.3g | %.3g | %s |%n", what, normal, relu, unit);
-  }
-
-  /** The lines of two words that the script prints; none if Python is not there. */
-  private static Map<String, String> peers(String python, String script)
-      throws IOException, InterruptedException {
-    Map<String, String> figures = new LinkedHashMap<>();
-    Process process;
-    try {
-      process =
-          new ProcessBuilder(python, script).redirectError(ProcessBuilder.Redirect.DISCARD).start();
-    } catch (IOException e) {
-      return figures;
-    }
-    try (BufferedReader out =
-        new BufferedReader(
-            new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
-      for (String line = out.readLine(); line != null; line = out.readLine()) {
-        String[] words = line.split(" ");
-        boolean isOurs = words[0].startsWith("torch_") || words[0].startsWith("onnxruntime_");
-        if (words.length == 2 && isOurs) {
-          figures.put(words[0], words[1]);
+  /** See above. */
+  public static void main(String[] args) throws Exception {
+    List<String> arguments = new ArrayList<>(Arrays.asList(args));
+    Peer peer = new Peer(arguments.remove(0));
+    Path home = Path.of("").toAbsolutePath();
+    Path out = Path.of(arguments.remove(0));
+    Path model = Path.of(arguments.remove(0));
+    Path texts = Path.of(arguments.remove(0));
+    Path arrays = Path.of(arguments.remove(0));
+    CommandTable commands = new CommandTable(home, out, peer);
+    for (String name : arguments) {
+      switch (name) {
+        case "kernels" -> KernelTable.print(peer);
+        case "commands" -> commands.small(model);
+        case "calibrators" -> commands.calibrators(model, texts, arrays);
+        case "floor" -> {
+          Path many = repeated(texts, MANY_TEXTS, out);
+          commands.floor(model, many, arrays, MANY_TEXTS);
         }
+        case "memory" -> {
+          Path digits = home.resolve("src/main/resources/org/tare/demo/digits-train.parquet");
+          commands.memory(repeated(digits, FEW_DIGITS, out), repeated(digits, MANY_DIGITS, out));
+        }
+        case "executors" -> ExecutorTable.print(model, repeated(texts, CLUSTER_TEXTS, out), out);
+        case "merge" -> MergeAtScale.print();
+        default -> throw new IllegalArgumentException("There is no measurement " + name);
       }
     }
-    process.waitFor();
-    return figures;
+  }
+
+  private static Path repeated(Path few, int rows, Path out) throws IOException {
+    Path target = out.resolve(rows + "-" + few.getFileName());
+    try (SparkSession spark = BenchTables.spark()) {
+      BenchTables.write(spark, few, rows, target);
+    }
+    return target;
   }
 }

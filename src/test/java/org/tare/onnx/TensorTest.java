@@ -2,6 +2,7 @@ package org.tare.onnx;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
@@ -40,5 +41,20 @@ class TensorTest {
     assertEquals("[1.0, -1.0, -8.0]", Arrays.toString(Tensor.of(inField).numbers()));
     Tensor float8 = packed("f", ElementType.FLOAT8E4M3FN, new long[] {1}, 1);
     assertEquals(0, float8.numbers().length);
+  }
+
+  @Test
+  void tensorsAreOfOneContentOnlyIfAllBytesAre() {
+    byte[] raw = new byte[4000];
+    Tensor one = Tensor.ofBytes("one", ElementType.FLOAT32, new long[] {1000}, raw.clone());
+    Tensor same = Tensor.ofBytes("same", ElementType.FLOAT32, new long[] {1000}, raw.clone());
+    Tensor wide = Tensor.ofBytes("wide", ElementType.FLOAT32, new long[] {1, 1000}, raw.clone());
+    assertEquals(one.content(), same.content());
+    assertEquals(one.content().hashCode(), same.content().hashCode());
+    assertNotEquals(one.content(), wide.content());
+    // What no hash looks at.
+    raw[3999] = 1;
+    Tensor other = Tensor.ofBytes("other", ElementType.FLOAT32, new long[] {1000}, raw);
+    assertNotEquals(one.content(), other.content());
   }
 }

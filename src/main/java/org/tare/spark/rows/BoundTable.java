@@ -19,7 +19,6 @@ import org.apache.spark.sql.types.StringType;
 import org.tare.TareException;
 import org.tare.onnx.TensorType;
 import org.tare.spark.SessionSettings;
-import org.tare.spark.SparkFailures;
 
 /**
  * A table whose columns are bound to a model's inputs, cut to what is needed.
@@ -30,7 +29,6 @@ import org.tare.spark.SparkFailures;
  */
 public record BoundTable(
     Dataset<Row> rows, RowSource source, List<Row> head, List<SliceColumn> by, List<String> notes) {
-  private static final int HEAD_ROWS = 8;
   private static final String READER_BATCH = "spark.sql.parquet.columnarReaderBatchSize";
   private static final long READER_BATCH_BYTES = 64L << 20;
 
@@ -114,7 +112,7 @@ public record BoundTable(
             labels.map(found -> needed.indexOf(found.name())).orElse(-1),
             -1,
             spark.sparkContext().longAccumulator("rows"));
-    List<Row> head = headOf(data, flat);
+    List<Row> head = data.head(needed, flat);
     BinaryForms forms = forms(bound, ways.whole(), needed, specs, head);
     RowSource source = bound.with(forms.bindings());
     if (choosesReaderBatch) {
@@ -150,14 +148,6 @@ public record BoundTable(
 
   private static List<InputBinding> placed(List<InputBinding> bindings, List<String> needed) {
     return bindings.stream().map(b -> b.at(needed.indexOf(b.column()))).toList();
-  }
-
-  private static List<Row> headOf(DataSource data, Dataset<Row> table) {
-    try {
-      return table.takeAsList(HEAD_ROWS);
-    } catch (Exception e) { // Scala throws checked exceptions unchecked
-      throw SparkFailures.translate("Cannot read data " + data.label(), e);
-    }
   }
 
   private static Optional<ColumnNames.Found> key(

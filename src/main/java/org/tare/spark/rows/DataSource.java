@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -19,6 +20,8 @@ import org.tare.store.HadoopFiles;
  */
 public record DataSource(Origin origin, Optional<Sample> sample, Optional<String> key) {
   private static final long SHARE_STEPS = 1L << 32;
+
+  private static final int HEAD_ROWS = 8;
 
   /** Asking for more takes too long. */
   private static final int MOST_FILES = 1000;
@@ -85,6 +88,15 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
     }
   }
 
+  /** A table as it was when it was pinned, with the first rows that were read of it. */
+  private record Pinned(Dataset<Row> rows, String label, Map<List<String>, List<Row>> heads)
+      implements Origin {
+    @Override
+    public Dataset<Row> rows(SparkSession spark) {
+      return rows;
+    }
+  }
+
   /** All rows of a DataFrame. */
   public static DataSource of(Dataset<Row> rows, String label) {
     return new DataSource(new Frame(rows, label), Optional.empty(), Optional.empty());
@@ -112,10 +124,31 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
 
   /**
    * The same table, with its files as they are now: what is added later no reading sees, so that
-   * all see the same rows.
+   * all see the same rows. Its first rows are read once.
    */
   public DataSource pinned(SparkSession spark) {
-    return new DataSource(new Frame(load(spark), label()), sample, key);
+    return new DataSource(new Pinned(load(spark), label(), new ConcurrentHashMap<>()), sample, key);
+  }
+
+  /**
+   * The first rows of the whole table.
+   *
+   * @param columns the columns in question, by what they are called in it
+   * @param cut the table with these columns alone
+   */
+  List<Row> head(List<String> columns, Dataset<Row> cut) {
+    if (origin instanceof Pinned pinned) {
+      return pinned.heads().computeIfAbsent(columns, first -> readHead(cut));
+    }
+    return readHead(cut);
+  }
+
+  private List<Row> readHead(Dataset<Row> cut) {
+    try {
+      return cut.takeAsList(HEAD_ROWS);
+    } catch (Exception e) { // Scala throws checked exceptions unchecked
+      throw SparkFailures.translate("Cannot read data " + label(), e);
+    }
   }
 
   /** The whole table, lazily. */

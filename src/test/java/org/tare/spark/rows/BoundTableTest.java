@@ -11,17 +11,21 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
 import org.apache.spark.sql.catalyst.util.ArrayData;
+import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.SQLUserDefinedType;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.types.UserDefinedType;
+import org.apache.spark.util.LongAccumulator;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -104,6 +108,29 @@ class BoundTableTest {
     assertEquals(8, files.load(spark).count());
     assertEquals(3, pinned.load(spark).count());
     assertEquals(path, pinned.label());
+  }
+
+  @Test
+  void theFirstRowsOfAPinnedTableAreReadOnce() {
+    LongAccumulator read = spark.sparkContext().longAccumulator("read");
+    UDF1<Long, Long> counted =
+        value -> {
+          read.add(1);
+          return value;
+        };
+    Dataset<Row> rows =
+        spark
+            .range(0, 4, 1, 1)
+            .select(
+                functions.udf(counted, DataTypes.LongType).apply(functions.col("id")).as("x"),
+                functions.col("id").as("y"));
+    DataSource pinned = DataSource.of(rows, "rows").pinned(spark);
+    List<Row> first = pinned.head(List.of("x"), rows.select("x"));
+    assertEquals(first, pinned.head(List.of("x"), rows.select("x")));
+    assertEquals(4, read.value());
+    assertEquals(4, first.size());
+    assertEquals(2, pinned.head(List.of("x", "y"), rows).get(0).size());
+    assertEquals(8, read.value());
   }
 
   @Test

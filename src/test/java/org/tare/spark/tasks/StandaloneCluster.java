@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /** Spark's standalone cluster on the loopback: a Master and Workers, each a process. */
-final class StandaloneCluster implements AutoCloseable {
+public final class StandaloneCluster implements AutoCloseable {
   private static final long TIMEOUT_SECONDS = 480;
 
   private final Path folder;
@@ -25,7 +25,7 @@ final class StandaloneCluster implements AutoCloseable {
     this.port = port;
   }
 
-  static StandaloneCluster start(Path folder, int workers) throws Exception {
+  public static StandaloneCluster start(Path folder, int workers) throws Exception {
     // Workers look for jars there; all of Spark comes with the class path.
     Files.createDirectories(folder.resolve("spark-home/jars"));
     StandaloneCluster cluster = new StandaloneCluster(folder, freePort());
@@ -86,7 +86,8 @@ final class StandaloneCluster implements AutoCloseable {
   }
 
   /** Runs a program as a driver on the cluster, and fails if it fails. */
-  void submit(Map<String, String> conf, Class<?> program, List<String> arguments) throws Exception {
+  public void submit(Map<String, String> conf, Class<?> program, List<String> arguments)
+      throws Exception {
     List<String> command = new ArrayList<>();
     command.add("-Dspark.master=" + url());
     command.add("-Dspark.driver.host=127.0.0.1");

@@ -1,0 +1,132 @@
+package org.tare.spark.tasks;
+
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerTaskEnd;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.tare.quant.DType;
+import org.tare.quant.QParamsRule;
+import org.tare.range.RangeMethod;
+import org.tare.range.RangeSearch;
+import org.tare.spark.SessionSettings;
+import org.tare.stats.Samples;
+import org.tare.stats.StatsCodec;
+import org.tare.stats.StatsObserver;
+import org.tare.stats.TensorStats;
+
+/**
+ * The states of many tensors from many partitions, merged by Spark in this process as calibration
+ * does, and every tensor's range searched: what that takes, what is shuffled, and what the driver
+ * holds. A task hands over states that were made before, of {@value #VALUES} values each.
+ */
+public final class MergeAtScale {
+  private static final int VALUES = 100_000;
+  private static final int DIFFERENT = 64;
+
+  private MergeAtScale() {}
+
+  /** Prints a table. */
+  public static void print() {
+    System.out.println(
+        "\n| tensors x partitions | s to merge | MB shuffled | MB merged | s to search |");
+    System.out.println("|---|---:|---:|---:|---:|");
+    byte[][] states = states();
+    for (int[] scale : new int[][] {{500, 100}, {500, 2000}, {2000, 1000}, {2000, 2000}}) {
+      measure(states, scale[0], scale[1]);
+    }
+  }
+
+  private static byte[][] states() {
+    Random random = new Random(1);
+    StatsObserver observer = new StatsObserver();
+    byte[][] states = new byte[DIFFERENT][];
+    for (int i = 0; i < DIFFERENT; i++) {
+      float[] floats = Samples.normal(random, VALUES);
+      for (int k = 0; i % 2 == 1 && k < floats.length; k++) {
+        floats[k] = Math.max(0, floats[k]);
+      }
+      TensorStats stats = TensorStats.empty();
+      observer.observe(stats, floats, 0, floats.length);
+      states[i] = StatsCodec.encode(stats);
+    }
+    return states;
+  }
+
+  private static void measure(byte[][] states, int tensors, int partitions) {
+    SparkSession spark = DigitsCalibration.local("local[*]", java.util.Map.of());
+    AtomicLong shuffled = new AtomicLong();
+    spark
+        .sparkContext()
+        .addSparkListener(
+            new SparkListener() {
+              @Override
+              public void onTaskEnd(SparkListenerTaskEnd end) {
+                shuffled.addAndGet(end.taskMetrics().shuffleWriteMetrics().bytesWritten());
+              }
+            });
+    try (SessionSettings settings = new SessionSettings(spark)) {
+      Dataset<Row> partials =
+          spark
+              .range(0, partitions, 1, partitions)
+              .toDF()
+              .mapPartitions(new HandOver(states, tensors), Encoders.row(PartialStates.SCHEMA));
+      long started = System.nanoTime();
+      PartialStates.Merged merged = PartialStates.merge(settings, partials, tensors);
+      double mergeSeconds = (System.nanoTime() - started) / 1e9;
+      long bytes = 0;
+      long searching = System.nanoTime();
+      float sum = 0;
+      for (var tensor : merged.slices().get("").entrySet()) {
+        bytes += StatsCodec.encode(tensor.getValue()).length;
+        sum +=
+            RangeSearch.range(
+                    tensor.getKey(),
+                    tensor.getValue(),
+                    new RangeMethod.Auto(),
+                    QParamsRule.ONNXRUNTIME.spec(DType.UINT8, false))
+                .max();
+      }
+      double searchSeconds = (System.nanoTime() - searching) / 1e9;
+      if (!(sum > 0)) {
+        throw new IllegalStateException("No ranges were found");
+      }
+      System.out.printf(
+          Locale.ROOT,
+          "| %,d x %,d | %.1f | %.0f | %.1f | %.1f |%n",
+          tensors,
+          partitions,
+          mergeSeconds,
+          shuffled.get() / 1e6,
+          bytes / 1e6,
+          searchSeconds);
+    } finally {
+      spark.stop();
+    }
+  }
+
+  private record HandOver(byte[][] states, int tensors) implements MapPartitionsFunction<Row, Row> {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    public Iterator<Row> call(Iterator<Row> rows) {
+      int partition = TaskContext.get().partitionId();
+      List<Row> given = new ArrayList<>(tensors);
+      for (int tensor = 0; tensor < tensors; tensor++) {
+        byte[] state = states[(tensor + partition) % states.length];
+        given.add(RowFactory.create("", "tensor/" + tensor, state, 0L, 0L, null));
+      }
+      return given.iterator();
+    }
+  }
+}
