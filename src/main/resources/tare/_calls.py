@@ -250,6 +250,10 @@ class Evaluate(Call):
         """The column of class numbers, for top-1 and top-5."""
         return self.set("validation.label", column)
 
+    def metric_sql(self, expression: str) -> Evaluate:
+        """A metric of your own: an expression of Spark SQL over columns, ``float`` and ``quantized``."""
+        return self.set("trials.metric-sql", expression)
+
     def run(self) -> Evaluation:
         """Evaluates.
 
@@ -513,6 +517,14 @@ class Recommend(Call):
     def max_drop(self, share: float) -> Recommend:
         """How much of the metric may be lost at most."""
         return self.set("recommend.max-drop", share)
+
+    def metric_sql(self, expression: str, better: str = "greater") -> Recommend:
+        """A metric of your own: an expression of Spark SQL over columns, ``float`` and ``quantized``.
+
+        Args:
+            better: which figures are better, ``greater`` or ``less``.
+        """
+        return self.set({"trials.metric-sql": expression, "trials.metric-better": better})
 
     def run(self) -> Recommendation:
         """Tries the ways.

@@ -637,7 +637,7 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     ),
     "trials.metric-sql": (
         "",
-        "a metric of your own for sensitivity and mix, in the place of theirs: an expression of Spark SQL over the columns of a row and the structs float and quantized of its outputs; averaged, or with aggregate functions",
+        "a metric of your own, for sensitivity, mix and recommend in the place of theirs, for evaluate besides: an expression of Spark SQL over the columns of a row and the structs float and quantized of its outputs; averaged, or with aggregate functions",
     ),
     "trials.metric-better": (
         "greater",

@@ -18,8 +18,10 @@ import org.tare.job.compare.WorstLayers;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 import org.tare.settings.RunSettings;
+import org.tare.settings.TrialSettings;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.SqlMetric;
 
 /** An evaluation to be: runs both models over rows and compares what they give. */
 public final class Evaluate extends Call<Evaluate> {
@@ -71,6 +73,7 @@ public final class Evaluate extends Call<Evaluate> {
     DataSource rows = pinned(given);
     Preflight.Checked checked = check(context(), model, rows);
     JobContext context = checked.context();
+    Optional<SqlMetric> metric = metric(context, model, rows);
     List<String> warnings = new ArrayList<>(checked.notes());
     EvaluationRun comparison = new EvaluationRun(context);
     EvaluationJob.Result result =
@@ -80,12 +83,20 @@ public final class Evaluate extends Call<Evaluate> {
         comparison.ofSaturation(
             model.name(), model.original(), other, model.types(), rows, result));
     warnings.addAll(Warnings.ofOutputs(result, () -> WorstLayers.of(context, model, other, rows)));
+    Optional<Evaluation.OwnMetric> own =
+        metric.map(
+            one ->
+                new Evaluation.OwnMetric(
+                    one.sql(),
+                    comparison.run(
+                        model.name(), model.original(), other, model.types(), rows, label(), one)));
     Evaluation evaluation =
         new Evaluation(
             info.table("validation", rows)
                 .seconds("evaluate", result.seconds())
                 .end(Optional.of(model)),
             result,
+            own,
             GateVerdict.of(gate, result),
             warnings);
     if (evaluation.unmet().isEmpty()) {
@@ -104,12 +115,17 @@ public final class Evaluate extends Call<Evaluate> {
     DataSource rows = rows();
     gate();
     Publication.check(this);
-    check(context(), model, rows);
+    metric(check(context(), model, rows).context(), model, rows);
     return DryRun.ofSettings(settings());
   }
 
   private Preflight.Checked check(JobContext context, FloatModel model, DataSource rows) {
     return Preflight.check(context, model, Optional.empty(), Optional.of(rows), label(), List.of());
+  }
+
+  /** The user's own metric, if there is one. */
+  private Optional<SqlMetric> metric(JobContext context, FloatModel model, DataSource rows) {
+    return TrialSettings.own(settings()).flatMap(own -> own.sql(context, model, rows));
   }
 
   private QualityGate gate() {

@@ -12,23 +12,40 @@ import org.tare.results.Summary;
 import org.tare.spark.tasks.EvaluationJob;
 import org.tare.spark.tasks.IntegerMetrics;
 import org.tare.spark.tasks.OutputMetrics;
+import org.tare.spark.tasks.SqlEvaluation;
 
 /** How close a quantized model's outputs are to the float model's. */
 public final class Evaluation implements Result {
   private final Provenance provenance;
   private final EvaluationJob.Result found;
+  private final Optional<OwnMetric> own;
   private final Optional<GateVerdict> gate;
   private final List<String> warnings;
 
   Evaluation(
       Provenance provenance,
       EvaluationJob.Result found,
+      Optional<OwnMetric> own,
       Optional<GateVerdict> gate,
       List<String> warnings) {
     this.provenance = provenance;
     this.found = found;
+    this.own = own;
     this.gate = gate;
     this.warnings = List.copyOf(warnings);
+  }
+
+  /**
+   * A metric of the user's.
+   *
+   * @param sql the expression
+   * @param figures what it gives of both models
+   */
+  public record OwnMetric(String sql, SqlEvaluation.Figures figures) {}
+
+  /** The user's own metric, if one was asked for. */
+  public Optional<OwnMetric> ownMetric() {
+    return own;
   }
 
   /** Rows that were compared. */
@@ -85,6 +102,7 @@ public final class Evaluation implements Result {
   private ObjectNode json() {
     ObjectNode result = ResultJson.begin(provenance);
     ResultJson.addEvaluation(result, found);
+    own.ifPresent(one -> ResultJson.addMetric(result, one.sql(), one.figures()));
     gate.ifPresent(one -> one.addTo(result));
     return ResultJson.end(result, provenance, warnings);
   }

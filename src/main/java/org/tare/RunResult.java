@@ -67,7 +67,7 @@ public final class RunResult implements Result {
 
   /** How close it is to the float model; empty where there were no rows to evaluate on. */
   public Optional<Evaluation> evaluation() {
-    return found.map(one -> new Evaluation(provenance, one, gate, List.of()));
+    return found.map(one -> new Evaluation(provenance, one, Optional.empty(), gate, List.of()));
   }
 
   /** How training went; empty where nothing was trained. */

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -172,6 +173,108 @@ class SearchTest {
         assertThrows(TareException.class, () -> bySql(rows, "nullif(label, label) + label"));
     assertTrue(e.getMessage().contains("is null: it gives no number"), e.getMessage());
     assertEquals(TareException.Kind.BAD_INPUT, e.kind());
+  }
+
+  private static final String TOP1 =
+      "array_position(quantized.`a/b.c`, array_max(quantized.`a/b.c`)) - 1 = wanted";
+
+  @Test
+  void anEvaluationGivesAnExpressionsFigureOfBothModels() throws Exception {
+    Tare tare = Tare.on(spark);
+    Quantized quantized = tare.quantize(model).state(state).run();
+    Dataset<Row> other = rows.withColumn("wanted", functions.col("label"));
+    // In fractions, with another factor for each row: another order of summing would show.
+    String noise = "sum((quantized.`a/b.c`[0] - float.`a/b.c`[1]) * wanted / 3D)";
+    double[] noises = new double[2];
+    for (int partitions : new int[] {1, 3}) {
+      Evaluation found =
+          tare.evaluate(model, quantized)
+              .data(other.repartition(partitions))
+              .label("label")
+              .batch(4)
+              .set("trials.metric-sql", TOP1)
+              .run();
+      OutputMetrics figures = found.outputs().get("a/b.c");
+      Evaluation.OwnMetric own = found.ownMetric().orElseThrow();
+      assertEquals(figures.quantizedTop1(), own.figures().quantized(), 1e-12);
+      assertEquals(figures.floatTop1(), own.figures().floats(), 1e-12);
+      JsonNode json = new ObjectMapper().readTree(found.toJson()).get("evaluation");
+      assertEquals(TOP1, json.get("metric_sql").asText());
+      assertEquals(own.figures().quantized(), json.get("metric").asDouble());
+      assertEquals(own.figures().floats(), json.get("float_metric").asDouble());
+      assertEquals(
+          String.format(
+              Locale.ROOT,
+              "%.6f, of the float model %.6f",
+              own.figures().quantized(),
+              own.figures().floats()),
+          found.summary().stream()
+              .filter(fact -> fact.name().equals("Metric"))
+              .findFirst()
+              .orElseThrow()
+              .value());
+      noises[partitions / 2] =
+          tare.evaluate(model, quantized)
+              .data(other.repartition(partitions))
+              .set("trials.metric-sql", noise)
+              .run()
+              .ownMetric()
+              .orElseThrow()
+              .figures()
+              .quantized();
+    }
+    assertEquals(noises[0], noises[1]);
+    for (String[] wrong :
+        new String[][] {
+          {"nope = 1", "nope"}, {"'good'", "it is of type string"}, {"sum(label) + label", "label"},
+        }) {
+      Evaluate call = tare.evaluate(model, quantized).data(rows).set("trials.metric-sql", wrong[0]);
+      TareException e = assertThrows(TareException.class, call::run);
+      assertTrue(
+          e.getMessage().startsWith("trials.metric-sql cannot be \"" + wrong[0] + "\": ")
+              && e.getMessage().contains(wrong[1]),
+          e.getMessage());
+      assertEquals(TareException.Kind.USAGE, e.kind());
+    }
+    Evaluate none = tare.evaluate(model, quantized).data(rows).set("trials.metric-sql", "1 / NULL");
+    TareException e = assertThrows(TareException.class, none::run);
+    assertTrue(e.getMessage().contains("is null: it gives no number"), e.getMessage());
+  }
+
+  @Test
+  void aRecommendationGoesByAnExpressionAsByTheMetricOfItsKind() throws Exception {
+    Dataset<Row> other = rows.withColumn("wanted", functions.col("label"));
+    List<JsonNode> found = new ArrayList<>();
+    for (String sql : new String[] {"", TOP1}) {
+      Recommend call =
+          Tare.on(spark).recommend(model).data(rows).validation(other).label("label").maxDrop(0);
+      if (!sql.isEmpty()) {
+        call.set("trials.metric-sql", sql);
+      }
+      found.add(new ObjectMapper().readTree(call.run().toJson()).get("recommendation"));
+    }
+    assertEquals("top1", found.get(0).get("metric").asText());
+    assertEquals("sql", found.get(1).get("metric").asText());
+    assertEquals(TOP1, found.get(1).get("metric_sql").asText());
+    assertEquals(
+        found.get(0).get("float_metric").asDouble(),
+        found.get(1).get("float_metric").asDouble(),
+        1e-12);
+    assertEquals(found.get(0).get("choice"), found.get(1).get("choice"));
+    for (int i = 0; i < found.get(0).get("tried").size(); i++) {
+      JsonNode known = found.get(0).get("tried").get(i);
+      JsonNode own = found.get(1).get("tried").get(i);
+      assertEquals(known.get("way"), own.get("way"));
+      assertEquals(known.path("metric"), own.path("metric"), own.toString());
+    }
+    Recommend both = Tare.on(spark).recommend(model).data(rows).set("recommend.metric", "cosine");
+    TareException e =
+        assertThrows(TareException.class, () -> both.set("trials.metric-sql", TOP1).run());
+    assertTrue(e.getMessage().contains("does not go with recommend.metric"), e.getMessage());
+    Recommend wrong = Tare.on(spark).recommend(model).data(rows).set("trials.metric-sql", TOP1);
+    e = assertThrows(TareException.class, wrong::run);
+    assertTrue(e.getMessage().contains("wanted"), e.getMessage());
+    assertEquals(TareException.Kind.USAGE, e.kind());
   }
 
   @Test

@@ -42,7 +42,7 @@ enum Command {
   EVALUATE(
       "Compares the float and the quantized model on a table.",
       Positional.NONE,
-      of(job(), List.of(QUANTIZED, VALIDATION, LABEL, FORMAT, KEY, BATCH, BAD_ROWS))),
+      of(job(), List.of(QUANTIZED, VALIDATION, LABEL, FORMAT, KEY, BATCH, BAD_ROWS, METRIC_SQL))),
   COMPARE(
       "Compares weights and tensors inside of a quantized model with the float model's.",
       Positional.NONE,
@@ -64,7 +64,7 @@ enum Command {
       of(
           job(),
           List.of(DATA, TABLE, QUERY, FORMAT, KEY, VALIDATION, LABEL, BATCH, BAD_ROWS),
-          List.of(BACKEND, BUDGET, ROWS, MOST_LOST, JUDGED_BY))),
+          List.of(BACKEND, BUDGET, ROWS, MOST_LOST, JUDGED_BY, METRIC_SQL, BETTER))),
   OBSERVE(
       "Prints qparams of the columns of a table: the observers without a model.",
       Positional.TABLE,

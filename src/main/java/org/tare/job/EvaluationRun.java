@@ -11,6 +11,8 @@ import org.tare.spark.JobEvent;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.tasks.EvaluationJob;
 import org.tare.spark.tasks.OutputMetrics;
+import org.tare.spark.tasks.SqlEvaluation;
+import org.tare.spark.tasks.SqlMetric;
 
 /** Compares a float model with a quantized one on a table. */
 public final class EvaluationRun {
@@ -43,6 +45,26 @@ public final class EvaluationRun {
         found.outputs().values().stream().mapToDouble(OutputMetrics::sqnr).min().orElse(Double.NaN);
     new JobEvent.Evaluated(worst).post();
     return found;
+  }
+
+  /**
+   * The figures of a metric of the user's.
+   *
+   * @param label the column of class numbers: rows whose labels are none are left out
+   */
+  public SqlEvaluation.Figures run(
+      String name,
+      OnnxModel floatModel,
+      OnnxModel quantized,
+      Map<String, TensorType> types,
+      DataSource rows,
+      Optional<String> label,
+      SqlMetric metric) {
+    return SqlEvaluation.run(
+        context.spark().get(),
+        request(name, floatModel, quantized, types, rows, label),
+        metric,
+        context.progress());
   }
 
   /**

@@ -11,6 +11,7 @@ import java.util.Optional;
 import org.tare.job.advice.Advice;
 import org.tare.job.advice.Traits;
 import org.tare.job.advice.Way;
+import org.tare.job.trials.Criterion;
 import org.tare.report.Analysis;
 import org.tare.report.HtmlReport;
 import org.tare.report.ReportData;
@@ -101,6 +102,9 @@ public final class AdviceText {
   public static void addTo(ObjectNode result, Advice advice) {
     ObjectNode node = result.putObject("recommendation");
     node.put("metric", advice.metric().id());
+    if (advice.metric() instanceof Criterion.Own own) {
+      node.put("metric_sql", own.sql());
+    }
     ResultJson.put(node, "float_metric", advice.floatMetric());
     node.put("max_drop", advice.maxDrop());
     node.put("rows", advice.rows());

@@ -18,6 +18,7 @@ import org.tare.spark.tasks.CalibrationJob;
 import org.tare.spark.tasks.EvaluationJob;
 import org.tare.spark.tasks.IntegerMetrics;
 import org.tare.spark.tasks.OutputMetrics;
+import org.tare.spark.tasks.SqlEvaluation;
 import org.tare.stats.CalibrationState;
 
 /** The JSON forms of results: what {@code result.json} and {@code qparams.json} hold. */
@@ -201,6 +202,14 @@ public final class ResultJson {
         put(one, "quantized_top1", metrics.quantizedTop1());
       }
     }
+  }
+
+  /** Adds a metric of the user's to an evaluation. */
+  public static void addMetric(ObjectNode result, String sql, SqlEvaluation.Figures figures) {
+    ObjectNode node = result.withObjectProperty("evaluation");
+    node.put("metric_sql", sql);
+    put(node, "metric", figures.quantized());
+    put(node, "float_metric", figures.floats());
   }
 
   /** JSON has no infinities: a value that is not finite becomes null. */

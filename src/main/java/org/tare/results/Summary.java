@@ -86,6 +86,16 @@ public final class Summary {
           .path("outputs")
           .properties()
           .forEach(output -> addOutput(facts, output.getKey(), output.getValue()));
+      if (evaluation.has("metric_sql")) {
+        facts.add(
+            new Fact(
+                "Metric",
+                String.format(
+                    Locale.ROOT,
+                    "%.6f, of the float model %.6f",
+                    evaluation.path("metric").asDouble(Double.NaN),
+                    evaluation.path("float_metric").asDouble(Double.NaN))));
+      }
     }
     result
         .path("gate")

@@ -775,9 +775,10 @@ public final class Keys {
             group,
             "trials.metric-sql",
             "",
-            "a metric of your own for `sensitivity` and `mix`, in the place of theirs: an"
-                + " expression of Spark SQL over the columns of a row and the structs `float` and"
-                + " `quantized` of its outputs; averaged, or with aggregate functions"));
+            "a metric of your own, for `sensitivity`, `mix` and `recommend` in the place of theirs,"
+                + " for `evaluate` besides: an expression of Spark SQL over the columns of a row"
+                + " and the structs `float` and `quantized` of its outputs; averaged, or with"
+                + " aggregate functions"));
     keys.add(
         Key.choice(
             group,

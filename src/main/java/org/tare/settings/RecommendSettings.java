@@ -17,6 +17,7 @@ import org.tare.job.QuantizeOptions;
 import org.tare.job.advice.Advice;
 import org.tare.job.advice.AdviceRun;
 import org.tare.job.advice.Way;
+import org.tare.job.trials.Criterion;
 import org.tare.job.trials.Metric;
 
 /** What a recommendation is asked for, and the job file that comes of it. */
@@ -27,7 +28,8 @@ public final class RecommendSettings {
 
   /** What is of the recommendation itself, or of how a command prints. */
   private static final List<String> NOT_OF_A_RUN =
-      List.of("recommend.", "output", "overwrite", "dry-run", "json", "verbose", "spark.");
+      List.of(
+          "recommend.", "trials.", "output", "overwrite", "dry-run", "json", "verbose", "spark.");
 
   private RecommendSettings() {}
 
@@ -45,8 +47,13 @@ public final class RecommendSettings {
           "recommend.metric cannot be top1 without labels: set validation.label, or take"
               + " agreement");
     }
+    Optional<Criterion> own = TrialSettings.own(settings);
+    if (own.isPresent() && metric.isPresent()) {
+      throw TareException.usage(
+          "%s does not go with recommend.metric: it stands in its place", Criterion.Own.KEY);
+    }
     return new AdviceRun.Options(
-        metric,
+        own.or(() -> metric.map(name -> new Criterion.Known(name))),
         settings.number("recommend.max-drop"),
         settings.whole("recommend.rows"),
         budget(settings));

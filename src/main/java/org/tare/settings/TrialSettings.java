@@ -58,7 +58,7 @@ public final class TrialSettings {
   }
 
   /** The user's own metric, if there is one: it takes the place of Tare's. */
-  private static Optional<Criterion> own(Settings settings) {
+  public static Optional<Criterion> own(Settings settings) {
     Own.Better better =
         Own.Better.valueOf(settings.require("trials.metric-better").toUpperCase(Locale.ROOT));
     return settings.find(Own.KEY).map(sql -> new Own(sql, better));

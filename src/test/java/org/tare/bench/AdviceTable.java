@@ -17,6 +17,7 @@ import org.tare.Tare;
 import org.tare.TareException;
 import org.tare.job.advice.Advice;
 import org.tare.job.advice.Way;
+import org.tare.job.trials.Criterion;
 import org.tare.job.trials.Metric;
 
 /**
@@ -86,7 +87,8 @@ public final class AdviceTable {
     if (!advice.overrides().isEmpty()) {
       chosen.put("quantize.overrides", advice.overrides());
     }
-    double own = figure(run(chosen), advice.metric());
+    Metric metric = ((Criterion.Known) advice.metric()).metric();
+    double own = figure(run(chosen), metric);
 
     double best = Double.NEGATIVE_INFINITY;
     Map<String, Object> bestSettings = Map.of();
@@ -94,7 +96,7 @@ public final class AdviceTable {
     List<Map<String, Object>> grid = grid(advice.traits().staticNodes() > 0);
     for (Map<String, Object> one : grid) {
       try {
-        double figure = figure(run(one), advice.metric());
+        double figure = figure(run(one), metric);
         say("  %.5f %s", figure, one);
         if (figure > best) {
           best = figure;

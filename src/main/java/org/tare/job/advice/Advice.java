@@ -3,7 +3,7 @@ package org.tare.job.advice;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.tare.job.trials.Metric;
+import org.tare.job.trials.Criterion;
 
 /**
  * Which way to quantize a model, and why.
@@ -19,7 +19,7 @@ import org.tare.job.trials.Metric;
 public record Advice(
     Traits traits,
     long rows,
-    Metric metric,
+    Criterion metric,
     double floatMetric,
     double maxDrop,
     List<Step> tried,

@@ -33,6 +33,8 @@ import org.tare.spark.rows.KeptRows;
 import org.tare.spark.tasks.EvaluationJob;
 import org.tare.spark.tasks.ObservedParts.ChannelDetail;
 import org.tare.spark.tasks.OutputMetrics;
+import org.tare.spark.tasks.SqlEvaluation;
+import org.tare.spark.tasks.SqlMetric;
 import org.tare.stats.CalibrationState;
 
 /**
@@ -69,7 +71,11 @@ public final class AdviceRun {
   private DataSource judged;
   private Optional<String> label;
   private long rows;
-  private Optional<Metric> metric;
+  private Optional<Criterion> metric;
+
+  /** The user's expression, if that is the metric. */
+  private Optional<SqlMetric> own = Optional.empty();
+
   private double floatMetric = Double.NaN;
   private double evaluationSeconds;
   private Optional<CalibrationState> plainState = Optional.empty();
@@ -84,7 +90,7 @@ public final class AdviceRun {
    * @param rows to measure on at most
    * @param budget after which no further way is begun
    */
-  public record Options(Optional<Metric> metric, double maxDrop, int rows, Duration budget) {}
+  public record Options(Optional<Criterion> metric, double maxDrop, int rows, Duration budget) {}
 
   /**
    * @param ways how each quantizes
@@ -120,18 +126,24 @@ public final class AdviceRun {
     this.label = labels;
     this.traits = Traits.of(model);
     if (metric.isEmpty() && labels.isPresent()) {
-      metric = Optional.of(Metric.TOP1);
+      metric = Optional.of(new Criterion.Known(Metric.TOP1));
     }
+    own = metric.flatMap(one -> one.sql(context, model, judge));
     int count = affordable(judge);
-    try (KeptRows calibrating = kept(data, Optional.empty(), count);
-        KeptRows judging = kept(judge, labels, count)) {
+    try (KeptRows calibrating = kept(data, Optional.empty(), List.of(), count);
+        KeptRows judging = toJudge(judge, count)) {
       this.data = calibrating.source();
       this.judged = judging.source();
       return tryAll();
     }
   }
 
-  private KeptRows kept(DataSource source, Optional<String> labels, int count) {
+  /** Of rows to judge on: with all that the metric reads. */
+  private KeptRows toJudge(DataSource source, int count) {
+    return kept(source, label, own.map(SqlMetric::columns).orElse(List.of()), count);
+  }
+
+  private KeptRows kept(DataSource source, Optional<String> labels, List<String> along, int count) {
     return KeptRows.of(
         context.spark().get(),
         model.name(),
@@ -140,16 +152,17 @@ public final class AdviceRun {
         source,
         context.rows().inputs(),
         labels,
+        along,
         count);
   }
 
   /** How many rows there is time for, by the time that the float model takes for a few. */
   private int affordable(DataSource judge) {
     int few = Math.min(FEWEST_ROWS, options.rows());
-    try (KeptRows first = kept(judge, label, few)) {
+    try (KeptRows first = toJudge(judge, few)) {
       EvaluationJob.Result found = evaluate(model.original(), first.source());
       // A metric that the outputs do not have is wrong whatever the way.
-      metricOf(found.outputs()).of(found.outputs());
+      figure(found, first.source(), model.original());
       double seconds = found.seconds();
       double possible = budget() * few / (PASSES * Math.max(seconds, 1e-3));
       return (int) Math.max(few, Math.min(options.rows(), possible));
@@ -186,7 +199,7 @@ public final class AdviceRun {
     return new Advice(
         traits,
         rows,
-        metric.orElse(Metric.COSINE),
+        metric.orElseGet(() -> new Criterion.Known(Metric.COSINE)),
         floatMetric,
         options.maxDrop(),
         tried,
@@ -242,10 +255,11 @@ public final class AdviceRun {
     EvaluationJob.Result found = evaluate(made.quantized().model(), judged);
     evaluationSeconds = found.seconds();
     rows = found.rows();
-    Metric by = metricOf(found.outputs());
-    floatMetric = by.ofFloat(found.outputs());
-    double figure = by.of(found.outputs());
-    double drop = by.isGreaterBetter() ? floatMetric - figure : figure - floatMetric;
+    SqlEvaluation.Figures figures = figure(found, judged, made.quantized().model());
+    floatMetric = figures.floats();
+    double figure = figures.quantized();
+    double drop =
+        metric.orElseThrow().isGreaterBetter() ? floatMetric - figure : figure - floatMetric;
     Measured measured =
         new Measured(
             figure,
@@ -277,12 +291,20 @@ public final class AdviceRun {
         Locale.ROOT, "loses %.4f of the %s allowed", found.drop(), options.maxDrop());
   }
 
-  private Metric metricOf(Map<String, OutputMetrics> outputs) {
+  /** The metric of a model that was evaluated on rows, and the float model's. */
+  private SqlEvaluation.Figures figure(
+      EvaluationJob.Result found, DataSource on, OnnxModel quantized) {
+    if (own.isPresent()) {
+      return new EvaluationRun(context)
+          .run(model.name(), model.original(), quantized, model.types(), on, label, own.get());
+    }
+    Map<String, OutputMetrics> outputs = found.outputs();
     if (metric.isEmpty()) {
       boolean ranks = outputs.values().stream().anyMatch(OutputMetrics::hasClasses);
-      metric = Optional.of(ranks ? Metric.AGREEMENT : Metric.COSINE);
+      metric = Optional.of(new Criterion.Known(ranks ? Metric.AGREEMENT : Metric.COSINE));
     }
-    return metric.get();
+    Metric by = ((Criterion.Known) metric.get()).metric();
+    return new SqlEvaluation.Figures(by.of(outputs), by.ofFloat(outputs));
   }
 
   private Step mixed(double from) {
@@ -307,9 +329,8 @@ public final class AdviceRun {
     }
     CalibrationState state = state(how, planned).orElseThrow();
     MixRun.Options search =
-        new MixRun.Options(
-            types, new Criterion.Known(metric.orElseThrow()), options.maxDrop(), true, Cost.BYTES);
-    try (KeptRows some = kept(judged, label, possible)) {
+        new MixRun.Options(types, metric.orElseThrow(), options.maxDrop(), true, Cost.BYTES);
+    try (KeptRows some = toJudge(judged, possible)) {
       MixRun.Result found = new MixRun(context, search).run(planned, state, some.source(), label);
       overrides = found.overrides();
       QuantizeOptions chosen =

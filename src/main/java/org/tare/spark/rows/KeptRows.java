@@ -55,13 +55,14 @@ public final class KeptRows implements AutoCloseable {
       DataSource data,
       Map<String, InputSpec> inputs,
       int count) {
-    return of(spark, label, model, types, data, inputs, Optional.empty(), count);
+    return of(spark, label, model, types, data, inputs, Optional.empty(), List.of(), count);
   }
 
   /**
-   * The same with a column of labels.
+   * The same with a column of labels, and others that go along.
    *
    * @param labels its name
+   * @param along names of the others
    */
   public static KeptRows of(
       SparkSession spark,
@@ -71,10 +72,11 @@ public final class KeptRows implements AutoCloseable {
       DataSource data,
       Map<String, InputSpec> inputs,
       Optional<String> labels,
+      List<String> along,
       int count) {
     SessionSettings settings = new SessionSettings(spark);
     try {
-      return of(settings, label, model, types, data, inputs, labels, count);
+      return of(settings, label, model, types, data, inputs, labels, along, count);
     } catch (RuntimeException | Error e) {
       settings.close();
       throw e;
@@ -89,6 +91,7 @@ public final class KeptRows implements AutoCloseable {
       DataSource data,
       Map<String, InputSpec> inputs,
       Optional<String> labels,
+      List<String> along,
       int count) {
     Map<String, TensorType> inputTypes = new LinkedHashMap<>();
     model.graph().inputNames().forEach(input -> inputTypes.put(input, types.get(input)));
@@ -102,6 +105,7 @@ public final class KeptRows implements AutoCloseable {
             inputs,
             labels,
             List.of(),
+            along,
             1,
             new BadRows(true, 1));
     Dataset<Row> selected = table.rows();
@@ -136,13 +140,18 @@ public final class KeptRows implements AutoCloseable {
         Arrays.stream(table.columns())
             .map(name -> functions.col(DataSource.quoted(name)))
             .toArray(Column[]::new);
+    Column[] tied =
+        Arrays.stream(table.schema().fields())
+            .filter(field -> !field.dataType().catalogString().contains("map<")) // without a hash
+            .map(field -> functions.col(DataSource.quoted(field.name())))
+            .toArray(Column[]::new);
     int partitions = Math.max(1, (count + ROWS_PER_PARTITION - 1) / ROWS_PER_PARTITION);
     Dataset<Row> least =
         table
             .select(
                 functions.struct(all).as(ROW),
                 functions.xxhash64(identity).as(HASH),
-                functions.xxhash64(all).as(TIE))
+                functions.xxhash64(tied).as(TIE))
             .orderBy(HASH, TIE)
             .limit(count)
             .coalesce(1)

@@ -197,7 +197,7 @@ public final class EvaluationJob {
    * What a row is taken to cost. It is not measured: in the dynamic mode a row's result depends on
    * which rows stand in its batch, and that must not depend on how fast the machine was.
    */
-  private static EvenTasks.Work work(BoundTable table) {
+  static EvenTasks.Work work(BoundTable table) {
     return new EvenTasks.Work(SECONDS_PER_ROW, table.source().batch().size());
   }
 

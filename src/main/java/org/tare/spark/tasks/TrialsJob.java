@@ -277,6 +277,9 @@ public final class TrialsJob {
         List<Map<String, Values>> outputs);
   }
 
+  /**
+   * @param input that chooses a form; {@link #NO_CHOICE} if the model is one form alone
+   */
   record Try(
       RowSource source,
       ShippedModel floatModel,
@@ -288,6 +291,12 @@ public final class TrialsJob {
       ArrayList<long[]> choices)
       implements MapPartitionsFunction<Row, byte[]> {
     private static final long serialVersionUID = 1L;
+
+    static final String NO_CHOICE = "";
+
+    boolean chooses() {
+      return !input.equals(NO_CHOICE);
+    }
 
     @Override
     public Iterator<byte[]> call(Iterator<Row> rows) {
@@ -325,7 +334,9 @@ public final class TrialsJob {
                 List<Map<String, Values>> found = new ArrayList<>();
                 boolean[] isBad = {};
                 for (int i = 0; i < chosen.size(); i++) {
-                  given.put(input, chosen.get(i));
+                  if (chooses()) {
+                    given.put(input, chosen.get(i));
+                  }
                   Map<String, Values> actual = Comparison.values(switched, given, outputs);
                   isBad = comparisons.get(i).compare(batch, count, expected, actual);
                   if (sink.isPresent()) {

@@ -91,6 +91,10 @@ record TryRows(TrialsJob.Try task, List<Integer> columns, int place)
     values.add(outputs.of(expected));
     List<Row> forms = new ArrayList<>();
     found.forEach(form -> forms.add(outputs.of(form)));
+    if (!task.chooses()) {
+      // An evaluation: the float model's own figure is asked for too.
+      forms.add(outputs.of(expected));
+    }
     values.add(forms.toArray(Row[]::new));
     values.add(task.first());
     values.add(null);
