@@ -35,6 +35,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException.Kind;
 import org.tare.job.TrainingRun;
+import org.tare.onnx.ElementType;
 import org.tare.onnx.TestModel;
 import org.tare.spark.tasks.DigitsCalibration;
 
@@ -166,6 +167,7 @@ class FinetuneTest {
       assertStops(finetune(spark, model, other));
       assertRefuses(spark, model);
       assertFreezes(spark);
+      assertTakesSequences(spark);
     } finally {
       spark.stop();
     }
@@ -497,6 +499,54 @@ class FinetuneTest {
     double begin = training.curve().get(0).loss();
     double end = training.curve().get(training.curve().size() - 1).loss();
     assertTrue(end < begin, begin + " became " + end);
+  }
+
+  /** A layer for each place of sequences of 2 to 5 places, of which the last may be filling. */
+  private void assertTakesSequences(SparkSession spark) throws Exception {
+    Random random = new Random(5);
+    Path file = folder.resolve("sequences.onnx");
+    TestModel.opset(17)
+        .input("x", -1, -1, 4)
+        .input("attention_mask", ElementType.INT64, -1, -1)
+        .longs("last", 2)
+        .constant("w1", new long[] {4, 16}, random(random, 64, 0.5))
+        .constant("b1", new long[] {16}, random(random, 16, 0.2))
+        .constant("w2", new long[] {16, 3}, random(random, 48, 0.5))
+        .node("Cast", List.of("attention_mask"), List.of("m"), "to", 1L)
+        .node("Unsqueeze", List.of("m", "last"), List.of("k"))
+        .node("Mul", List.of("x", "k"), List.of("xk"))
+        .node("MatMul", List.of("xk", "w1"), List.of("p1"))
+        .node("Add", List.of("p1", "b1"), List.of("a1"))
+        .node("Relu", List.of("a1"), List.of("r1"))
+        .node("MatMul", List.of("r1", "w2"), List.of("y"))
+        .output("y", -1, -1, 3)
+        .write(file);
+    StructType schema =
+        new StructType()
+            .add("id", DataTypes.LongType)
+            .add("x", new ArrayType(new ArrayType(DataTypes.FloatType, false), false))
+            .add("attention_mask", new ArrayType(DataTypes.LongType, false));
+    List<Row> rows = new ArrayList<>();
+    for (long id = 0; id < ROWS; id++) {
+      List<List<Float>> x = new ArrayList<>();
+      List<Long> mask = new ArrayList<>();
+      for (int place = 0; place < 2 + id % 4; place++) {
+        float[] values = random(random, 4, 1);
+        x.add(List.of(values[0], values[1], values[2], values[3]));
+        mask.add(place == 4 ? 0L : 1L);
+      }
+      rows.add(RowFactory.create(id, x, mask));
+    }
+    RunResult trained = finetune(spark, file.toString(), spark.createDataFrame(rows, schema)).run();
+    TrainingRun.Result training = trained.training().orElseThrow();
+    assertTrue(
+        training.measured().sqnr() > training.before().sqnr() + 0.2,
+        training.before() + " became " + training.measured());
+    Collections.shuffle(rows, new Random(11));
+    Dataset<Row> other = spark.createDataFrame(rows, schema).repartition(3);
+    assertArrayEquals(
+        TestModel.bytes(trained.quantized().model()),
+        TestModel.bytes(finetune(spark, file.toString(), other).run().quantized().model()));
   }
 
   private static void assertRefuses(SparkSession spark, String model) {

@@ -91,6 +91,7 @@ public final class RoundingRun {
                 Optional.empty(),
                 context.rows().inputs(),
                 context.rows().badRows(),
+                Optional.empty(),
                 training))) {
       context.progress().accept("Learning how weights are rounded, on " + job.rows() + " rows");
       learned = job.learnRounding(begin.trained().initialState(), begin.grids(), options);

@@ -158,6 +158,7 @@ public final class TrainingRun {
             measured.origin(),
             Optional.of(new Sample.Rows(settings.measureRows())),
             measured.key());
+    Optional<String> mask = context.rows().mask(floats.original().graph().inputNames());
     try (TrainingJob job =
         TrainingJob.open(
             context.spark().get(),
@@ -168,8 +169,10 @@ public final class TrainingRun {
                 settings.label(),
                 context.rows().inputs(),
                 context.rows().badRows(),
+                mask,
                 settings.options()))) {
       SortedMap<String, String> origin = settings.origin();
+      origin.put("mask", mask.orElse(""));
       origin.put(TrainingCheckpoint.MODEL, floats.original().digest());
       origin.put(TrainingCheckpoint.GRIDS, TrainingCheckpoint.digest(grids.text()));
       origin.put(TrainingCheckpoint.ROWS, job.rows() + " of hash " + job.digest());

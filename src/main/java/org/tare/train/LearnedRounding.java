@@ -84,7 +84,8 @@ public final class LearnedRounding implements AutoCloseable {
     TrainingState state = from.copy();
     List<TrainingBatch> batches = new ArrayList<>();
     for (int i = 0; i < rows.size(); i += options.batch()) {
-      batches.add(new TrainingBatch(rows.subList(i, Math.min(rows.size(), i + options.batch()))));
+      int end = Math.min(rows.size(), i + options.batch());
+      batches.addAll(new TrainingBatch(rows.subList(i, end)).parts());
     }
     List<String> done = new ArrayList<>();
     for (int i = 0; i < graph.nodes().size(); i++) {

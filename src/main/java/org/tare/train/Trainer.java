@@ -50,9 +50,11 @@ public final class Trainer implements AutoCloseable {
   @FunctionalInterface
   public interface Batches {
     /**
+     * The batch of a step, in parts of rows of one shape. Each weighs as many as it has rows.
+     *
      * @param step counted from 0 since the beginning of training
      */
-    TrainingBatch batch(long step);
+    List<TrainingBatch> parts(long step);
   }
 
   /**
@@ -76,21 +78,27 @@ public final class Trainer implements AutoCloseable {
     double[] losses = new double[steps];
     for (int i = 0; i < steps; i++) {
       long step = from.step() + i;
-      try (PointerScope scope = new PointerScope()) {
-        float[][] gradients = new float[state.values().length][];
-        NormalizedLayers.Step normalization =
-            options.normalizes(step, all)
-                ? normalized.withBatchStatistics(state)
-                : normalized.withRunningStatistics(state);
-        losses[i] =
-            step(normalization, scales.begin(state, step, all), batches.batch(step), gradients);
-        if (!Double.isFinite(losses[i])) {
-          return new Round(
-              from, losses, Optional.of("the loss is " + losses[i] + " at step " + (step + 1)));
+      List<TrainingBatch> parts = batches.parts(step);
+      double rows = parts.stream().mapToInt(part -> part.rows().size()).sum();
+      float[][] gradients = new float[state.values().length][];
+      for (TrainingBatch part : parts) {
+        try (PointerScope scope = new PointerScope()) {
+          float[][] ofPart = new float[gradients.length][];
+          NormalizedLayers.Step normalization =
+              options.normalizes(step, all)
+                  ? normalized.withBatchStatistics(state)
+                  : normalized.withRunningStatistics(state);
+          double share = part.rows().size() / rows;
+          losses[i] += share * step(normalization, scales.begin(state, step, all), part, ofPart);
+          add(gradients, ofPart, (float) share);
         }
-        Optimizer.step(
-            options, state, places::isDecayed, gradients, step + 1, options.rate(step, all));
       }
+      if (!Double.isFinite(losses[i])) {
+        return new Round(
+            from, losses, Optional.of("the loss is " + losses[i] + " at step " + (step + 1)));
+      }
+      Optimizer.step(
+          options, state, places::isDecayed, gradients, step + 1, options.rate(step, all));
     }
     long last = from.step() + steps;
     if (!state.isFinite()) {
@@ -100,6 +108,21 @@ public final class Trainer implements AutoCloseable {
         new TrainingState(last, state.values(), state.first(), state.second()),
         losses,
         Optional.empty());
+  }
+
+  private static void add(float[][] sums, float[][] gradients, float share) {
+    for (int i = 0; i < sums.length; i++) {
+      float[] gradient = gradients[i];
+      if (gradient == null) {
+        continue;
+      }
+      if (sums[i] == null) {
+        sums[i] = new float[gradient.length];
+      }
+      for (int k = 0; k < gradient.length; k++) {
+        sums[i][k] += share * gradient[k];
+      }
+    }
   }
 
   private double step(

@@ -2,20 +2,61 @@ package org.tare.train;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.IntFunction;
+import java.util.stream.Collectors;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.tare.TareException;
 import org.tare.infer.ModelSession.InputTensor;
 import org.tare.train.torch.Tensors;
 
-/** Rows that one step is taken on. */
-public record TrainingBatch(List<TrainingRow> rows) {
+/**
+ * Rows that one step is taken on.
+ *
+ * @param mask the input whose zeros say which places of a sequence are filling, if there is one
+ */
+public record TrainingBatch(List<TrainingRow> rows, Optional<String> mask) {
   public TrainingBatch {
     rows = List.copyOf(rows);
+  }
+
+  /** Rows without filling. */
+  public TrainingBatch(List<TrainingRow> rows) {
+    this(rows, Optional.empty());
+  }
+
+  /** The rows of each shape by themselves, in the order in which the shapes first come. */
+  public List<TrainingBatch> parts() {
+    Map<String, List<TrainingRow>> byShape = new LinkedHashMap<>();
+    for (TrainingRow row : rows) {
+      String shapes =
+          Arrays.stream(row.inputs())
+              .map(value -> Arrays.toString(value.shape()))
+              .collect(Collectors.joining());
+      byShape.computeIfAbsent(shapes, first -> new ArrayList<>()).add(row);
+    }
+    return byShape.values().stream().map(part -> new TrainingBatch(part, mask)).toList();
+  }
+
+  /**
+   * Which places of the sequences hold something: of bool, of the shape [rows, length]. Empty where
+   * no mask of two axes says it.
+   */
+  Optional<Tensor> kept(String model) {
+    if (mask.isEmpty()) {
+      return Optional.empty();
+    }
+    InputTensor given = bytes(model).get(mask.get());
+    return given == null || given.shape().length != 2
+        ? Optional.empty()
+        : Optional.of(tensor(model, mask.get(), given).ne(new Scalar(0)));
   }
 
   /** The inputs of the model, rows side by side along the first axis. */
@@ -42,8 +83,8 @@ public record TrainingBatch(List<TrainingRow> rows) {
         TrainingRow.Value value = row.inputs()[i];
         if (!Arrays.equals(value.shape(), like.shape())) {
           throw TareException.badInput(
-              "Cannot train %s: input \"%s\" has rows of the shapes %s and %s; training takes rows of"
-                  + " one shape",
+              "Cannot train %s: input \"%s\" has rows of the shapes %s and %s; a model of a fixed"
+                  + " batch is trained on rows of one shape",
               model, like.name(), Arrays.toString(like.shape()), Arrays.toString(value.shape()));
         }
         all.put(value.bytes());

@@ -170,7 +170,7 @@ class FrozenPartTest {
     Grids grids = trained.grids(TestModel.quantize(model, INPUTS, MAPPING));
     try (Trainer trainer = Trainer.of(trained.send(), options(steps))) {
       Trainer.Round round =
-          trainer.run(trained.initialState(), grids, step -> batch(), steps, steps);
+          trainer.run(trained.initialState(), grids, step -> List.of(batch()), steps, steps);
       assertEquals(Optional.empty(), round.failure());
       double last = round.losses()[steps - 1];
       assertTrue(last < 0.7 * round.losses()[0], round.losses()[0] + " became " + last);

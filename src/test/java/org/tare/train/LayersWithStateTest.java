@@ -209,7 +209,7 @@ class LayersWithStateTest {
     Grids grids = one.trained().grids(one.begun());
     TrainingState begin = one.trained().initialState(grids, options);
     try (Trainer trainer = Trainer.of(one.trained(), options)) {
-      Trainer.Round round = trainer.run(begin, grids, step -> batch(), 60, 60);
+      Trainer.Round round = trainer.run(begin, grids, step -> List.of(batch()), 60, 60);
       assertEquals(Optional.empty(), round.failure());
       float[] plain = TestModel.run(one.model(), INPUTS).get("y").floats();
       float[] before = TestModel.run(one.begun().model(), INPUTS).get("y").floats();

@@ -588,8 +588,9 @@ class NormalizedLayersTest {
     TrainingState begin = trained.initialState(grids, options);
     int mean = trained.places().parameters().size() + 1;
     try (Trainer trainer = Trainer.of(trained.send(), options)) {
-      Trainer.Round first = trainer.run(begin, grids, step -> batch(x), steps / 2, steps);
-      Trainer.Round second = trainer.run(first.state(), grids, step -> batch(x), steps / 2, steps);
+      Trainer.Round first = trainer.run(begin, grids, step -> List.of(batch(x)), steps / 2, steps);
+      Trainer.Round second =
+          trainer.run(first.state(), grids, step -> List.of(batch(x)), steps / 2, steps);
       assertEquals(Optional.empty(), second.failure());
       assertFalse(Arrays.equals(begin.values()[mean], first.state().values()[mean]));
       assertArrayEquals(first.state().values()[mean], second.state().values()[mean]);

@@ -192,7 +192,8 @@ final class StepCost {
       long cpu = system.getProcessCpuTime();
       long begun = System.nanoTime();
       Trainer.Round round =
-          trainer.run(state, grids, step -> batches.get((int) (step % BATCHES)), count, ALL_STEPS);
+          trainer.run(
+              state, grids, step -> List.of(batches.get((int) (step % BATCHES))), count, ALL_STEPS);
       state = round.state();
       return new Turn(
           (System.nanoTime() - begun) / 1e9 / count,

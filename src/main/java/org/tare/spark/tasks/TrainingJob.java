@@ -52,6 +52,7 @@ public final class TrainingJob implements AutoCloseable {
    * What is trained.
    *
    * @param label the column of class numbers, if there is one
+   * @param mask the input whose zeros say which places of a sequence are filling, if there is one
    */
   public record Request(
       TrainedModel model,
@@ -60,6 +61,7 @@ public final class TrainingJob implements AutoCloseable {
       Optional<String> label,
       Map<String, InputSpec> inputs,
       BadRows badRows,
+      Optional<String> mask,
       TrainingOptions options) {}
 
   /**
@@ -74,6 +76,7 @@ public final class TrainingJob implements AutoCloseable {
   private final SessionSettings settings;
   private final Request request;
   private final int batch;
+  private final boolean isFixed;
   private final JavaRDD<byte[]> shards;
   private final long[] sizes;
   private long digest;
@@ -105,10 +108,8 @@ public final class TrainingJob implements AutoCloseable {
             request.model().name(), input);
       }
     }
-    this.batch =
-        table.source().batch().isFixed()
-            ? table.source().batch().size()
-            : request.options().batch();
+    this.isFixed = table.source().batch().isFixed();
+    this.batch = isFixed ? table.source().batch().size() : request.options().batch();
     int workers = request.options().workers();
     JavaRDD<byte[]> rows =
         table.rows().mapPartitions(new Gather(table.source()), Encoders.BINARY()).toJavaRDD();
@@ -224,7 +225,8 @@ public final class TrainingJob implements AutoCloseable {
   }
 
   private Round round(TrainingState from, Broadcast<byte[]> begin, int steps, JobLabel job) {
-    Steps work = new Steps(model, begin, request.options(), sizes, batch, steps, steps());
+    Cut cut = new Cut(batch, isFixed, request.mask().orElse(""));
+    Steps work = new Steps(model, begin, request.options(), sizes, cut, steps, steps());
     List<Share> shares = new ArrayList<>();
     try {
       shards
@@ -333,13 +335,30 @@ public final class TrainingJob implements AutoCloseable {
     }
   }
 
+  /**
+   * How rows make batches.
+   *
+   * @param size rows of each
+   * @param isFixed whether the model takes no other number of rows
+   * @param mask the input that says what is filling, or no name
+   */
+  private record Cut(int size, boolean isFixed, String mask) implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    List<TrainingBatch> parts(List<TrainingRow> rows) {
+      TrainingBatch whole =
+          new TrainingBatch(rows, Optional.of(mask).filter(name -> !name.isEmpty()));
+      return isFixed ? List.of(whole) : whole.parts();
+    }
+  }
+
   /** The steps of one worker. */
   private record Steps(
       Broadcast<byte[]> model,
       Broadcast<byte[]> begin,
       TrainingOptions options,
       long[] sizes,
-      int batch,
+      Cut cut,
       int steps,
       long all)
       implements Serializable {
@@ -353,7 +372,7 @@ public final class TrainingJob implements AutoCloseable {
       RowOrder order = new RowOrder(options.seed(), shard, Math.toIntExact(sizes[shard]));
       List<int[]> places = new ArrayList<>();
       for (int i = 0; i < steps; i++) {
-        places.add(order.batch(from.state().step() + i, batch));
+        places.add(order.batch(from.state().step() + i, cut.size()));
       }
       Map<Integer, TrainingRow> wanted = take(rows, places);
       SentModel sent = Serialized.read(model.value(), SentModel.class);
@@ -367,7 +386,7 @@ public final class TrainingJob implements AutoCloseable {
                   for (int place : places.get((int) (step - from.state().step()))) {
                     chosen.add(wanted.get(place));
                   }
-                  return new TrainingBatch(chosen);
+                  return cut.parts(chosen);
                 },
                 steps,
                 all);
