@@ -21,13 +21,14 @@ final class OutputAxes {
    * The axis of the rows in each output, or {@link #NONE}.
    *
    * @param shapes of the outputs of a batch of so many rows
-   * @param ofOneRow gives the shapes that one row of the batch leads to; asked once for outputs of
-   *     equal shapes
+   * @param ofOneRow gives the shapes that one row of the batch leads to; asked once for the same
+   *     outputs of equal shapes
    */
   Map<String, Integer> of(
       int rows, Map<String, long[]> shapes, Supplier<Map<String, long[]>> ofOneRow) {
     StringBuilder key = new StringBuilder().append(rows);
-    shapes.forEach((output, shape) -> key.append(Arrays.toString(shape)));
+    // Layers that are repeated have outputs of equal shapes under other names.
+    shapes.forEach((output, shape) -> key.append(output).append(Arrays.toString(shape)));
     return known.computeIfAbsent(key.toString(), k -> find(rows, shapes, ofOneRow));
   }
 

@@ -61,6 +61,17 @@ class OutputRowsTest {
     assertEquals(Map.of("h", 0), refused);
   }
 
+  /** As the layers of a transformer, compared some at a time. */
+  @Test
+  void outputsOfOtherNamesAndEqualShapesAreAskedForThemselves() {
+    OutputAxes axes = new OutputAxes();
+    Map<String, long[]> first = Map.of("layer.0", shape(8, 4, 16));
+    Map<String, long[]> second = Map.of("layer.1", shape(8, 4, 16));
+    assertEquals(Map.of("layer.0", 0), axes.of(8, first, () -> Map.of("layer.0", shape(1, 4, 16))));
+    assertEquals(
+        Map.of("layer.1", 0), axes.of(8, second, () -> Map.of("layer.1", shape(1, 4, 16))));
+  }
+
   private static List<Integer> places(OutputRows rows, int row) {
     List<Integer> places = new ArrayList<>();
     rows.each(row, places::add);
