@@ -2,7 +2,8 @@
 
 peers-calibrate.py minmax|percentile|entropy|MinMaxObserver|HistogramObserver MODEL.onnx ARRAYS
 
-ARRAYS has a NumPy file for each input. The first three are ONNX Runtime's; the others are PyTorch's observers, which are
+ARRAYS has a NumPy file for each input. The first three are ONNX Runtime's, for what products read and give, since masks of -3.4e38
+have no histogram of equal bins; the others are PyTorch's observers, which are
 given every float tensor that ONNX Runtime computes. Prints how many tensors were observed.
 """
 
@@ -39,6 +40,7 @@ def onnxruntime_calibrator(method, model, folder, work):
 
     calibrator = create_calibrator(
         model,
+        op_types_to_calibrate=["MatMul"],
         augmented_model_path=str(pathlib.Path(work) / "augmented.onnx"),
         calibrate_method={
             "minmax": CalibrationMethod.MinMax,

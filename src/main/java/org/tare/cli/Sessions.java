@@ -44,6 +44,8 @@ final class Sessions {
       conf.setIfMissing("spark.executor.heartbeatInterval", "2s");
     }
     conf.setIfMissing("spark.ui.showConsoleProgress", "false");
+    // A task hands over few rows to many reducers: one file of it, not one for each of them.
+    conf.setIfMissing("spark.shuffle.sort.bypassMergeThreshold", "1");
     String functions = TareExtensions.class.getName();
     String extensions = conf.get(EXTENSIONS, "");
     if (!extensions.contains(functions)) {

@@ -44,7 +44,8 @@ public final class BenchTable {
           Path digits = home.resolve("src/main/resources/org/tare/demo/digits-train.parquet");
           commands.memory(repeated(digits, FEW_DIGITS, out), repeated(digits, MANY_DIGITS, out));
         }
-        case "executors" -> ExecutorTable.print(model, repeated(texts, CLUSTER_TEXTS, out), out);
+        case "executors" ->
+            ExecutorTable.print(model, repeated(texts, CLUSTER_TEXTS, out), arrays, out);
         case "merge" -> MergeAtScale.print();
         default -> throw new IllegalArgumentException("There is no measurement " + name);
       }

@@ -9,6 +9,7 @@ import java.util.Map;
 import org.apache.spark.sql.SparkSession;
 import org.tare.Calibration;
 import org.tare.Tare;
+import org.tare.examples.BareInference;
 import org.tare.spark.tasks.StandaloneCluster;
 
 /**
@@ -16,9 +17,16 @@ import org.tare.spark.tasks.StandaloneCluster;
  * calibration of each, when code is compiled and sessions are open.
  */
 public final class ExecutorTable {
+  private static final int BARE_ROWS = 512;
+
   private ExecutorTable() {}
 
-  static void print(Path model, Path table, Path out) throws Exception {
+  static void print(Path model, Path table, Path arrays, Path out) throws Exception {
+    BareInference bare = BareInference.of(model, arrays);
+    System.out.printf(
+        Locale.ROOT,
+        "%nTwo sessions of ONNX Runtime alone are %.2f times as fast as one.%n",
+        bare.seconds(BARE_ROWS, 1) / bare.seconds(BARE_ROWS, 2));
     System.out.println("\n| executors of one core | s of the pass | of one |");
     System.out.println("|---|---:|---:|");
     double first = 0;

@@ -16,8 +16,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
 /**
- * A float model on rows and nothing else: a session of one thread for each core, which take the
- * batches in turn. Calibration cannot be faster.
+ * A float model on rows and nothing else: sessions of one thread, which take the batches in turn.
+ * Calibration cannot be faster.
  *
  * @param model the file
  * @param rows of each input
@@ -39,16 +39,20 @@ public record BareInference(Path model, Map<String, Npy> rows) {
   }
 
   /**
-   * What that takes, with loading the sessions left out.
+   * What that takes with a session for each core. Loading the sessions is left out.
    *
    * @param count of rows; those that are there are taken again and again
    */
   public double seconds(int count) throws InterruptedException {
-    int cores = Runtime.getRuntime().availableProcessors();
+    return seconds(count, Runtime.getRuntime().availableProcessors());
+  }
+
+  /** The same with so many sessions. */
+  public double seconds(int count, int sessions) throws InterruptedException {
     List<Contender> contenders = new ArrayList<>();
-    ExecutorService threads = Executors.newFixedThreadPool(cores);
+    ExecutorService threads = Executors.newFixedThreadPool(sessions);
     try {
-      for (int i = 0; i < cores; i++) {
+      for (int i = 0; i < sessions; i++) {
         contenders.add(new Contender(Contender.Name.parse(model.toString())));
       }
       AtomicInteger next = new AtomicInteger();

@@ -23,14 +23,14 @@ public final class StatsAggregator extends Aggregator<byte[], StatsBuffer, byte[
   @Override
   public StatsBuffer reduce(StatsBuffer buffer, byte[] input) {
     if (input != null && input.length > 0) {
-      StatsCodec.mergeInto(buffer.stats(), input);
+      buffer.add(input);
     }
     return buffer;
   }
 
   @Override
   public StatsBuffer merge(StatsBuffer left, StatsBuffer right) {
-    left.stats().merge(right.stats());
+    left.add(right);
     return left;
   }
 

@@ -9,23 +9,54 @@ import org.tare.stats.TensorStats;
 
 /**
  * Stats that Spark carries between tasks: as an object while they are merged, as the bytes of
- * {@link StatsCodec} in between.
+ * {@link StatsCodec} in between. A task hands over one state of a tensor, so that the first that
+ * comes stays in bytes until there is another.
  */
 public final class StatsBuffer implements Externalizable {
   private static final long serialVersionUID = 1L;
 
-  private TensorStats stats = TensorStats.empty();
+  /** The only state so far; null if there is none, or it is in the stats. */
+  private byte[] only;
+
+  /** What was merged; null while that is one state or none. */
+  private TensorStats stats;
 
   /** Nothing observed. */
   public StatsBuffer() {}
 
+  /** Adds an encoded state. */
+  void add(byte[] encoded) {
+    if (only == null && stats == null) {
+      only = encoded;
+    } else {
+      StatsCodec.mergeInto(stats(), encoded);
+    }
+  }
+
+  /** Adds what another holds. */
+  void add(StatsBuffer other) {
+    if (other.stats != null) {
+      stats().merge(other.stats);
+    } else if (other.only != null) {
+      add(other.only);
+    }
+  }
+
+  /** All that was added. */
   TensorStats stats() {
+    if (stats == null) {
+      stats = TensorStats.empty();
+      if (only != null) {
+        StatsCodec.mergeInto(stats, only);
+        only = null;
+      }
+    }
     return stats;
   }
 
   @Override
   public void writeExternal(ObjectOutput out) throws IOException {
-    byte[] bytes = StatsCodec.encode(stats);
+    byte[] bytes = only != null ? only : StatsCodec.encode(stats());
     out.writeInt(bytes.length);
     out.write(bytes);
   }
@@ -34,6 +65,7 @@ public final class StatsBuffer implements Externalizable {
   public void readExternal(ObjectInput in) throws IOException {
     byte[] bytes = new byte[in.readInt()];
     in.readFully(bytes);
-    stats = StatsCodec.decode(bytes);
+    stats = null;
+    only = bytes;
   }
 }
