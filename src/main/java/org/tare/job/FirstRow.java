@@ -1,6 +1,5 @@
 package org.tare.job;
 
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -22,10 +21,7 @@ final class FirstRow {
    */
   static Optional<Map<String, InputTensor>> of(
       JobContext context, FloatModel model, DataSource data) {
-    Map<String, TensorType> inputs = new LinkedHashMap<>();
-    for (String input : model.original().graph().inputNames()) {
-      inputs.put(input, model.types().get(input));
-    }
+    Map<String, TensorType> inputs = model.original().inputTypes(model.types());
     boolean takesMore =
         inputs.values().stream().anyMatch(type -> type.rank() > 0 && type.shape()[0] > 1);
     if (takesMore) {

@@ -112,10 +112,7 @@ final class MemoryEstimate {
   private record Measured(int batch, Map<String, Long> bytes) {}
 
   private Measured measured(List<String> observed, DataSource data) {
-    Map<String, TensorType> inputs = new LinkedHashMap<>();
-    for (String input : model.original().graph().inputNames()) {
-      inputs.put(input, model.types().get(input));
-    }
+    Map<String, TensorType> inputs = model.original().inputTypes(model.types());
     Map<String, Long> bytes = new LinkedHashMap<>();
     List<String> computed = observed.stream().filter(name -> !inputs.containsKey(name)).toList();
     try (SessionSettings settings = new SessionSettings(context.spark().get())) {

@@ -1,6 +1,5 @@
 package org.tare.job;
 
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -76,10 +75,7 @@ public final class Preflight {
   }
 
   private static Map<String, TensorType> inputs(JobContext context, FloatModel model) {
-    Map<String, TensorType> inputs = new LinkedHashMap<>();
-    for (String input : model.original().graph().inputNames()) {
-      inputs.put(input, model.types().get(input));
-    }
+    Map<String, TensorType> inputs = model.original().inputTypes(model.types());
     context.rows().mask(List.copyOf(inputs.keySet()));
     return inputs;
   }

@@ -16,6 +16,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Collection;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -210,6 +211,17 @@ public final class OnnxModel {
 
   public Graph graph() {
     return graph;
+  }
+
+  /**
+   * The types of the inputs that are given from outside, in their order.
+   *
+   * @param types of these tensors, and of others
+   */
+  public Map<String, TensorType> inputTypes(Map<String, TensorType> types) {
+    Map<String, TensorType> inputs = new LinkedHashMap<>();
+    graph.inputNames().forEach(input -> inputs.put(input, types.get(input)));
+    return inputs;
   }
 
   /** The version of ONNX's own operators that the model uses. */

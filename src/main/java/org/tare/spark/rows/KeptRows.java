@@ -1,7 +1,6 @@
 package org.tare.spark.rows;
 
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -93,8 +92,7 @@ public final class KeptRows implements AutoCloseable {
       Optional<String> labels,
       List<String> along,
       int count) {
-    Map<String, TensorType> inputTypes = new LinkedHashMap<>();
-    model.graph().inputNames().forEach(input -> inputTypes.put(input, types.get(input)));
+    Map<String, TensorType> inputTypes = model.inputTypes(types);
     BoundTable table =
         BoundTable.bind(
             settings,

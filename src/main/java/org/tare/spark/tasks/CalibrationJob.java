@@ -126,10 +126,7 @@ public final class CalibrationJob {
       Consumer<String> progress,
       long started) {
     SparkSession spark = settings.spark();
-    Map<String, TensorType> inputs = new LinkedHashMap<>();
-    for (String input : request.prepared().graph().inputNames()) {
-      inputs.put(input, request.types().get(input));
-    }
+    Map<String, TensorType> inputs = request.prepared().inputTypes(request.types());
     BoundTable table =
         BoundTable.bind(
             settings,

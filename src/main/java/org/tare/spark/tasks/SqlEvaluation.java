@@ -1,7 +1,6 @@
 package org.tare.spark.tasks;
 
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -56,10 +55,7 @@ public final class SqlEvaluation {
       SqlMetric metric,
       Consumer<String> progress) {
     SparkSession spark = settings.spark();
-    Map<String, TensorType> inputs = new LinkedHashMap<>();
-    for (String input : request.floatModel().graph().inputNames()) {
-      inputs.put(input, request.types().get(input));
-    }
+    Map<String, TensorType> inputs = request.floatModel().inputTypes(request.types());
     BoundTable table =
         BoundTable.bind(
             settings,

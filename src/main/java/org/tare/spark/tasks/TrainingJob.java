@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -87,8 +86,7 @@ public final class TrainingJob implements AutoCloseable {
     this.settings = settings;
     this.request = request;
     OnnxModel graph = request.model().model();
-    Map<String, TensorType> inputs = new LinkedHashMap<>();
-    graph.graph().inputNames().forEach(name -> inputs.put(name, request.types().get(name)));
+    Map<String, TensorType> inputs = graph.inputTypes(request.types());
     BoundTable table =
         BoundTable.bind(
             settings,

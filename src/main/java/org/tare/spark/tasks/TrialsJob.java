@@ -104,10 +104,7 @@ public final class TrialsJob {
       Consumer<String> progress,
       long started) {
     SparkSession spark = settings.spark();
-    Map<String, TensorType> inputs = new LinkedHashMap<>();
-    for (String input : request.floatModel().graph().inputNames()) {
-      inputs.put(input, request.types().get(input));
-    }
+    Map<String, TensorType> inputs = request.floatModel().inputTypes(request.types());
     BoundTable table =
         BoundTable.bind(
             settings,
