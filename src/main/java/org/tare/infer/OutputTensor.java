@@ -9,7 +9,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
-import java.nio.IntBuffer;
 
 /** One result of a run. Valid only inside of {@link ModelSession.OutputReader#read}. */
 public final class OutputTensor {
@@ -30,14 +29,13 @@ public final class OutputTensor {
   }
 
   /**
-   * The bits of float32 values, in native memory without a copy where that is possible; ONNX
-   * Runtime's public way copies them to the heap.
+   * The bytes of float32 values, in native order, and in native memory without a copy where that is
+   * possible; ONNX Runtime's public way copies them to the heap.
    */
-  public IntBuffer floatBits() {
+  public ByteBuffer floatBytes() {
     ByteBuffer direct = NATIVE == null ? null : NATIVE.of(tensor);
-    return direct != null
-        ? direct.order(ByteOrder.nativeOrder()).asIntBuffer()
-        : tensor.getByteBuffer().order(ByteOrder.nativeOrder()).asIntBuffer();
+    ByteBuffer bytes = direct != null ? direct : tensor.getByteBuffer();
+    return bytes.order(ByteOrder.nativeOrder());
   }
 
   /** The values of a tensor of floats; those of float64 are rounded to float32. */

@@ -14,7 +14,9 @@ import org.tare.onnx.TensorType;
 import org.tare.plan.FloatNode;
 import org.tare.qconfig.Backend;
 import org.tare.qconfig.Mode;
+import org.tare.qconfig.QConfig;
 import org.tare.qconfig.QConfigMapping;
+import org.tare.qconfig.WeightProducts;
 import org.tare.rewrite.Quantization;
 import org.tare.rewrite.QuantizedModel;
 
@@ -103,9 +105,10 @@ public record FloatInspection(
       OnnxModel original,
       OnnxModel prepared,
       Map<String, TensorType> types) {
-    QConfigMapping mapping =
-        new QConfigMapping(
-            mode, Backend.ONNXRUNTIME_CPU, Backend.ONNXRUNTIME_CPU.standard(mode), List.of());
+    // What is quantized does not depend on the products, and scales of whole ranges need no search.
+    Backend backend = Backend.ONNXRUNTIME_CPU;
+    QConfig config = backend.standard(mode, WeightProducts.FULL);
+    QConfigMapping mapping = new QConfigMapping(mode, backend, config, List.of());
     try {
       FloatModel model = FloatModel.of(name, original, prepared, types, mapping);
       if (model.plan().isPresent()) {

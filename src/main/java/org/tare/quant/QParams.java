@@ -16,6 +16,11 @@ package org.tare.quant;
  * @param quantMax the greatest integer used
  */
 public record QParams(float scale, int zeroPoint, DType dtype, int quantMin, int quantMax) {
+  /** Float32 numbers from {@code ROUNDS - EXACT} to {@code ROUNDS + EXACT} have no fractions. */
+  private static final float ROUNDS = 3 << 22;
+
+  private static final float EXACT = 1 << 22;
+
   public QParams {
     if (!(scale > 0) || Float.isInfinite(scale)) {
       throw new IllegalArgumentException("scale must be finite and above zero: " + scale);
@@ -56,10 +61,16 @@ public record QParams(float scale, int zeroPoint, DType dtype, int quantMin, int
    * saturate, -0.0 is 0.0.
    */
   public int quantize(float x) {
-    if (Float.isNaN(x)) {
+    float steps = x / scale;
+    if (steps <= EXACT && steps >= -EXACT) {
+      // The sum is rounded to an integer, ties to even: several times as fast as Math.rint.
+      long rounded = (long) ((steps + ROUNDS) - ROUNDS) + zeroPoint;
+      return (int) Math.min(quantMax, Math.max(quantMin, rounded));
+    }
+    if (Float.isNaN(steps)) {
       return zeroPoint;
     }
-    double rounded = Math.rint(x / scale) + zeroPoint;
+    double rounded = Math.rint(steps) + zeroPoint;
     return (int) Math.min(quantMax, Math.max(quantMin, rounded));
   }
 

@@ -2,6 +2,7 @@ package org.tare.quant;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.tare.TareException;
 
 /**
@@ -23,6 +24,9 @@ public final class WeightQuantizer {
   private static final int SCALES = 16;
 
   private static final double SCALE_STEP = 1 / 512.0;
+
+  /** Into how many parts the channels are cut for the cores. */
+  private static final int PARTS = 64;
 
   /** Rounding errors of longer channels even out, so that all scales are about as good. */
   private static final int LONGEST = 4096;
@@ -104,51 +108,75 @@ public final class WeightQuantizer {
     return new ChannelQParams(given.axis(), limit.held(values, given.channels(), channelOf));
   }
 
-  /** The same, with greater scales where these round better: rounding is what the limit costs. */
+  /**
+   * The same, with greater scales where these round better: rounding is what the limit costs. All
+   * cores search, each among channels of its own.
+   */
   private static List<QParams> ofLeastError(float[] values, List<QParams> held, int inner) {
-    if (values.length / held.size() > LONGEST) {
+    int channels = held.size();
+    if (values.length / channels > LONGEST) {
       return held;
     }
     QParams[] best = held.toArray(QParams[]::new);
-    double[] least = squaredErrors(values, best, inner);
+    int parts = Math.min(channels, PARTS);
+    IntStream.range(0, parts)
+        .parallel()
+        .forEach(
+            part -> {
+              int from = (int) ((long) channels * part / parts);
+              int to = (int) ((long) channels * (part + 1) / parts);
+              searchWider(values, best, inner, from, to);
+            });
+    return List.of(best);
+  }
+
+  /** Replaces the qparams of the channels from {@code from} to {@code to}. */
+  private static void searchWider(float[] values, QParams[] best, int inner, int from, int to) {
+    QParams[] held = best.clone();
+    double[] least = squaredErrors(values, held, inner, from, to);
     for (int i = 1; i < SCALES; i++) {
-      QParams[] wider = new QParams[best.length];
-      for (int c = 0; c < wider.length; c++) {
-        float scale = (float) (held.get(c).scale() * (1 + i * SCALE_STEP));
-        wider[c] = Float.isInfinite(scale) ? best[c] : held.get(c).withScale(scale);
+      QParams[] wider = held.clone();
+      for (int c = from; c < to; c++) {
+        float scale = (float) (held[c].scale() * (1 + i * SCALE_STEP));
+        wider[c] = Float.isInfinite(scale) ? best[c] : held[c].withScale(scale);
       }
-      double[] errors = squaredErrors(values, wider, inner);
-      for (int c = 0; c < errors.length; c++) {
-        if (errors[c] < least[c]) {
-          least[c] = errors[c];
+      double[] errors = squaredErrors(values, wider, inner, from, to);
+      for (int c = from; c < to; c++) {
+        if (errors[c - from] < least[c - from]) {
+          least[c - from] = errors[c - from];
           best[c] = wider[c];
         }
       }
     }
-    return List.of(best);
   }
 
-  /** Of each channel, summed in the order of memory. */
-  private static double[] squaredErrors(float[] values, QParams[] channels, int inner) {
-    double[] sums = new double[channels.length];
-    for (int from = 0; from < values.length; from += inner) {
-      int c = from / inner % channels.length;
-      for (int i = from; i < from + inner; i++) {
-        double error = values[i] - channels[c].fakeQuantize(values[i]);
-        sums[c] += error * error;
+  /** Of each channel from {@code from} to {@code to}, summed in the order of memory. */
+  private static double[] squaredErrors(
+      float[] values, QParams[] channels, int inner, int from, int to) {
+    double[] sums = new double[to - from];
+    int stride = channels.length * inner;
+    for (int start = 0; start < values.length; start += stride) {
+      for (int c = from; c < to; c++) {
+        QParams q = channels[c];
+        double sum = sums[c - from];
+        int first = start + c * inner;
+        for (int i = first; i < first + inner; i++) {
+          double error = values[i] - q.fakeQuantize(values[i]);
+          sum += error * error;
+        }
+        sums[c - from] = sum;
       }
     }
     return sums;
   }
 
   private List<QParams> perChannel(float[] values, int channels, int inner, float[] least) {
-    List<QParams> all = new ArrayList<>(channels);
     if (!leastError) {
+      List<QParams> all = new ArrayList<>(channels);
       // In the order of memory: with the channels last, column by column is many times slower.
       float[] min = new float[channels];
       float[] max = new float[channels];
-      for (int from = 0; from < values.length; from += inner) {
-        int c = from / inner % channels;
+      for (int from = 0, c = 0; from < values.length; from += inner, c = next(c, channels)) {
         for (int i = from; i < from + inner; i++) {
           min[c] = Math.min(min[c], values[i]);
           max[c] = Math.max(max[c], values[i]);
@@ -159,11 +187,16 @@ public final class WeightQuantizer {
       }
       return all;
     }
-    for (int c = 0; c < channels; c++) {
-      int outer = values.length / inner / channels;
-      all.add(qparams(values, c * inner, inner, outer, channels * inner, least[c]));
-    }
-    return all;
+    int outer = values.length / inner / channels;
+    return IntStream.range(0, channels)
+        .parallel()
+        .mapToObj(c -> qparams(values, c * inner, inner, outer, channels * inner, least[c]))
+        .toList();
+  }
+
+  /** The channel after {@code c}, in the order of memory. */
+  private static int next(int c, int channels) {
+    return c + 1 == channels ? 0 : c + 1;
   }
 
   private static QParams atLeast(QParams q, float scale) {
@@ -237,12 +270,14 @@ public final class WeightQuantizer {
 
   /** The integers of a tensor, row-major like the values. */
   public static int[] quantize(float[] values, long[] shape, ChannelQParams qparams) {
-    int channels = qparams.channels().size();
-    int inner = qparams.isPerChannel() ? inner(shape, qparams.axis()) : values.length;
+    QParams[] channels = qparams.channels().toArray(QParams[]::new);
+    int inner = channels.length > 1 ? inner(shape, qparams.axis()) : values.length;
     int[] quantized = new int[values.length];
-    for (int i = 0; i < values.length; i++) {
-      QParams q = qparams.channels().get(channels == 1 ? 0 : i / inner % channels);
-      quantized[i] = q.quantize(values[i]);
+    for (int from = 0, c = 0; from < values.length; from += inner, c = next(c, channels.length)) {
+      QParams q = channels[c];
+      for (int i = from; i < from + inner; i++) {
+        quantized[i] = q.quantize(values[i]);
+      }
     }
     return quantized;
   }
@@ -255,12 +290,14 @@ public final class WeightQuantizer {
     if (qparams.dtype().bits() != 8) {
       throw new IllegalArgumentException("not a type of 8 bits: " + qparams.dtype().id());
     }
-    int channels = qparams.channels().size();
-    int inner = qparams.isPerChannel() ? inner(shape, qparams.axis()) : values.length;
+    QParams[] channels = qparams.channels().toArray(QParams[]::new);
+    int inner = channels.length > 1 ? inner(shape, qparams.axis()) : values.length;
     byte[] quantized = new byte[values.length];
-    for (int i = 0; i < values.length; i++) {
-      QParams q = qparams.channels().get(channels == 1 ? 0 : i / inner % channels);
-      quantized[i] = (byte) q.quantize(values[i]);
+    for (int from = 0, c = 0; from < values.length; from += inner, c = next(c, channels.length)) {
+      QParams q = channels[c];
+      for (int i = from; i < from + inner; i++) {
+        quantized[i] = (byte) q.quantize(values[i]);
+      }
     }
     return quantized;
   }

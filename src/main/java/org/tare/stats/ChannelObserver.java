@@ -1,6 +1,7 @@
 package org.tare.stats;
 
-import java.nio.IntBuffer;
+import java.nio.FloatBuffer;
+import java.util.Arrays;
 
 /**
  * Adds the values of a row-major tensor to {@link ChannelStats}, channel by channel. Not
@@ -11,8 +12,38 @@ public final class ChannelObserver {
 
   private final StatsObserver histogramObserver;
   private float[] values = new float[0];
-  private double[] rowSums = new double[0];
-  private double[] rowMagnitudes = new double[0];
+  private Row row = new Row(0);
+
+  /**
+   * Of one row, by channel. Arrays of their own: with places in others the JIT makes no vectors.
+   */
+  private record Row(
+      float[] place,
+      double[] wide,
+      float[] min,
+      float[] max,
+      double[] sums,
+      double[] magnitudes,
+      int[] finite) {
+    Row(int channels) {
+      this(
+          new float[channels],
+          new double[channels],
+          new float[channels],
+          new float[channels],
+          new double[channels],
+          new double[channels],
+          new int[channels]);
+    }
+
+    void clear() {
+      Arrays.fill(min, Float.POSITIVE_INFINITY);
+      Arrays.fill(max, Float.NEGATIVE_INFINITY);
+      Arrays.fill(sums, 0);
+      Arrays.fill(magnitudes, 0);
+      Arrays.fill(finite, 0);
+    }
+  }
 
   /**
    * @param histogramObserver fills the histograms of the channels; its scratch memory is shared
@@ -22,27 +53,14 @@ public final class ChannelObserver {
   }
 
   /**
-   * Adds a tensor of the shape [rows, outer, channels, inner].
+   * Adds a tensor of the shape [rows, outer, channels, inner], of the values between the buffer's
+   * position and limit, which do not move.
    *
-   * @param bits the float32 values' bits, between the buffer's position and limit; its position
-   *     moves to the limit
    * @param rows how many rows of the table the tensor holds: sums are exact between rows
    */
-  public void observeBits(ChannelStats stats, IntBuffer bits, int rows, int inner) {
-    int length = bits.remaining();
-    if (values.length < length) {
-      values = new float[length];
-    }
-    for (int i = 0; i < length; i++) {
-      values[i] = Float.intBitsToFloat(bits.get());
-    }
-    observe(stats, values, 0, length, rows, inner);
-  }
-
-  /** The same of values in an array. */
-  public void observe(
-      ChannelStats stats, float[] values, int from, int length, int rows, int inner) {
+  public void observe(ChannelStats stats, FloatBuffer values, int rows, int inner) {
     int channels = stats.channels();
+    int length = values.remaining();
     if (length == 0) {
       return;
     }
@@ -51,65 +69,105 @@ public final class ChannelObserver {
       throw new IllegalArgumentException(
           length + " values are not [" + rows + ", …, " + channels + ", " + inner + "]");
     }
-    if (rowSums.length < channels) {
-      rowSums = new double[channels];
-      rowMagnitudes = new double[channels];
+    if (row.min.length != channels) {
+      row = new Row(channels);
     }
-    for (int row = 0; row < rows; row++) {
-      int start = from + row * perRow;
-      int whole = 0;
-      for (int run = start; run < start + perRow; run += channels * inner) {
-        if (inner == 1 && stats.histograms == null && isFinite(values, run, channels)) {
-          addFinite(stats, values, run);
-          whole++;
-        } else {
-          for (int c = 0; c < channels; c++) {
-            addRun(stats, c, values, run + c * inner, inner);
-          }
-        }
+    for (int i = 0; i < rows; i++) {
+      int from = values.position() + i * perRow;
+      row.clear();
+      boolean isDone =
+          inner == 1 && stats.histograms == null && addPlaces(row, values, from, perRow);
+      if (!isDone) {
+        row.clear();
+        addRuns(stats, values, from, perRow, inner);
       }
-      for (int c = 0; whole > 0 && c < channels; c++) {
-        stats.finite[c] += whole;
-      }
-      for (int c = 0; c < channels; c++) {
-        stats.sums.add(c, rowSums[c]);
-        stats.magnitudes.add(c, rowMagnitudes[c]);
-        rowSums[c] = 0;
-        rowMagnitudes[c] = 0;
-      }
+      addTo(stats, row);
     }
   }
 
-  private static boolean isFinite(float[] values, int from, int length) {
-    int carries = 0;
-    for (int i = from; i < from + length; i++) {
-      // Added to, an exponent of all ones carries into the sign.
-      carries |= (Float.floatToRawIntBits(values[i]) & 0x7f800000) + 0x00800000;
-    }
-    return carries >= 0;
+  /** The same of values in an array. */
+  public void observe(
+      ChannelStats stats, float[] values, int from, int length, int rows, int inner) {
+    observe(stats, FloatBuffer.wrap(values, from, length), rows, inner);
   }
 
-  /** Adds a finite value to each channel, but does not count them. */
-  private void addFinite(ChannelStats stats, float[] values, int from) {
-    float[] min = stats.min;
-    float[] max = stats.max;
-    double[] sums = rowSums;
-    double[] magnitudes = rowMagnitudes;
-    for (int c = 0; c < min.length; c++) {
+  private static void addTo(ChannelStats stats, Row row) {
+    for (int c = 0; c < row.min.length; c++) {
       // "+ 0f" turns -0.0 into 0.0.
-      float value = values[from + c] + 0f;
-      min[c] = value < min[c] ? value : min[c];
-      max[c] = value > max[c] ? value : max[c];
-      sums[c] += value;
-      magnitudes[c] += Math.abs(value);
+      stats.min[c] = Math.min(stats.min[c], row.min[c] + 0f);
+      stats.max[c] = Math.max(stats.max[c], row.max[c] + 0f);
+      stats.finite[c] += row.finite[c];
+      stats.sums.add(c, row.sums[c]);
+      stats.magnitudes.add(c, row.magnitudes[c]);
+    }
+  }
+
+  /**
+   * Adds the values of a row whose channels stand side by side, place after place.
+   *
+   * @return false if any of them is NaN or infinite: the row then holds something else
+   */
+  private static boolean addPlaces(Row row, FloatBuffer values, int from, int length) {
+    int channels = row.place.length;
+    for (int at = from; at < from + length; at += channels) {
+      values.get(at, row.place);
+      lower(row.min, row.place);
+      raise(row.max, row.place);
+      widen(row.wide, row.place);
+      add(row.sums, row.magnitudes, row.wide);
+    }
+    double all = 0;
+    for (double magnitude : row.magnitudes) {
+      all += magnitude;
+    }
+    Arrays.fill(row.finite, length / channels);
+    return all < Double.POSITIVE_INFINITY;
+  }
+
+  private static void lower(float[] min, float[] place) {
+    for (int c = 0; c < min.length; c++) {
+      min[c] = Math.min(min[c], place[c]);
+    }
+  }
+
+  private static void raise(float[] max, float[] place) {
+    for (int c = 0; c < max.length; c++) {
+      max[c] = Math.max(max[c], place[c]);
+    }
+  }
+
+  /** Apart from the sums: the JIT of Java 17 makes no vectors of this conversion. */
+  private static void widen(double[] wide, float[] place) {
+    for (int c = 0; c < wide.length; c++) {
+      wide[c] = place[c];
+    }
+  }
+
+  private static void add(double[] sums, double[] magnitudes, double[] values) {
+    for (int c = 0; c < sums.length; c++) {
+      sums[c] += values[c];
+      magnitudes[c] += Math.abs(values[c]);
+    }
+  }
+
+  /** Adds the values of a row, run after run of a channel. */
+  private void addRuns(ChannelStats stats, FloatBuffer buffer, int from, int length, int inner) {
+    if (values.length < length) {
+      values = new float[length];
+    }
+    buffer.get(from, values, 0, length);
+    int c = 0;
+    for (int run = 0; run < length; run += inner) {
+      addRun(stats, c, values, run, inner);
+      c = c + 1 == row.min.length ? 0 : c + 1;
     }
   }
 
   private void addRun(ChannelStats stats, int c, float[] values, int from, int length) {
-    float min = stats.min[c];
-    float max = stats.max[c];
-    double sum = rowSums[c];
-    double magnitude = rowMagnitudes[c];
+    float min = row.min[c];
+    float max = row.max[c];
+    double sum = row.sums[c];
+    double magnitude = row.magnitudes[c];
     int finite = 0;
     int i = from;
     if (length >= LANES) {
@@ -171,11 +229,11 @@ public final class ChannelObserver {
         stats.negativeInfinities[c]++;
       }
     }
-    stats.min[c] = min;
-    stats.max[c] = max;
-    stats.finite[c] += finite;
-    rowSums[c] = sum;
-    rowMagnitudes[c] = magnitude;
+    row.min[c] = min;
+    row.max[c] = max;
+    row.finite[c] += finite;
+    row.sums[c] = sum;
+    row.magnitudes[c] = magnitude;
     if (stats.histograms != null) {
       histogramObserver.observe(stats.histograms[c], values, from, length);
     }

@@ -3,6 +3,7 @@ package org.tare.bench;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -58,7 +59,7 @@ public class ObserveBenchmark {
   @OperationsPerInvocation(VALUES)
   public TensorStats tareMinMaxCountsAndHistogram() {
     TensorStats stats = TensorStats.empty();
-    observer.observeBits(stats, bits.duplicate());
+    observer.observeBits(stats, List.of(bits));
     return stats;
   }
 

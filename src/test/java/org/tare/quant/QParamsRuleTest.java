@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.OptionalInt;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -121,6 +122,29 @@ class QParamsRuleTest {
     int[] expected = {0, 2, 2, 0, -2, 127, -128};
     for (int i = 0; i < given.length; i++) {
       assertEquals(expected[i], q.quantize(given[i]), "of " + given[i]);
+    }
+  }
+
+  /**
+   * Against the formula in float64, for all bits that a float32 can have, and near all integers.
+   */
+  @Test
+  void integersAreThoseOfTheFormula() {
+    Random random = new Random(5);
+    for (int i = 0; i < 2_000_000; i++) {
+      DType dtype = DType.values()[random.nextInt(DType.values().length)];
+      long span = (long) dtype.max() - dtype.min() + 1;
+      int zeroPoint = (int) (dtype.min() + (random.nextLong() >>> 1) % span);
+      float scale = (float) Math.scalb(0.5 + random.nextDouble(), random.nextInt(80) - 40);
+      QParams q = QParams.of(scale, zeroPoint, dtype);
+      float x =
+          random.nextBoolean()
+              ? Float.intBitsToFloat(random.nextInt())
+              : (random.nextInt(1 << random.nextInt(31)) / 2f) * scale;
+      double rounded = Math.rint(x / scale) + zeroPoint;
+      int expected =
+          Float.isNaN(x) ? zeroPoint : (int) Math.min(dtype.max(), Math.max(dtype.min(), rounded));
+      assertEquals(expected, q.quantize(x), () -> x + " by " + q);
     }
   }
 

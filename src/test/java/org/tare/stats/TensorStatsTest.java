@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -57,7 +59,7 @@ class TensorStatsTest {
     for (int i = 0; i < length; i++) {
       raw[i] = Float.floatToRawIntBits(values[i]);
     }
-    new StatsObserver().observeBits(bits, IntBuffer.wrap(raw));
+    new StatsObserver().observeBits(bits, List.of(IntBuffer.wrap(raw)));
     assertEquals(expected, bits);
   }
 
@@ -87,6 +89,50 @@ class TensorStatsTest {
       observer.observe(stats, values, half, values.length - half);
       assertEquals(expected, stats, scan.getClass().getSimpleName());
     }
+  }
+
+  /**
+   * Softmax and square roots give such: few values are beyond what was seen, and of the other sign.
+   */
+  @Property(tries = 100)
+  void scansOfOneSignCountTheSame(@ForAll long seed) {
+    Random random = new Random(seed);
+    float sign = random.nextBoolean() ? 1 : -1;
+    float[] odd = {0f, -0f, -3f, 1e-3f, 1e6f, 1e-44f, -1e-44f, Float.NaN, Float.MIN_NORMAL};
+    float[] values = new float[4096 * (2 + random.nextInt(4)) + random.nextInt(100)];
+    for (int i = 0; i < values.length; i++) {
+      boolean isOdd = i >= 4096 && random.nextInt(3000) == 0;
+      values[i] = sign * (isOdd ? odd[random.nextInt(odd.length)] : 1 + random.nextFloat());
+    }
+    TensorStats expected = oneByOne(values);
+    for (BlockScan scan : new BlockScan[] {BlockScan.fastest(), new LoopBlockScan()}) {
+      TensorStats stats = TensorStats.empty();
+      StatsObserver observer = new StatsObserver(scan);
+      observer.observe(stats, values, 0, 4096);
+      observer.observe(stats, values, 4096, values.length - 4096);
+      assertEquals(expected, stats, scan.getClass().getSimpleName());
+    }
+  }
+
+  /** Rows of sequences without their filling: many parts of one tensor. */
+  @Property(tries = 100)
+  void partsOfBitsAreOneTensor(@ForAll long seed) {
+    Random random = new Random(seed);
+    float[] values = Samples.wild(random, random.nextInt(12000));
+    int[] raw = new int[values.length];
+    for (int i = 0; i < raw.length; i++) {
+      raw[i] = Float.floatToRawIntBits(values[i]);
+    }
+    List<IntBuffer> parts = new ArrayList<>();
+    int from = 0;
+    while (from < raw.length) {
+      int length = Math.min(raw.length - from, random.nextInt(2000));
+      parts.add(IntBuffer.wrap(raw, from, length));
+      from += length;
+    }
+    TensorStats stats = TensorStats.empty();
+    new StatsObserver().observeBits(stats, parts);
+    assertEquals(TensorStats.of(values), stats);
   }
 
   @Property(tries = 200)

@@ -1,8 +1,10 @@
 package org.tare.spark.tasks;
 
-import java.nio.IntBuffer;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -79,7 +81,7 @@ final class ModelObserver {
         .forEach(
             (input, tensor) -> {
               if (layouts.containsKey(input)) {
-                observe(input, tensor.direct().asIntBuffer(), tensor.shape(), rows, rows, held);
+                observe(input, FloatViews.of(tensor.direct()), tensor.shape(), rows, rows, held);
               }
             });
   }
@@ -93,7 +95,7 @@ final class ModelObserver {
         session.run(
             batch.inputs(rows),
             mixed,
-            (name, tensor) -> add(name, tensor.floatBits(), tensor.shape(), 1));
+            (name, tensor) -> add(name, FloatViews.of(tensor.floatBytes()), tensor.shape(), 1));
       }
     }
     if (!first.isEmpty()) {
@@ -101,7 +103,13 @@ final class ModelObserver {
           batch.inputs(batch.size()),
           first,
           (name, tensor) ->
-              observe(name, tensor.floatBits(), tensor.shape(), rows, batch.size(), held));
+              observe(
+                  name,
+                  FloatViews.of(tensor.floatBytes()),
+                  tensor.shape(),
+                  rows,
+                  batch.size(),
+                  held));
     }
   }
 
@@ -109,95 +117,99 @@ final class ModelObserver {
    * @param held null if all places are
    */
   private void observe(
-      String name, IntBuffer bits, long[] shape, int rows, int size, SequenceMask held) {
+      String name, FloatViews values, long[] shape, int rows, int size, SequenceMask held) {
     switch (layouts.get(name)) {
       case PER_BATCH -> {
         TensorStats once = TensorStats.empty();
-        observer.observeBits(once, bits.duplicate());
+        observer.observeBits(once, List.of(values.bits()));
         stats.get(name).mergeTimes(once, rows);
-        addToAverage(stats.get(name), bits);
+        addToAverage(stats.get(name), List.of(values));
       }
-      case BATCH_MAJOR -> {
-        bits.limit((int) ((long) bits.limit() * rows / size));
-        addRows(name, bits, shape, rows, held);
-      }
-      case MIXED -> add(name, bits, shape, 1);
+      case BATCH_MAJOR ->
+          addRows(
+              name, values.part(0, (int) ((long) values.size() * rows / size)), shape, rows, held);
+      case MIXED -> add(name, values, shape, 1);
     }
   }
 
   /**
    * @param rows how many rows of the table the values are, one after the other
    */
-  private void add(String name, IntBuffer bits, long[] shape, int rows) {
-    addToAverage(stats.get(name), bits);
-    addValues(name, bits, shape, rows, parts.channelAxis(name, shape));
+  private void add(String name, FloatViews values, long[] shape, int rows) {
+    addParts(name, List.of(values), shape, rows, parts.channelAxis(name, shape));
   }
 
   /**
    * Adds rows; of sequences, the places that hold something.
    *
-   * @param bits those of the rows alone
+   * @param values those of the rows alone
    */
-  private void addRows(String name, IntBuffer bits, long[] shape, int rows, SequenceMask held) {
+  private void addRows(String name, FloatViews values, long[] shape, int rows, SequenceMask held) {
     if (held == null || !held.covers(shape)) {
-      add(name, bits, shape, rows);
+      add(name, values, shape, rows);
       return;
     }
-    int perPlace = bits.remaining() / (rows * held.length());
-    TensorStats.Extremes[] extremes = {TensorStats.Extremes.NONE};
+    int perPlace = values.size() / (rows * held.length());
+    List<FloatViews> runs = new ArrayList<>();
+    for (int row = 0; row < rows; row++) {
+      held.each(row, (from, to) -> runs.add(values.part(from * perPlace, to * perPlace)));
+    }
     // Where the places of the sequence stand in the channels' place there are no channels.
     Optional<Integer> axis = parts.channelAxis(name, shape).filter(given -> given > 1);
-    boolean isAveraged = stats.get(name).average().isPresent();
-    for (int row = 0; row < rows; row++) {
-      held.each(
-          row,
-          (from, to) -> {
-            IntBuffer run = bits.duplicate().position(from * perPlace).limit(to * perPlace);
-            if (isAveraged) {
-              extremes[0] = extremes[0].merge(TensorStats.Extremes.ofBits(run.duplicate()));
-            }
-            addValues(name, run, shape, 1, axis);
-          });
-    }
-    if (isAveraged) {
-      addToAverage(stats.get(name), extremes[0]);
-    }
+    addParts(name, runs, shape, 1, axis);
   }
 
-  private void addValues(
-      String name, IntBuffer bits, long[] shape, int rows, Optional<Integer> axis) {
+  /**
+   * @param values in parts of so many rows each
+   */
+  private void addParts(
+      String name, List<FloatViews> values, long[] shape, int rows, Optional<Integer> axis) {
     TensorStats all = stats.get(name);
-    observer.observeBits(all, bits.duplicate());
-    if (axis.isPresent() && bits.hasRemaining()) {
+    addToAverage(all, values);
+    observer.observeBits(all, values.stream().map(FloatViews::bits).toList());
+    if (axis.isPresent()) {
       int inner = 1;
       for (int i = axis.get() + 1; i < shape.length; i++) {
         inner *= (int) shape[i];
       }
       int count = (int) shape[axis.get()];
-      ChannelStats channels = all.channels().orElse(null);
-      if (channels == null) {
-        channels = parts.channelStats(count);
-        all.with(channels);
+      for (FloatViews part : values) {
+        if (part.size() > 0) {
+          addChannels(name, part.floats(), rows, count, inner);
+        }
       }
-      if (channels.channels() != count) {
-        throw TareException.badInput(
-            "Cannot observe the channels of tensor \"%s\": it had %d of them and now has %d; leave"
-                + " channels out",
-            name, channels.channels(), count);
-      }
-      if (bits.remaining() % ((long) rows * count * inner) != 0) {
-        throw TareException.badInput(
-            "Cannot observe the channels of tensor \"%s\": its first axis does not count the rows of a"
-                + " batch; leave channels out",
-            name);
-      }
-      channelObserver.observeBits(channels, bits.duplicate(), rows, inner);
     }
   }
 
-  private void addToAverage(TensorStats all, IntBuffer bits) {
+  private void addChannels(String name, FloatBuffer values, int rows, int count, int inner) {
+    TensorStats all = stats.get(name);
+    ChannelStats channels = all.channels().orElse(null);
+    if (channels == null) {
+      channels = parts.channelStats(count);
+      all.with(channels);
+    }
+    if (channels.channels() != count) {
+      throw TareException.badInput(
+          "Cannot observe the channels of tensor \"%s\": it had %d of them and now has %d; leave"
+              + " channels out",
+          name, channels.channels(), count);
+    }
+    if (values.remaining() % ((long) rows * count * inner) != 0) {
+      throw TareException.badInput(
+          "Cannot observe the channels of tensor \"%s\": its first axis does not count the rows of a"
+              + " batch; leave channels out",
+          name);
+    }
+    channelObserver.observe(channels, values, rows, inner);
+  }
+
+  private static void addToAverage(TensorStats all, List<FloatViews> values) {
     if (all.average().isPresent()) {
-      addToAverage(all, TensorStats.Extremes.ofBits(bits.duplicate()));
+      TensorStats.Extremes extremes = TensorStats.Extremes.NONE;
+      for (FloatViews part : values) {
+        extremes = extremes.merge(TensorStats.Extremes.ofBits(part.bits().duplicate()));
+      }
+      addToAverage(all, extremes);
     }
   }
 
