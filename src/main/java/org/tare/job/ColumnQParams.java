@@ -14,6 +14,7 @@ import org.tare.range.Range;
 import org.tare.range.RangeChoice;
 import org.tare.range.RangeSearch;
 import org.tare.stats.ChannelStats;
+import org.tare.stats.Extremes;
 import org.tare.stats.MovingAverage;
 import org.tare.stats.TensorStats;
 import org.tare.torch.TorchObserver;
@@ -76,7 +77,7 @@ public record ColumnQParams(
 
   /** The qparams that dynamic quantization would choose for a batch. */
   static ColumnQParams ofBatch(String column, float[] values, QuantSpec spec, int number) {
-    TensorStats.Extremes extremes = TensorStats.Extremes.of(values);
+    Extremes extremes = Extremes.of(values);
     if (!(extremes.min() <= extremes.max())) {
       throw TareException.badInput(
           "Cannot choose qparams of a batch of column \"%s\": it holds no finite value", column);

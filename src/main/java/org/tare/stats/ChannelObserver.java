@@ -111,8 +111,8 @@ public final class ChannelObserver {
     int channels = row.place.length;
     for (int at = from; at < from + length; at += channels) {
       values.get(at, row.place);
-      lower(row.min, row.place);
-      raise(row.max, row.place);
+      Extremes.lower(row.min, row.place);
+      Extremes.raise(row.max, row.place);
       widen(row.wide, row.place);
       add(row.sums, row.magnitudes, row.wide);
     }
@@ -122,18 +122,6 @@ public final class ChannelObserver {
     }
     Arrays.fill(row.finite, length / channels);
     return all < Double.POSITIVE_INFINITY;
-  }
-
-  private static void lower(float[] min, float[] place) {
-    for (int c = 0; c < min.length; c++) {
-      min[c] = Math.min(min[c], place[c]);
-    }
-  }
-
-  private static void raise(float[] max, float[] place) {
-    for (int c = 0; c < max.length; c++) {
-      max[c] = Math.max(max[c], place[c]);
-    }
   }
 
   /** Apart from the sums: the JIT of Java 17 makes no vectors of this conversion. */

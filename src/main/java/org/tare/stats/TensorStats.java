@@ -1,7 +1,5 @@
 package org.tare.stats;
 
-import java.nio.FloatBuffer;
-import java.nio.IntBuffer;
 import java.util.Objects;
 import java.util.Optional;
 import org.tare.TareException;
@@ -162,52 +160,6 @@ public final class TensorStats {
         (low, high, count) -> lowest[0] = Math.min(lowest[0], (float) low));
     rest.min = Math.min(lowest[0], max);
     return rest;
-  }
-
-  /** The least and greatest finite value of some values; +infinity and -infinity of none. */
-  public record Extremes(float min, float max) {
-    /** Of no values. */
-    public static final Extremes NONE =
-        new Extremes(Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY);
-
-    /** Of all values of both. */
-    public Extremes merge(Extremes other) {
-      return new Extremes(Math.min(min, other.min), Math.max(max, other.max));
-    }
-
-    /** Of an array's values. */
-    public static Extremes of(float[] values) {
-      return of(FloatBuffer.wrap(values));
-    }
-
-    /** Of the values between the buffer's position and limit, which moves its position there. */
-    public static Extremes of(FloatBuffer values) {
-      float min = Float.POSITIVE_INFINITY;
-      float max = Float.NEGATIVE_INFINITY;
-      while (values.hasRemaining()) {
-        float value = values.get();
-        if (Math.abs(value) <= Float.MAX_VALUE) {
-          // Plain comparisons: Math.min takes ten times as long on a ReLU's zeros.
-          min = value < min ? value : min;
-          max = value > max ? value : max;
-        }
-      }
-      return new Extremes(min + 0f, max + 0f);
-    }
-
-    /** Of the float32 values whose bits stand between the buffer's position and limit. */
-    public static Extremes ofBits(IntBuffer bits) {
-      float min = Float.POSITIVE_INFINITY;
-      float max = Float.NEGATIVE_INFINITY;
-      while (bits.hasRemaining()) {
-        float value = Float.intBitsToFloat(bits.get());
-        if (Math.abs(value) <= Float.MAX_VALUE) {
-          min = value < min ? value : min;
-          max = value > max ? value : max;
-        }
-      }
-      return new Extremes(min + 0f, max + 0f);
-    }
   }
 
   /** The least finite value; +infinity if there is none. */

@@ -36,6 +36,8 @@ final class KernelTable {
     System.out.println("|---|---|---|---|");
     observing("Tare: min, max, counts, histogram", tare, "tareMinMaxCountsAndHistogram");
     observing("… with the Vector API", tare, "tareWithVectorApi");
+    observing("… min and max alone", tare, "tareMinMax");
+    observing("… min, max and sums of 384 channels", tare, "tareChannels");
     observing("a plain loop of 2,048 equal bins", tare, "plainHistogramOf2048Bins");
     observing("a plain loop of min and max alone", tare, "plainMinMax");
     peer("PyTorch HistogramObserver, one thread", peers, "torch_histogram", "ns a value");

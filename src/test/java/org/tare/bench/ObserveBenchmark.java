@@ -2,6 +2,7 @@ package org.tare.bench;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.util.List;
 import java.util.Random;
@@ -18,6 +19,9 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
+import org.tare.stats.ChannelObserver;
+import org.tare.stats.ChannelStats;
+import org.tare.stats.Extremes;
 import org.tare.stats.Samples;
 import org.tare.stats.StatsObserver;
 import org.tare.stats.TensorStats;
@@ -35,24 +39,30 @@ import org.tare.stats.TensorStats;
 public class ObserveBenchmark {
   private static final int VALUES = 1 << 20;
   private static final int BINS = 2048;
+  private static final int CHANNELS = 384;
+  private static final int PLACES = 64;
+  private static final int CHANNEL_ROWS = VALUES / CHANNELS / PLACES;
 
   /** What the values are. */
   @Param({"normal", "relu"})
   public String values;
 
   private IntBuffer bits;
+  private FloatBuffer floats;
   private final StatsObserver observer = new StatsObserver();
+  private final ChannelObserver channelObserver = new ChannelObserver(observer);
   private final long[] bins = new long[BINS];
 
   @Setup
   public void fill() {
-    float[] floats = Samples.normal(new Random(1), VALUES);
+    float[] drawn = Samples.normal(new Random(1), VALUES);
     ByteBuffer direct = ByteBuffer.allocateDirect(4 * VALUES).order(ByteOrder.nativeOrder());
-    for (float value : floats) {
+    for (float value : drawn) {
       direct.putFloat(values.equals("relu") ? Math.max(0, value) : value);
     }
     direct.flip();
     bits = direct.asIntBuffer();
+    floats = direct.asFloatBuffer();
   }
 
   @Benchmark
@@ -69,6 +79,22 @@ public class ObserveBenchmark {
   @Fork(jvmArgsAppend = "--add-modules=jdk.incubator.vector")
   public TensorStats tareWithVectorApi() {
     return tareMinMaxCountsAndHistogram();
+  }
+
+  @Benchmark
+  @OperationsPerInvocation(VALUES)
+  public Extremes tareMinMax() {
+    return Extremes.of(floats);
+  }
+
+  /** Of 384 channels side by side, in rows of 64 places: as a transformer of text has them. */
+  @Benchmark
+  @OperationsPerInvocation(CHANNEL_ROWS * CHANNELS * PLACES)
+  public ChannelStats tareChannels() {
+    ChannelStats stats = ChannelStats.of(CHANNELS);
+    FloatBuffer whole = floats.slice(0, CHANNEL_ROWS * CHANNELS * PLACES);
+    channelObserver.observe(stats, whole, CHANNEL_ROWS, 1);
+    return stats;
   }
 
   @Benchmark

@@ -14,6 +14,7 @@ import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.SequenceMask;
 import org.tare.stats.ChannelObserver;
 import org.tare.stats.ChannelStats;
+import org.tare.stats.Extremes;
 import org.tare.stats.StatsObserver;
 import org.tare.stats.TensorStats;
 
@@ -205,15 +206,15 @@ final class ModelObserver {
 
   private static void addToAverage(TensorStats all, List<FloatViews> values) {
     if (all.average().isPresent()) {
-      TensorStats.Extremes extremes = TensorStats.Extremes.NONE;
+      Extremes extremes = Extremes.NONE;
       for (FloatViews part : values) {
-        extremes = extremes.merge(TensorStats.Extremes.ofBits(part.bits().duplicate()));
+        extremes = extremes.merge(Extremes.of(part.floats()));
       }
       addToAverage(all, extremes);
     }
   }
 
-  private static void addToAverage(TensorStats all, TensorStats.Extremes extremes) {
+  private static void addToAverage(TensorStats all, Extremes extremes) {
     if (extremes.min() <= extremes.max()) {
       all.average().orElseThrow().observe(extremes.min(), extremes.max());
     }

@@ -34,6 +34,7 @@ import org.tare.spark.rows.SliceColumn;
 import org.tare.spark.rows.Slices;
 import org.tare.stats.ChannelObserver;
 import org.tare.stats.ChannelStats;
+import org.tare.stats.Extremes;
 import org.tare.stats.MovingAverage;
 import org.tare.stats.Recording;
 import org.tare.stats.StatsObserver;
@@ -407,7 +408,7 @@ public final class ObserveJob {
       if (stats.average().isEmpty()) {
         stats.with(MovingAverage.at(place, observed.constant(), 1));
       }
-      TensorStats.Extremes extremes = TensorStats.Extremes.of(values);
+      Extremes extremes = Extremes.of(values);
       if (extremes.min() <= extremes.max()) {
         stats.average().get().observe(extremes.min(), extremes.max());
       }
