@@ -23,7 +23,11 @@ import org.tare.stats.TensorStats;
  * ask for it: trials of a model differ in weights and biases, not in these. Not thread-safe.
  */
 public final class ChosenRanges {
-  private record Key(String tensor, RangeMethod method, QuantSpec spec) {}
+  private record Key(String tensor, RangeMethod method, QuantSpec spec) {
+    static Key of(Activation activation) {
+      return new Key(activation.root(), activation.config().method(), activation.spec());
+    }
+  }
 
   private final CalibrationState state;
   private final Map<String, ChannelQParams> weights;
@@ -85,6 +89,7 @@ public final class ChosenRanges {
       roots.put(activation.root(), activation);
       sharedBy.computeIfAbsent(activation.root(), r -> new ArrayList<>()).add(entry.getKey());
     }
+    search(sharedBy.keySet().stream().map(roots::get).filter(this::isSearched).toList());
     SortedMap<String, ActivationQParams> chosen = new TreeMap<>();
     sharedBy.forEach((root, tensors) -> chosen.put(root, qparams(roots.get(root), tensors)));
     return chosen;
@@ -100,17 +105,30 @@ public final class ChosenRanges {
         activation
             .fixedRange()
             .map(range -> new RangeChoice(range, "fixed", 0, 0, 0))
-            .orElseGet(() -> choose(activation));
+            .orElseGet(() -> found.get(Key.of(activation)));
     Range range = choice.range();
     QParams q = activation.spec().qparams(range.min(), range.max());
     return new ActivationQParams(q, choice, tensors);
   }
 
-  private RangeChoice choose(Activation activation) {
-    String root = activation.root();
-    return found.computeIfAbsent(
-        new Key(root, activation.config().method(), activation.spec()),
-        key -> RangeSearch.choose(root, stats(root), key.method(), key.spec()));
+  private boolean isSearched(Activation activation) {
+    return !activations.containsKey(activation.root()) && activation.fixedRange().isEmpty();
+  }
+
+  /** Finds the ranges that are not known yet. */
+  private void search(List<Activation> wanted) {
+    List<Key> keys = wanted.stream().map(Key::of).filter(key -> !found.containsKey(key)).toList();
+    List<RangeChoice> choices =
+        RangeSearch.chooseAll(
+            keys.stream()
+                .map(
+                    key ->
+                        new RangeSearch.Wanted(
+                            key.tensor(), stats(key.tensor()), key.method(), key.spec()))
+                .toList());
+    for (int i = 0; i < keys.size(); i++) {
+      found.put(keys.get(i), choices.get(i));
+    }
   }
 
   private TensorStats stats(String tensor) {

@@ -1,6 +1,8 @@
 package org.tare.range;
 
+import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.tare.TareException;
 import org.tare.quant.QParams;
@@ -49,6 +51,31 @@ public final class RangeSearch {
     }
     Mask mask = Mask.of(stats);
     return chosen(tensor, mask.rest(), method, spec, Optional.of(mask));
+  }
+
+  /** What a range is chosen for, as {@link #choose} takes it. */
+  public record Wanted(String tensor, TensorStats stats, RangeMethod method, QuantSpec spec) {}
+
+  /**
+   * What {@link #choose} gives for each, in their order. All cores search.
+   *
+   * @throws TareException as it does, for the first of which it does
+   */
+  public static List<RangeChoice> chooseAll(List<Wanted> wanted) {
+    List<Supplier<RangeChoice>> found =
+        wanted.parallelStream().map(RangeSearch::choiceOrFailure).toList();
+    return found.stream().map(Supplier::get).toList();
+  }
+
+  private static Supplier<RangeChoice> choiceOrFailure(Wanted one) {
+    try {
+      RangeChoice choice = choose(one.tensor(), one.stats(), one.method(), one.spec());
+      return () -> choice;
+    } catch (TareException e) {
+      return () -> {
+        throw e;
+      };
+    }
   }
 
   /**

@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -188,6 +190,36 @@ class RangeSearchTest {
               + " infinite)",
           e.getMessage());
     }
+  }
+
+  @Test
+  void allCoresChooseWhatOneDoes() {
+    Random random = new Random(4);
+    List<RangeSearch.Wanted> wanted = new ArrayList<>();
+    for (int i = 0; i < 40; i++) {
+      TensorStats stats = TensorStats.of(Samples.normal(random, 1000));
+      RangeMethod method = i % 2 == 0 ? new RangeMethod.Auto() : new RangeMethod.Mse();
+      wanted.add(new RangeSearch.Wanted("t" + i, stats, method, UINT8));
+    }
+    List<RangeChoice> choices = RangeSearch.chooseAll(wanted);
+    for (int i = 0; i < wanted.size(); i++) {
+      RangeSearch.Wanted one = wanted.get(i);
+      assertEquals(
+          RangeSearch.choose(one.tensor(), one.stats(), one.method(), UINT8), choices.get(i));
+    }
+    assertEquals(List.of(), RangeSearch.chooseAll(List.of()));
+  }
+
+  /** Whichever core comes to its tensor first. */
+  @Test
+  void theFirstOfManyWithoutValuesIsNamed() {
+    List<RangeSearch.Wanted> wanted = new ArrayList<>();
+    for (int i = 0; i < 200; i++) {
+      TensorStats stats = i < 17 ? TensorStats.of(1, 2) : TensorStats.of(Float.NaN);
+      wanted.add(new RangeSearch.Wanted("t" + i, stats, new RangeMethod.Mse(), UINT8));
+    }
+    TareException e = assertThrows(TareException.class, () -> RangeSearch.chooseAll(wanted));
+    assertTrue(e.getMessage().contains("tensor \"t17\""), e.getMessage());
   }
 
   @Test

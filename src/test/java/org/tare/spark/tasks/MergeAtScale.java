@@ -88,18 +88,19 @@ public final class MergeAtScale {
       PartialStates.Merged merged = PartialStates.merge(settings, partials, tensors);
       double mergeSeconds = (System.nanoTime() - started) / 1e9;
       long bytes = 0;
-      long searching = System.nanoTime();
-      float sum = 0;
+      List<RangeSearch.Wanted> wanted = new ArrayList<>();
       for (var tensor : merged.slices().get("").entrySet()) {
         bytes += StatsCodec.encode(tensor.getValue()).length;
-        sum +=
-            RangeSearch.range(
-                    tensor.getKey(),
-                    tensor.getValue(),
-                    new RangeMethod.Auto(),
-                    QParamsRule.ONNXRUNTIME.spec(DType.UINT8, false))
-                .max();
+        wanted.add(
+            new RangeSearch.Wanted(
+                tensor.getKey(),
+                tensor.getValue(),
+                new RangeMethod.Auto(),
+                QParamsRule.ONNXRUNTIME.spec(DType.UINT8, false)));
       }
+      long searching = System.nanoTime();
+      double sum =
+          RangeSearch.chooseAll(wanted).stream().mapToDouble(one -> one.range().max()).sum();
       double searchSeconds = (System.nanoTime() - searching) / 1e9;
       if (!(sum > 0)) {
         throw new IllegalStateException("No ranges were found");
