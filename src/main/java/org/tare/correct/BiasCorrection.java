@@ -39,12 +39,16 @@ public final class BiasCorrection {
     }
     float[] values = weight.values();
     double[] shifts = new double[weight.outputs()];
-    for (int i = 0; i < quantized.length; i++) {
-      int o = weight.output(i);
-      QParams q = qparams.channels().get(qparams.isPerChannel() ? o : 0);
-      double error = q.dequantize(quantized[i]) - (double) values[i];
-      shifts[o] += error * means[weight.channel(i)];
-    }
+    weight.forEachRun(
+        (from, to, channel, output, step) -> {
+          int o = output;
+          for (int i = from; i < to; i++) {
+            QParams q = qparams.channels().get(qparams.isPerChannel() ? o : 0);
+            double error = q.dequantize(quantized[i]) - (double) values[i];
+            shifts[o] += error * means[channel];
+            o += step;
+          }
+        });
     return Optional.of(shifts);
   }
 }

@@ -77,29 +77,48 @@ public record ChannelWeight(
     return isMatrix ? 1 : shape.length - 1;
   }
 
-  /** The channel that a value is multiplied with. */
-  int channel(int i) {
-    if (isMatrix) {
-      return i / outputs;
-    }
-    int perOutput = size / outputs;
-    int read = (int) shape[1];
-    return read == channels
-        ? i % perOutput / (perOutput / read)
-        : i / perOutput / (outputs / channels);
+  /** Takes values side by side that are multiplied with one channel. */
+  interface RunVisitor {
+    /**
+     * @param from the place of the first value
+     * @param to the place behind the last
+     * @param channel that they are multiplied with
+     * @param output the output channel that the first adds to
+     * @param step from each value's output channel to the next one's: 0 or 1
+     */
+    void run(int from, int to, int channel, int output, int step);
   }
 
-  /** The output channel that a value adds to. */
-  int output(int i) {
-    return isMatrix ? i % outputs : i / (size / outputs);
+  /** Visits all values, in the order of memory. */
+  void forEachRun(RunVisitor visitor) {
+    if (isMatrix) {
+      for (int c = 0; c < channels; c++) {
+        visitor.run(c * outputs, (c + 1) * outputs, c, 0, 1);
+      }
+      return;
+    }
+    int read = (int) shape[1];
+    int kernel = size / outputs / read;
+    int from = 0;
+    for (int n = 0; n < outputs; n++) {
+      for (int k = 0; k < read; k++) {
+        visitor.run(from, from + kernel, read == channels ? k : n / (outputs / channels), n, 0);
+        from += kernel;
+      }
+    }
   }
 
   /** The values times 2 to the power of each channel's exponent. */
   float[] scaled(int[] exponents) {
     float[] scaled = values();
-    for (int i = 0; i < scaled.length; i++) {
-      scaled[i] = Math.scalb(scaled[i], exponents[channel(i)]);
-    }
+    forEachRun(
+        (from, to, channel, output, step) -> {
+          // A power of two: the product is rounded as scalb rounds it.
+          float factor = Math.scalb(1f, exponents[channel]);
+          for (int i = from; i < to; i++) {
+            scaled[i] *= factor;
+          }
+        });
     return scaled;
   }
 }

@@ -71,10 +71,12 @@ record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig co
     float[] largest = new float[stats.channels()];
     for (ChannelWeight weight : weights) {
       float[] values = weight.values();
-      for (int i = 0; i < values.length; i++) {
-        int c = weight.channel(i);
-        largest[c] = Math.max(largest[c], Math.abs(values[i]));
-      }
+      weight.forEachRun(
+          (from, to, c, output, step) -> {
+            for (int i = from; i < to; i++) {
+              largest[c] = Math.max(largest[c], Math.abs(values[i]));
+            }
+          });
     }
     return largest;
   }
@@ -88,16 +90,16 @@ record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig co
     double[] squares = new double[channels];
     for (ChannelWeight weight : weights) {
       float[] values = weight.values();
-      for (int i = 0; i < values.length; i++) {
-        float value = values[i];
-        if (!Float.isFinite(value)) {
-          return Optional.empty();
-        }
-        squares[weight.channel(i)] += (double) value * value;
-      }
+      weight.forEachRun(
+          (from, to, c, output, step) -> {
+            for (int i = from; i < to; i++) {
+              squares[c] += (double) values[i] * values[i];
+            }
+          });
     }
     for (int c = 0; c < channels; c++) {
-      if (stats.finiteCount(c) == 0) {
+      // No sum of squares of finite float32 values is beyond float64.
+      if (!Double.isFinite(squares[c]) || stats.finiteCount(c) == 0) {
         return Optional.empty();
       }
     }
@@ -181,12 +183,17 @@ record SmoothFactors(ChannelStats stats, List<ChannelWeight> weights, QConfig co
     }
     double[] largest = new double[weight.outputs()];
     double[] read = new double[weight.outputs()];
-    for (int i = 0; i < values.length; i++) {
-      int c = weight.channel(i);
-      int n = weight.output(i);
-      largest[n] = Math.max(largest[n], Math.abs(values[i]) * factors[c]);
-      read[n] += squares[c];
-    }
+    weight.forEachRun(
+        (from, to, c, output, step) -> {
+          double factor = factors[c];
+          double square = squares[c];
+          int n = output;
+          for (int i = from; i < to; i++) {
+            largest[n] = Math.max(largest[n], Math.abs(values[i]) * factor);
+            read[n] += square;
+            n += step;
+          }
+        });
     if (!config.weight().scheme().isPerChannel()) {
       Arrays.fill(largest, Arrays.stream(largest).max().orElse(0));
     }
