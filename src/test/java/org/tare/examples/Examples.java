@@ -85,6 +85,7 @@ public final class Examples {
         Path data = data(arguments);
         FashionScore.print(models(arguments), data);
       }
+      case "silero-data" -> SileroSound.write(Path.of(arguments.get(0)));
       case "silero-score" -> SileroScore.print(models(arguments));
       case "table" -> ResultTable.print(arguments.stream().map(Path::of).toList());
       default -> throw new UsageException();

@@ -5,27 +5,24 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.Set;
 import org.tare.quant.Fidelity;
 
 /**
  * How close Silero's detector of voices, a recurrent net whose layers are inside of an If, stays to
- * the float model over a minute of sound that is made here: pulses of a voice's pitch with changing
- * overtones, in noise, with pauses. The state goes from one chunk to the next, so errors can add
- * up.
+ * the float model over a minute of {@link SileroSound}. The state goes from one chunk to the next,
+ * so errors can add up.
  */
 final class SileroScore {
-  private static final int RATE = 16000;
-  private static final int CHUNK = 512;
-  private static final int SECONDS = 60;
+  private static final int RATE = SileroSound.RATE;
+  private static final int CHUNK = SileroSound.CHUNK;
   private static final long[] STATE = {2, 1, 128};
 
   private SileroScore() {}
 
   /** Prints one line a model; the first is the float one. */
   static void print(List<String> models) throws IOException {
-    float[] sound = sound();
+    float[] sound = SileroSound.ofAMinute();
     int chunks = sound.length / CHUNK;
     try (Comparison comparison = new Comparison("Silero VAD v5", models, 1)) {
       List<Map<String, Object>> figures = new ArrayList<>();
@@ -80,23 +77,5 @@ final class SileroScore {
       state = next;
     }
     return voices;
-  }
-
-  private static float[] sound() {
-    float[] sound = new float[SECONDS * RATE];
-    Random random = new Random(1);
-    for (int i = 0; i < sound.length; i++) {
-      double t = (double) i / RATE;
-      double value = 0.003 * random.nextGaussian();
-      if (t % 2 < 1.2) {
-        double pitch = 120 + 20 * Math.sin(2 * Math.PI * 0.4 * t);
-        for (int k = 1; k < 25; k++) {
-          double loudness = 1 + 0.8 * Math.sin(2 * Math.PI * 3 * t + k);
-          value += 0.1 * loudness * Math.sin(2 * Math.PI * pitch * k * t) / k;
-        }
-      }
-      sound[i] = (float) value;
-    }
-    return sound;
   }
 }
