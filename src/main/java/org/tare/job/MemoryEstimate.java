@@ -27,7 +27,7 @@ final class MemoryEstimate {
   private static final long PAGES_BYTES = 4 << 10;
 
   /** Extremes, counts and two exact sums of a channel. */
-  private static final long CHANNEL_BYTES = 216;
+  private static final long CHANNEL_BYTES = 232;
 
   /** Of the loop that counts: four tables of 65,536 counters, one set a task. */
   private static final long LOOP_BYTES = 1 << 20;

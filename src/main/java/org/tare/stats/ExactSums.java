@@ -11,6 +11,9 @@ import java.util.Arrays;
  * <p>A sum has {@value #LIMBS} limbs of 32 bits in 64-bit words; the lowest bit is worth 2^-{@value
  * #FRACTION_BITS}. The spare bits take carries, which are settled before they run out.
  *
+ * <p>Rows have sums of few digits, so that float64 holds the sum of many of them exactly. They wait
+ * in one until it does not.
+ *
  * <p>Addends must be finite, multiples of 2^-149 as every sum of float32 values is, and below 2^180
  * in magnitude.
  */
@@ -23,11 +26,19 @@ final class ExactSums {
   private static final int ADDITIONS_BEFORE_CARRY = 1 << 28;
   private static final long MASK = 0xffffffffL;
 
+  /** What is added up while it waits stays below that. */
+  private static final double LARGEST_WAITING = 0x1p179;
+
   private final long[] limbs;
+
+  /** What is not in the limbs yet. */
+  private final double[] waiting;
+
   private int additions;
 
   ExactSums(int channels) {
     limbs = new long[Math.multiplyExact(channels, LIMBS)];
+    waiting = new double[channels];
   }
 
   int channels() {
@@ -35,6 +46,20 @@ final class ExactSums {
   }
 
   void add(int channel, double value) {
+    double before = waiting[channel];
+    double sum = before + value;
+    // What rounding took from the sum (Knuth's TwoSum).
+    double second = sum - before;
+    double lost = (before - (sum - second)) + (value - second);
+    if (lost == 0 && Math.abs(sum) < LARGEST_WAITING) {
+      waiting[channel] = sum;
+    } else {
+      waiting[channel] = value;
+      addToLimbs(channel, before);
+    }
+  }
+
+  private void addToLimbs(int channel, double value) {
     if (value == 0) {
       return;
     }
@@ -69,8 +94,8 @@ final class ExactSums {
   /** Adds each of the other's sums the given number of times. */
   void addTimes(ExactSums other, long times) {
     if (times == 1) {
-      carry();
-      other.carry();
+      settle();
+      other.settle();
       for (int i = 0; i < limbs.length; i++) {
         limbs[i] += other.limbs[i];
       }
@@ -80,6 +105,16 @@ final class ExactSums {
         set(c, exact(c).add(other.exact(c).multiply(BigInteger.valueOf(times))));
       }
     }
+  }
+
+  /** Moves what waits to the limbs, and brings these to one form. */
+  private void settle() {
+    for (int c = 0; c < waiting.length; c++) {
+      double value = waiting[c];
+      waiting[c] = 0;
+      addToLimbs(c, value);
+    }
+    carry();
   }
 
   /** Brings all limbs but the highest of each sum to 32 bits, not below zero. */
@@ -109,13 +144,24 @@ final class ExactSums {
       }
       carried = (carried >> 32) + (limb >> 32);
     }
-    return new BigInteger(digits);
+    BigInteger settled = new BigInteger(digits);
+    return waiting[channel] == 0 ? settled : settled.add(exact(waiting[channel]));
+  }
+
+  /** A sum of finite float32 numbers as a whole number of 2^-{@value #FRACTION_BITS}. */
+  private static BigInteger exact(double value) {
+    int exponent = Math.getExponent(value) - 52 + FRACTION_BITS;
+    long mantissa = (long) Math.scalb(value, 52 - Math.getExponent(value));
+    BigInteger whole = BigInteger.valueOf(mantissa);
+    // To the right only zeros are shifted out.
+    return exponent >= 0 ? whole.shiftLeft(exponent) : whole.shiftRight(-exponent);
   }
 
   void set(int channel, BigInteger exact) {
     if (exact.bitLength() > 32 * (LIMBS - 1) + 62) {
       throw new ArithmeticException("sum overflows");
     }
+    waiting[channel] = 0;
     for (int i = 0; i < LIMBS; i++) {
       BigInteger shifted = exact.shiftRight(32 * i);
       limbs[channel * LIMBS + i] =
@@ -132,6 +178,7 @@ final class ExactSums {
     int low = channel * LIMBS;
     int top = low + LIMBS - 1;
     long sign = digits[0] >> 7;
+    waiting[channel] = 0;
     Arrays.fill(limbs, low, top, sign & MASK);
     limbs[top] = sign;
     for (int i = 0; i < digits.length; i++) {
@@ -162,14 +209,14 @@ final class ExactSums {
     if (!(other instanceof ExactSums that)) {
       return false;
     }
-    carry();
-    that.carry();
+    settle();
+    that.settle();
     return Arrays.equals(limbs, that.limbs);
   }
 
   @Override
   public int hashCode() {
-    carry();
+    settle();
     return Arrays.hashCode(limbs);
   }
 }

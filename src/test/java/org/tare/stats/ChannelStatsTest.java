@@ -110,8 +110,13 @@ class ChannelStatsTest {
     Random random = new Random(seed);
     ExactSums sums = new ExactSums(2);
     BigInteger expected = BigInteger.ZERO;
+    int like = random.nextInt();
     for (int i = random.nextInt(40); i > 0; i--) {
-      float value = Float.intBitsToFloat(random.nextInt());
+      // Of all sizes, or of one, whose sums float64 holds for a while.
+      float value =
+          random.nextInt(4) == 0
+              ? Float.intBitsToFloat(random.nextInt())
+              : Float.intBitsToFloat(like ^ random.nextInt(1 << 24) ^ random.nextInt() << 31);
       if (Float.isFinite(value)) {
         sums.add(1, value);
         expected = expected.add(ExactSums.exact(value));
@@ -122,6 +127,14 @@ class ChannelStatsTest {
     ExactSums read = new ExactSums(2);
     read.set(1, sums.exact(1).toByteArray());
     assertEquals(sums, read);
+    assertEquals(expected, sums.exact(1), "with none that wait");
+    sums.add(1, 0.5);
+    ExactSums twice = new ExactSums(2);
+    twice.addTimes(sums, 1);
+    twice.addTimes(sums, 1);
+    read.add(1, 0.5);
+    read.addTimes(sums, 1);
+    assertEquals(twice, read);
   }
 
   /** Sums of ordinary values against exact decimals; within a row float64 rounds. */
