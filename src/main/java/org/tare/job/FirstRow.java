@@ -1,14 +1,13 @@
 package org.tare.job;
 
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import org.tare.infer.ModelSession.InputTensor;
 import org.tare.onnx.TensorType;
 import org.tare.spark.SessionSettings;
-import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.TableNeeds;
 
 /** A row from the head of a table, as a model's inputs. */
 final class FirstRow {
@@ -29,17 +28,14 @@ final class FirstRow {
     }
     AtomicReference<Map<String, InputTensor>> row = new AtomicReference<>();
     try (SessionSettings settings = new SessionSettings(context.spark().get())) {
-      BoundTable.bind(
-              settings,
+      TableNeeds.of(
               "quantize",
               model.name(),
-              data,
               inputs,
               context.rows().inputs(),
-              Optional.empty(),
-              List.of(),
               1,
               context.rows().badRows())
+          .bind(settings, data)
           .probe(batch -> row.compareAndSet(null, batch.inputs(1)));
     }
     return Optional.ofNullable(row.get());

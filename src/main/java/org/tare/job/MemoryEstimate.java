@@ -5,7 +5,6 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import org.tare.infer.ModelSession;
 import org.tare.infer.TemporaryModel;
@@ -15,6 +14,7 @@ import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.TableNeeds;
 import org.tare.spark.tasks.ObservedParts;
 import org.tare.spark.tasks.ObservedParts.ChannelDetail;
 
@@ -117,17 +117,14 @@ final class MemoryEstimate {
     List<String> computed = observed.stream().filter(name -> !inputs.containsKey(name)).toList();
     try (SessionSettings settings = new SessionSettings(context.spark().get())) {
       BoundTable table =
-          BoundTable.bind(
-              settings,
-              "calibrate",
-              model.name(),
-              data,
-              inputs,
-              context.rows().inputs(),
-              Optional.empty(),
-              List.of(),
-              context.rows().batch(),
-              context.rows().badRows());
+          TableNeeds.of(
+                  "calibrate",
+                  model.name(),
+                  inputs,
+                  context.rows().inputs(),
+                  context.rows().batch(),
+                  context.rows().badRows())
+              .bind(settings, data);
       boolean isFixed = table.source().batch().isFixed();
       int batch = table.source().isRowByRow() ? 1 : table.source().batch().size();
       int rows = isFixed ? batch : 1;

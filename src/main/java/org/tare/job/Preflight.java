@@ -13,6 +13,7 @@ import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.TableNeeds;
 import org.tare.spark.tasks.EvaluationJob;
 
 /**
@@ -91,17 +92,16 @@ public final class Preflight {
       Set<String> notes) {
     try (SessionSettings settings = new SessionSettings(context.spark().get())) {
       BoundTable table =
-          BoundTable.bind(
-              settings,
-              action,
-              model.name(),
-              rows,
-              inputs,
-              context.rows().inputs(),
-              label,
-              by,
-              context.rows().batch(),
-              context.rows().badRows());
+          TableNeeds.of(
+                  action,
+                  model.name(),
+                  inputs,
+                  context.rows().inputs(),
+                  context.rows().batch(),
+                  context.rows().badRows())
+              .withLabel(label)
+              .slicedBy(by)
+              .bind(settings, rows);
       table.checkHead(rows.label());
       notes.addAll(table.notes());
       if (table.source().isRowByRow()) {

@@ -4,7 +4,6 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicReference;
 import org.tare.TareException;
@@ -18,6 +17,7 @@ import org.tare.onnx.beside.LayerNames;
 import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.TableNeeds;
 
 /**
  * How long forms take on the machine that this runs on: the model that is written for a form runs
@@ -62,17 +62,14 @@ final class FormTimes {
     int rows;
     try (SessionSettings settings = new SessionSettings(context.spark().get())) {
       BoundTable table =
-          BoundTable.bind(
-              settings,
-              "time",
-              model.name(),
-              data,
-              types,
-              context.rows().inputs(),
-              Optional.empty(),
-              List.of(),
-              context.rows().batch(),
-              context.rows().badRows());
+          TableNeeds.of(
+                  "time",
+                  model.name(),
+                  types,
+                  context.rows().inputs(),
+                  context.rows().batch(),
+                  context.rows().badRows())
+              .bind(settings, data);
       rows = table.source().batch().size();
       table.probe(rows, batch -> inputs.compareAndSet(null, batch.inputs(rows)));
     }

@@ -17,7 +17,6 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StringType;
 import org.tare.TareException;
-import org.tare.onnx.TensorType;
 import org.tare.spark.SessionSettings;
 
 /**
@@ -32,44 +31,10 @@ public record BoundTable(
   private static final String READER_BATCH = "spark.sql.parquet.columnarReaderBatchSize";
   private static final long READER_BATCH_BYTES = 64L << 20;
 
-  /**
-   * @param settings of the session, as they are until the rows have been read
-   * @param action what is to be done, for messages
-   * @param slicedBy columns to sort by, so that slices stand together
-   * @param batch rows per run, unless the model fixes it
-   */
-  public static BoundTable bind(
-      SessionSettings settings,
-      String action,
-      String model,
-      DataSource data,
-      Map<String, TensorType> inputs,
-      Map<String, InputSpec> specs,
-      Optional<String> label,
-      List<String> slicedBy,
-      int batch,
-      BadRows badRows) {
-    return bind(
-        settings, action, model, data, inputs, specs, label, slicedBy, List.of(), batch, badRows);
-  }
-
-  /**
-   * The same with columns that go along as they are.
-   *
-   * @param along names of columns of the table
-   */
-  public static BoundTable bind(
-      SessionSettings settings,
-      String action,
-      String model,
-      DataSource data,
-      Map<String, TensorType> inputs,
-      Map<String, InputSpec> specs,
-      Optional<String> label,
-      List<String> slicedBy,
-      List<String> along,
-      int batch,
-      BadRows badRows) {
+  /** See {@link TableNeeds#bind}. */
+  static BoundTable bind(SessionSettings settings, DataSource data, TableNeeds needs) {
+    String action = needs.action();
+    String model = needs.model();
     SparkSession spark = settings.spark();
     boolean choosesReaderBatch = !settings.isChosen(READER_BATCH);
     if (choosesReaderBatch) {
@@ -78,7 +43,8 @@ public record BoundTable(
     }
     Dataset<Row> table = data.load(spark);
     ColumnNames names = ColumnNames.of(spark, table.schema());
-    WholeRows.Ways ways = new WholeRows(action, model, inputs, specs, names).bind(batch);
+    WholeRows.Ways ways =
+        new WholeRows(action, model, needs.inputs(), needs.specs(), names).bind(needs.batch());
     Map<String, ColumnNames.Found> columns = new LinkedHashMap<>();
     ways.together().stream()
         .filter(InputBinding::hasColumn)
@@ -86,15 +52,16 @@ public record BoundTable(
     List<String> inputColumns = List.copyOf(columns.keySet());
     Optional<ColumnNames.Found> key = key(action, model, data, names);
     key.ifPresent(found -> columns.put(found.name(), found));
-    Optional<ColumnNames.Found> labels = label.map(name -> labelColumn(action, model, name, names));
+    Optional<ColumnNames.Found> labels =
+        needs.label().map(name -> labelColumn(action, model, name, names));
     labels.ifPresent(found -> columns.put(found.name(), found));
     List<String> sliceNames = new ArrayList<>();
-    for (String name : slicedBy) {
+    for (String name : needs.slicedBy()) {
       ColumnNames.Found found = sliceColumn(action, model, name, names);
       columns.put(found.name(), found);
       sliceNames.add(found.name());
     }
-    along.forEach(name -> columns.put(name, names.findColumn(name).orElseThrow()));
+    needs.along().forEach(name -> columns.put(name, names.findColumn(name).orElseThrow()));
     List<String> needed = List.copyOf(columns.keySet());
     // Fields of structs become columns of their own here, under the names of their paths.
     Dataset<Row> flat =
@@ -106,14 +73,14 @@ public record BoundTable(
             model,
             placed(ways.together(), needed),
             ways.rows(),
-            badRows,
+            needs.badRows(),
             key.map(found -> needed.indexOf(found.name())).orElse(-1),
             key.map(ColumnNames.Found::name).orElse(""),
             labels.map(found -> needed.indexOf(found.name())).orElse(-1),
             -1,
             spark.sparkContext().longAccumulator("rows"));
     List<Row> head = data.head(needed, flat);
-    BinaryForms forms = forms(bound, ways.whole(), needed, specs, head);
+    BinaryForms forms = forms(bound, ways.whole(), needed, needs.specs(), head);
     RowSource source = bound.with(forms.bindings());
     if (choosesReaderBatch) {
       long rowBytes = Math.max(1, rowBytes(head));
@@ -122,7 +89,7 @@ public record BoundTable(
     }
     Dataset<Row> rows =
         data.select(flat, needed, key.map(found -> List.of(found.name())).orElse(inputColumns));
-    if (!slicedBy.isEmpty()) {
+    if (!sliceNames.isEmpty()) {
       // Without a shuffle; a task then holds the stats of one slice at a time.
       rows = sorted(rows, sliceNames);
     }

@@ -94,18 +94,10 @@ public final class KeptRows implements AutoCloseable {
       int count) {
     Map<String, TensorType> inputTypes = model.inputTypes(types);
     BoundTable table =
-        BoundTable.bind(
-            settings,
-            "measure",
-            label,
-            data,
-            inputTypes,
-            inputs,
-            labels,
-            List.of(),
-            along,
-            1,
-            new BadRows(true, 1));
+        TableNeeds.of("measure", label, inputTypes, inputs, 1, new BadRows(true, 1))
+            .withLabel(labels)
+            .along(along)
+            .bind(settings, data);
     Dataset<Row> selected = table.rows();
     String key = table.source().keyColumn();
     List<String> identity =

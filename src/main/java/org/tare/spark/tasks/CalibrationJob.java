@@ -37,6 +37,7 @@ import org.tare.spark.rows.InputSpec;
 import org.tare.spark.rows.RowSource;
 import org.tare.spark.rows.SliceColumn;
 import org.tare.spark.rows.Slices;
+import org.tare.spark.rows.TableNeeds;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.Duplicates;
 import org.tare.stats.StateSum;
@@ -128,17 +129,15 @@ public final class CalibrationJob {
     SparkSession spark = settings.spark();
     Map<String, TensorType> inputs = request.prepared().inputTypes(request.types());
     BoundTable table =
-        BoundTable.bind(
-            settings,
-            "calibrate",
-            request.label(),
-            request.data(),
-            inputs,
-            request.inputs(),
-            Optional.empty(),
-            request.by(),
-            request.batch(),
-            request.badRows());
+        TableNeeds.of(
+                "calibrate",
+                request.label(),
+                inputs,
+                request.inputs(),
+                request.batch(),
+                request.badRows())
+            .slicedBy(request.by())
+            .bind(settings, request.data());
     if (table.head().isEmpty()) {
       table.source().check(request.data().label(), 0, 0, "");
     }

@@ -33,6 +33,7 @@ import org.tare.spark.rows.InputSpec;
 import org.tare.spark.rows.RowSource;
 import org.tare.spark.rows.SliceColumn;
 import org.tare.spark.rows.Slices;
+import org.tare.spark.rows.TableNeeds;
 import org.tare.spark.tasks.EvaluationJob.Comparison;
 import org.tare.spark.tasks.EvaluationJob.Comparison.Values;
 import org.tare.spark.tasks.EvaluationJob.Partial;
@@ -102,17 +103,15 @@ public final class CompareJob {
     SparkSession spark = settings.spark();
     Map<String, TensorType> inputs = request.floatModel().inputTypes(request.types());
     BoundTable table =
-        BoundTable.bind(
-            settings,
-            "compare",
-            request.label(),
-            request.data(),
-            inputs,
-            request.inputs(),
-            Optional.empty(),
-            request.by(),
-            request.batch(),
-            request.badRows());
+        TableNeeds.of(
+                "compare",
+                request.label(),
+                inputs,
+                request.inputs(),
+                request.batch(),
+                request.badRows())
+            .slicedBy(request.by())
+            .bind(settings, request.data());
     OnnxModel exposed = request.quantizedModel().withOutputs(List.copyOf(request.seen().values()));
     List<Part> parts = new ArrayList<>();
     try (ShippedModel shadow = ShippedModel.ship(spark, request.shadow().model(), request.label());

@@ -42,6 +42,7 @@ import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.InputSpec;
 import org.tare.spark.rows.RowSource;
 import org.tare.spark.rows.SequenceMask;
+import org.tare.spark.rows.TableNeeds;
 
 /** Runs a float model and its quantized form over a table and compares what they give. */
 public final class EvaluationJob {
@@ -155,17 +156,15 @@ public final class EvaluationJob {
     SparkSession spark = settings.spark();
     Map<String, TensorType> inputs = request.floatModel().inputTypes(request.types());
     BoundTable table =
-        BoundTable.bind(
-            settings,
-            "evaluate",
-            request.label(),
-            request.data(),
-            inputs,
-            request.inputs(),
-            request.labelColumn(),
-            List.of(),
-            request.batch(),
-            request.badRows());
+        TableNeeds.of(
+                "evaluate",
+                request.label(),
+                inputs,
+                request.inputs(),
+                request.batch(),
+                request.badRows())
+            .withLabel(request.labelColumn())
+            .bind(settings, request.data());
     List<Partial> partials = new ArrayList<>();
     try (ShippedModel floatModel = ShippedModel.ship(spark, request.floatModel(), request.label());
         ShippedModel quantized =

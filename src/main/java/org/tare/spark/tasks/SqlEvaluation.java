@@ -14,6 +14,7 @@ import org.tare.onnx.TensorType;
 import org.tare.spark.JobLabel;
 import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BoundTable;
+import org.tare.spark.rows.TableNeeds;
 import org.tare.spark.tasks.EvaluationJob.Request;
 
 /**
@@ -57,18 +58,16 @@ public final class SqlEvaluation {
     SparkSession spark = settings.spark();
     Map<String, TensorType> inputs = request.floatModel().inputTypes(request.types());
     BoundTable table =
-        BoundTable.bind(
-            settings,
-            "evaluate",
-            request.label(),
-            request.data(),
-            inputs,
-            request.inputs(),
-            request.labelColumn(),
-            List.of(),
-            metric.columns(),
-            request.batch(),
-            request.badRows());
+        TableNeeds.of(
+                "evaluate",
+                request.label(),
+                inputs,
+                request.inputs(),
+                request.batch(),
+                request.badRows())
+            .withLabel(request.labelColumn())
+            .along(metric.columns())
+            .bind(settings, request.data());
     try (ShippedModel floats = ShippedModel.ship(spark, request.floatModel(), request.label());
         ShippedModel quantized =
             ShippedModel.ship(spark, request.quantizedModel(), "quantized " + request.label());

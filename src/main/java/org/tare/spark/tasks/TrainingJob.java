@@ -28,6 +28,7 @@ import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.InputSpec;
 import org.tare.spark.rows.RowSource;
+import org.tare.spark.rows.TableNeeds;
 import org.tare.train.Grids;
 import org.tare.train.LearnedRounding;
 import org.tare.train.RoundingOptions;
@@ -88,17 +89,10 @@ public final class TrainingJob implements AutoCloseable {
     OnnxModel graph = request.model().model();
     Map<String, TensorType> inputs = graph.inputTypes(request.types());
     BoundTable table =
-        BoundTable.bind(
-            settings,
-            "train",
-            request.model().name(),
-            request.data(),
-            inputs,
-            request.inputs(),
-            request.label(),
-            List.of(),
-            1,
-            request.badRows());
+        TableNeeds.of(
+                "train", request.model().name(), inputs, request.inputs(), 1, request.badRows())
+            .withLabel(request.label())
+            .bind(settings, request.data());
     for (String input : inputs.keySet()) {
       if (table.source().axis(input) != 0) {
         throw TareException.badInput(

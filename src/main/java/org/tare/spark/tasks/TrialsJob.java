@@ -37,6 +37,7 @@ import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.InputSpec;
 import org.tare.spark.rows.RowSource;
+import org.tare.spark.rows.TableNeeds;
 import org.tare.spark.tasks.EvaluationJob.Comparison;
 import org.tare.spark.tasks.EvaluationJob.Comparison.Values;
 import org.tare.spark.tasks.EvaluationJob.Partial;
@@ -106,18 +107,16 @@ public final class TrialsJob {
     SparkSession spark = settings.spark();
     Map<String, TensorType> inputs = request.floatModel().inputTypes(request.types());
     BoundTable table =
-        BoundTable.bind(
-            settings,
-            "try",
-            request.label(),
-            request.data(),
-            inputs,
-            request.inputs(),
-            request.labelColumn(),
-            List.of(),
-            request.own().map(SqlMetric::columns).orElse(List.of()),
-            request.batch(),
-            request.badRows());
+        TableNeeds.of(
+                "try",
+                request.label(),
+                inputs,
+                request.inputs(),
+                request.batch(),
+                request.badRows())
+            .withLabel(request.labelColumn())
+            .along(request.own().map(SqlMetric::columns).orElse(List.of()))
+            .bind(settings, request.data());
     if (request.own().isPresent()) {
       // Rows are read in stretches, and are called in messages what they are called in the table.
       Dataset<Row> rows = table.rows().withColumn(PLACE, functions.monotonically_increasing_id());

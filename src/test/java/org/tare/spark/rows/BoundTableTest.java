@@ -71,17 +71,12 @@ class BoundTableTest {
       Map<String, InputSpec> specs,
       Optional<String> label,
       String... by) {
-    return BoundTable.bind(
-        new SessionSettings(spark),
-        "calibrate",
-        "m.onnx",
-        new DataSource(new DataSource.Query(query), Optional.empty(), Optional.empty()),
-        Map.of("x", type),
-        specs,
-        label,
-        List.of(by),
-        4,
-        new BadRows(false, 0));
+    return TableNeeds.of("calibrate", "m.onnx", Map.of("x", type), specs, 4, new BadRows(false, 0))
+        .withLabel(label)
+        .slicedBy(List.of(by))
+        .bind(
+            new SessionSettings(spark),
+            new DataSource(new DataSource.Query(query), Optional.empty(), Optional.empty()));
   }
 
   private static float[] first(BoundTable table) throws RowDecoder.BadRow {

@@ -33,6 +33,7 @@ import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BadRows;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.TableNeeds;
 import org.tare.stats.Samples;
 
 /** Rows go to tasks by the work they are, and the state is the same. */
@@ -167,17 +168,14 @@ class EvenTasksTest {
     try (SessionSettings settings = new SessionSettings(spark)) {
       CalibrationJob.Request request = request(origin("skewed"), List.of());
       BoundTable table =
-          BoundTable.bind(
-              settings,
-              "calibrate",
-              "texts",
-              request.data(),
-              Map.of("ids", request.types().get("ids")),
-              Map.of(),
-              Optional.empty(),
-              List.of(),
-              BATCH,
-              request.badRows());
+          TableNeeds.of(
+                  "calibrate",
+                  "texts",
+                  Map.of("ids", request.types().get("ids")),
+                  Map.of(),
+                  BATCH,
+                  request.badRows())
+              .bind(settings, request.data());
       EvenTasks.Dealt dealt = EvenTasks.deal(spark, table, new EvenTasks.Work(0.02, BATCH));
       List<Row> rows =
           dealt
