@@ -11,7 +11,7 @@ public final class ChannelObserver {
   private static final int LANES = 4;
 
   private final StatsObserver histogramObserver;
-  private float[] values = new float[0];
+  private float[] runs = new float[0];
   private Row row = new Row(0);
 
   /**
@@ -140,13 +140,13 @@ public final class ChannelObserver {
 
   /** Adds the values of a row, run after run of a channel. */
   private void addRuns(ChannelStats stats, FloatBuffer buffer, int from, int length, int inner) {
-    if (values.length < length) {
-      values = new float[length];
+    if (runs.length < length) {
+      runs = new float[length];
     }
-    buffer.get(from, values, 0, length);
+    buffer.get(from, runs, 0, length);
     int c = 0;
     for (int run = 0; run < length; run += inner) {
-      addRun(stats, c, values, run, inner);
+      addRun(stats, c, runs, run, inner);
       c = c + 1 == row.min.length ? 0 : c + 1;
     }
   }
