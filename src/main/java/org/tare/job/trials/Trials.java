@@ -182,10 +182,6 @@ final class Trials {
         .model();
   }
 
-  boolean isMeasured(Assignment assignment) {
-    return measured.containsKey(assignment);
-  }
-
   /** How many assignments were measured. */
   int count() {
     return measured.size();
