@@ -50,6 +50,12 @@ import org.tare.spark.tasks.EvaluationJob.Partial;
 public final class TrialsJob {
   private static final String PLACE = "__tare_place";
 
+  /**
+   * As Spark 4.1 has it on, tables of one partition each make a union of one partition: the tasks
+   * of all parts would be one.
+   */
+  private static final String ONE_TASK_FOR_ALL = "spark.sql.unionOutputPartitioning";
+
   private TrialsJob() {}
 
   /**
@@ -104,6 +110,7 @@ public final class TrialsJob {
       Consumer<String> progress,
       long started) {
     SparkSession spark = settings.spark();
+    settings.off(ONE_TASK_FOR_ALL);
     Map<String, TensorType> inputs = request.floatModel().inputTypes(request.types());
     BoundTable table =
         BoundTable.bind(
