@@ -198,7 +198,7 @@ class TrialsTest {
         Tare.on(spark)
             .withProgress(
                 line -> {
-                  if (line.startsWith("Tried 24 of")) {
+                  if (line.startsWith("Tried 30 of")) {
                     throw new IllegalStateException("killed");
                   }
                 });

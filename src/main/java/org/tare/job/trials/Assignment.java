@@ -35,6 +35,15 @@ public record Assignment(List<LayerType> types) {
     return new Assignment(other);
   }
 
+  /** The first layer that is not float. */
+  int start() {
+    int layer = 0;
+    while (layer < types.size() && types.get(layer).isFloat()) {
+      layer++;
+    }
+    return layer;
+  }
+
   /** In how many layers the types differ. */
   int distance(Assignment other) {
     int differ = 0;
