@@ -181,6 +181,41 @@ class TrialsTest {
     assertEquals(21, result.at("/mix/layers").size());
   }
 
+  private static MixTypes mix(Tare tare, Dataset<Row> rows) {
+    return tare.mix(MODEL)
+        .state(state)
+        .validation(rows)
+        .set(SETTINGS)
+        .set("mix.types", "w4a8,w8a8,w8a16")
+        .minSqnr(24);
+  }
+
+  @Test
+  void aMixDependsOnNoPartitioningAndGoesOnAfterAKill() throws Exception {
+    Mix one = mix(tare, validation.coalesce(1)).run();
+    String file = folder.resolve("mix.trials").toString();
+    Tare dying =
+        Tare.on(spark)
+            .withProgress(
+                line -> {
+                  if (line.startsWith("Tried 30 of")) {
+                    throw new IllegalStateException("killed");
+                  }
+                });
+    Dataset<Row> dealt = validation.repartition(3);
+    MixTypes killed = mix(dying, dealt).set("trials.checkpoint", file);
+    assertThrows(IllegalStateException.class, killed::run);
+    List<String> lines = new ArrayList<>();
+    Mix other =
+        mix(Tare.on(spark).withProgress(lines::add), dealt).set("trials.checkpoint", file).run();
+    assertTrue(
+        lines.stream().anyMatch(line -> line.contains(" forms were measured before: ")),
+        lines.toString());
+    assertEquals(one.chosen(), other.chosen());
+    assertEquals(one.front(), other.front());
+    assertEquals(one.evaluations(), other.evaluations());
+  }
+
   private static Quantized quantized(List<Map<String, Object>> overrides) {
     return tare.quantize(MODEL).state(state).set(SETTINGS).overrides(overrides).run();
   }

@@ -20,6 +20,9 @@ import org.apache.spark.sql.SparkSession;
 public final class SessionSettings implements AutoCloseable {
   private static final Map<SparkSession, Map<String, Held>> HELD = new WeakHashMap<>();
 
+  /** Of settings that are true or false. */
+  private static final LongBinaryOperator OFF = Math::min;
+
   private final SparkSession spark;
   private final Map<String, Wish> wishes = new HashMap<>();
 
@@ -40,6 +43,9 @@ public final class SessionSettings implements AutoCloseable {
     }
 
     String value() {
+      if (choice == OFF) {
+        return "false";
+      }
       long wanted = wishes.stream().mapToLong(wish -> wish.value).reduce(choice).orElseThrow();
       return Long.toString(
           original == null ? wanted : choice.applyAsLong(wanted, Long.parseLong(original)));
@@ -70,6 +76,11 @@ public final class SessionSettings implements AutoCloseable {
   /** Makes a number as large as wanted here, unless it is larger. */
   public void atLeast(String key, long value) {
     hold(key, value, Math::max);
+  }
+
+  /** Makes false what is true or false. */
+  public void off(String key) {
+    hold(key, 0, OFF);
   }
 
   private void hold(String key, long value, LongBinaryOperator choice) {

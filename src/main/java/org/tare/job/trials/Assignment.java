@@ -1,6 +1,7 @@
 package org.tare.job.trials;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.tare.qconfig.QConfig;
@@ -20,7 +21,11 @@ public record Assignment(List<LayerType> types) {
 
   /** One type for all layers. */
   static Assignment all(List<Layer> layers, LayerType type) {
-    return new Assignment(layers.stream().map(layer -> type).toList());
+    return all(layers.size(), type);
+  }
+
+  static Assignment all(int layers, LayerType type) {
+    return new Assignment(Collections.nCopies(layers, type));
   }
 
   /** The same with another type for one layer. */
@@ -28,6 +33,24 @@ public record Assignment(List<LayerType> types) {
     List<LayerType> other = new ArrayList<>(types);
     other.set(layer, type);
     return new Assignment(other);
+  }
+
+  /** The first layer that is not float. */
+  int start() {
+    int layer = 0;
+    while (layer < types.size() && types.get(layer).isFloat()) {
+      layer++;
+    }
+    return layer;
+  }
+
+  /** In how many layers the types differ. */
+  int distance(Assignment other) {
+    int differ = 0;
+    for (int i = 0; i < types.size(); i++) {
+      differ += types.get(i).equals(other.types.get(i)) ? 0 : 1;
+    }
+    return differ;
   }
 
   /** What quantizes the model so: the mapping with an override for each layer. */

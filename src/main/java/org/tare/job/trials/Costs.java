@@ -3,6 +3,7 @@ package org.tare.job.trials;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** What each layer costs in each type; costs of layers add. */
 final class Costs {
@@ -64,20 +65,34 @@ final class Costs {
   }
 
   /**
-   * The types that a layer may get, the cheapest first and float last. Those that cost as much as
-   * float gain nothing.
+   * The types that a layer may get, the cheapest first and float last. What costs no less than a
+   * type that is taken to be more precise gains nothing.
    */
   List<Integer> ladder(int layer) {
-    int last = types.size() - 1;
+    return ladder(layer, types.stream().mapToDouble(LayerType::noise).toArray());
+  }
+
+  /**
+   * The same by errors that are known.
+   *
+   * @param errors by type; NaN for types that are left out
+   */
+  List<Integer> ladder(int layer, double[] errors) {
     List<Integer> ladder = new ArrayList<>();
-    for (int t = 0; t < last; t++) {
-      if (costs[layer][t] < costs[layer][last]) {
+    for (int t = 0; t < types.size(); t++) {
+      int own = t;
+      if (!Double.isNaN(errors[t])
+          && IntStream.range(0, types.size()).noneMatch(one -> beats(layer, one, own, errors))) {
         ladder.add(t);
       }
     }
     ladder.sort(Comparator.comparingDouble(t -> costs[layer][t]));
-    ladder.add(last);
     return ladder;
+  }
+
+  private boolean beats(int layer, int better, int own, double[] errors) {
+    return costs[layer][better] <= costs[layer][own]
+        && (errors[better] < errors[own] || (errors[better] == errors[own] && better < own));
   }
 
   /** The smallest difference that counts. */

@@ -55,6 +55,18 @@ public record LayerType(String id, int weightBits, int activationBits, Granulari
     return weightBits == 32;
   }
 
+  /**
+   * What is to be expected of the noise, of weights and activations alike: a quarter for each bit
+   * more. A scale for a whole weight is taken to be worth a bit less than one for each channel.
+   */
+  double noise() {
+    if (isFloat()) {
+      return 0;
+    }
+    int bits = granularity == Granularity.CHANNEL ? weightBits : weightBits - 1;
+    return Math.pow(4, -bits) + Math.pow(4, -activationBits);
+  }
+
   /** The configuration of a layer that gets this type. */
   QConfig of(QConfig standard) {
     if (isFloat()) {

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.TreeMap;
 import org.tare.TareException;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
@@ -19,24 +18,16 @@ import org.tare.stats.CalibrationState;
  * Finds the assignment of types to layers that costs least and keeps a target (mixed precision).
  * The cost is bytes, or time.
  *
- * <p>Each layer is measured alone in each type. From all layers in their cheapest types, the step
- * that saves most error for its cost is taken again and again, as if errors of layers added: that
- * is a path from the cheapest model to the float one. The target's place on it is found by
- * measuring: where the measured error is off the predicted one, the prediction is corrected by
- * their ratio. Then single layers step back to cheaper types as long as the target holds.
+ * <p>{@link MixSearch} says which forms are measured. What it takes to add over layers is the error
+ * of {@link #error}: a smooth one, since a step of one layer often leaves the share of right
+ * answers as it is.
  *
  * <p>Times of layers are those in models of one type each. What stands at the border of two types
  * is not in them, so that in the end the whole models are timed that were measured on the way, and
  * the fastest that keeps the target is the answer.
  */
 public final class MixRun {
-  /** After so many guided guesses the middle of what is open is as good a guess. */
-  private static final int GUIDED = 3;
-
-  /** How many steps back are measured at once, and how often. */
-  private static final int STEPS_BACK = 6;
-
-  private static final int ROUNDS_BACK = 8;
+  private static final double MOST_ERROR = 1e12;
 
   private final JobContext context;
   private final Options options;
@@ -49,9 +40,6 @@ public final class MixRun {
 
   /** Those of whole models, if time is what counts. */
   private Optional<FormTimes> times;
-
-  /** The error of each layer alone, by layer and type. */
-  private double[][] alone;
 
   /**
    * What is asked for.
@@ -94,8 +82,8 @@ public final class MixRun {
    *
    * @param times of each layer, by type, seconds for a row; empty unless time is what counts
    * @param chosen the cheapest that keeps the target
-   * @param points all assignments of the path that were measured, the cheapest first
-   * @param evaluations how often a whole model was judged, layers alone included
+   * @param points the assignments on the way of the search, the cheapest first
+   * @param evaluations how often a whole model was judged
    */
   public record Result(
       List<Layer> layers,
@@ -170,19 +158,23 @@ public final class MixRun {
             ? Optional.of(FormTimes.of(context, model, layers, trials, rows))
             : Optional.empty();
     costs = times.map(this::ofSeconds).orElseGet(() -> Costs.ofBytes(layers, options.types()));
-    measureAlone();
-    List<Assignment> path = path();
-    int last = path.size() - 1;
-    Figures floats = trials.measure(List.of(path.get(last))).get(0);
-    double floatMetric = options.metric().of(floats);
+    List<Assignment> uniform =
+        options.types().stream().map(type -> Assignment.all(layers, type)).toList();
+    double floatMetric = options.metric().of(trials.measure(uniform).get(uniform.size() - 1));
     if (!isMet(floatMetric, floatMetric)) {
       throw TareException.usage(
           "No types of layers keep the target %s %s: with all %d layers in float it is %s",
           options.metric().id(), options.target(), layers.size(), floatMetric);
     }
-    Assignment found = path.get(firstThatHolds(path, floatMetric));
-    found = stepBack(found, floatMetric);
-    List<Point> points = points(path, found, floatMetric);
+    MixSearch search =
+        new MixSearch(
+            options.types(),
+            layers.size(),
+            costs,
+            forms -> trials.measure(forms).stream().map(one -> judged(one, floatMetric)).toList(),
+            limit(floatMetric));
+    Assignment found = search.run();
+    List<Point> points = points(search.walked(), found, floatMetric);
     Point chosen =
         times.isEmpty()
             ? point(found, floatMetric)
@@ -217,159 +209,56 @@ public final class MixRun {
     return all;
   }
 
-  private void measureAlone() {
-    List<LayerType> types = options.types();
-    Map<Assignment, int[]> places = new LinkedHashMap<>();
-    for (int t = 0; t < types.size() - 1; t++) {
-      for (int i = 0; i < layers.size(); i++) {
-        if (costs.ladder(i).contains(t)) {
-          Assignment one = Assignment.all(layers, LayerType.FLOAT).with(i, types.get(t));
-          places.put(one, new int[] {i, t});
-        }
-      }
-    }
-    List<Figures> measured = trials.measure(List.copyOf(places.keySet()));
-    alone = new double[layers.size()][types.size()];
-    int at = 0;
-    for (int[] place : places.values()) {
-      alone[place[0]][place[1]] = OutputMetrics.error(measured.get(at++).outputs());
-    }
+  /** What a search sees of a form. Without a figure the error is as great as any. */
+  private MixSearch.Judged judged(Figures figures, double floatMetric) {
+    double error = error(figures.outputs());
+    return new MixSearch.Judged(
+        error <= MOST_ERROR ? Math.max(error, 0) : MOST_ERROR,
+        margin(options.metric().of(figures), floatMetric));
   }
 
-  /** From the cheapest types to float, by the error saved for the cost. */
-  private List<Assignment> path() {
-    List<LayerType> types = options.types();
-    int[] now = new int[layers.size()];
-    Assignment last = Assignment.all(layers, types.get(0));
-    for (int i = 0; i < now.length; i++) {
-      last = last.with(i, types.get(costs.ladder(i).get(0)));
+  /** The error that the metric is about; of a share of rows, the divergence of the classes. */
+  private double error(Map<String, OutputMetrics> outputs) {
+    if (options.metric().is(Metric.COSINE)) {
+      return 1 - Metric.COSINE.of(outputs);
     }
-    List<Assignment> path = new ArrayList<>(List.of(last));
-    while (true) {
-      int layer = -1;
-      int to = -1;
-      double best = Double.NEGATIVE_INFINITY;
-      for (int i = 0; i < now.length; i++) {
-        List<Integer> ladder = costs.ladder(i);
-        int from = ladder.get(now[i]);
-        for (int k = now[i] + 1; k < ladder.size(); k++) {
-          int t = ladder.get(k);
-          double paid = Math.max(costs.step(), costs.of(i, t) - costs.of(i, from));
-          double gain = (alone[i][from] - alone[i][t]) / paid;
-          if (gain > best) {
-            best = gain;
-            layer = i;
-            to = k;
-          }
-        }
-      }
-      if (layer < 0) {
-        return path;
-      }
-      now[layer] = to;
-      last = last.with(layer, types.get(costs.ladder(layer).get(to)));
-      path.add(last);
+    if (!options.metric().is(Metric.SQNR)
+        && outputs.values().stream().anyMatch(OutputMetrics::hasClasses)) {
+      return Metric.KL.of(outputs);
     }
+    return OutputMetrics.error(outputs);
   }
 
-  /** The first place on the path that keeps the target, as far as places behind it do too. */
-  private int firstThatHolds(List<Assignment> path, double floatMetric) {
-    int holds = path.size() - 1;
-    if (isMet(path.get(0), floatMetric)) {
-      return 0;
+  /** The greatest error that keeps the target, if that is known beforehand. */
+  private OptionalDouble limit(double floatMetric) {
+    double bound = bound(floatMetric);
+    if (options.metric().is(Metric.SQNR)) {
+      return OptionalDouble.of(Math.pow(10, bound / -10));
     }
-    int fails = 0;
-    double ratio = ratio(path.get(0));
-    int guesses = 0;
-    while (holds - fails > 1) {
-      int next = (fails + holds) / 2;
-      if (options.metric().is(Metric.SQNR) && guesses < GUIDED) {
-        next = Math.max(fails + 1, Math.min(holds - 1, predicted(path, ratio, floatMetric)));
-        guesses++;
-      }
-      if (isMet(path.get(next), floatMetric)) {
-        holds = next;
-      } else {
-        fails = next;
-      }
-      ratio = ratio(path.get(next));
+    if (options.metric().is(Metric.COSINE)) {
+      return OptionalDouble.of(1 - bound);
     }
-    return holds;
-  }
-
-  /** Measured error over the sum of the errors of layers alone. */
-  private double ratio(Assignment assignment) {
-    double sum = sum(assignment);
-    double error = OutputMetrics.error(trials.measure(List.of(assignment)).get(0).outputs());
-    return sum > 0 && Double.isFinite(error) ? error / sum : 1;
-  }
-
-  private double sum(Assignment assignment) {
-    double sum = 0;
-    for (int i = 0; i < layers.size(); i++) {
-      sum += alone[i][options.types().indexOf(assignment.types().get(i))];
-    }
-    return sum;
-  }
-
-  /** Where the path is predicted to keep a target of the SQNR. */
-  private int predicted(List<Assignment> path, double ratio, double floatMetric) {
-    double decibels = options.isDrop() ? floatMetric - options.target() : options.target();
-    double error = Math.pow(10, decibels / -10);
-    for (int i = 0; i < path.size(); i++) {
-      if (sum(path.get(i)) * ratio <= error) {
-        return i;
-      }
-    }
-    return path.size() - 1;
-  }
-
-  /** Makes single layers cheaper as long as the target holds. */
-  private Assignment stepBack(Assignment start, double floatMetric) {
-    Assignment found = start;
-    for (int round = 0; round < ROUNDS_BACK; round++) {
-      List<Assignment> cheaper = cheaper(found);
-      trials.measure(cheaper);
-      Optional<Assignment> best =
-          cheaper.stream()
-              .filter(one -> isMet(one, floatMetric))
-              .min(Comparator.comparingDouble(costs::of));
-      if (best.isEmpty()) {
-        return found;
-      }
-      found = best.get();
-    }
-    return found;
-  }
-
-  /** Steps back that save most of the cost for the error that they are predicted to add. */
-  private List<Assignment> cheaper(Assignment from) {
-    List<LayerType> types = options.types();
-    Map<Double, Assignment> byWorth = new TreeMap<>(Comparator.reverseOrder());
-    for (int i = 0; i < layers.size(); i++) {
-      int now = types.indexOf(from.types().get(i));
-      for (int t : costs.ladder(i)) {
-        double saved = costs.of(i, now) - costs.of(i, t);
-        double added = Math.max(alone[i][t] - alone[i][now], Double.MIN_NORMAL);
-        if (saved > 0) {
-          byWorth.put(saved / added, from.with(i, types.get(t)));
-        }
-      }
-    }
-    return byWorth.values().stream().limit(STEPS_BACK).toList();
-  }
-
-  private boolean isMet(Assignment assignment, double floatMetric) {
-    return isMet(options.metric().of(trials.measure(List.of(assignment)).get(0)), floatMetric);
+    return options.metric().is(Metric.KL) ? OptionalDouble.of(bound) : OptionalDouble.empty();
   }
 
   private boolean isMet(double figure, double floatMetric) {
-    boolean isGreaterBetter = options.metric().isGreaterBetter();
-    double bound = options.target();
-    if (options.isDrop()) {
-      bound = isGreaterBetter ? floatMetric - options.target() : floatMetric + options.target();
+    return margin(figure, floatMetric) >= 0;
+  }
+
+  /** By how much a figure is better than the target asks for. */
+  private double margin(double figure, double floatMetric) {
+    double bound = bound(floatMetric);
+    return options.metric().isGreaterBetter() ? figure - bound : bound - figure;
+  }
+
+  /** The worst figure that keeps the target. */
+  private double bound(double floatMetric) {
+    if (!options.isDrop()) {
+      return options.target();
     }
-    return isGreaterBetter ? figure >= bound : figure <= bound;
+    return options.metric().isGreaterBetter()
+        ? floatMetric - options.target()
+        : floatMetric + options.target();
   }
 
   private Point point(Assignment assignment, double floatMetric) {
@@ -380,18 +269,13 @@ public final class MixRun {
         assignment, assignment.bytes(layers), seconds, figure, isMet(figure, floatMetric));
   }
 
-  /** What was measured of the path, of uniform types, and what was chosen. */
-  private List<Point> points(List<Assignment> path, Assignment found, double floatMetric) {
-    List<Assignment> all = new ArrayList<>();
-    options.types().forEach(type -> all.add(Assignment.all(layers, type)));
-    all.addAll(path);
+  /** What was measured on the way, and what was chosen. */
+  private List<Point> points(List<Assignment> walked, Assignment found, double floatMetric) {
+    List<Assignment> all = new ArrayList<>(walked);
     all.add(found);
-    trials.measure(all.subList(0, options.types().size()));
     Map<Assignment, Point> points = new LinkedHashMap<>();
     for (Assignment one : all) {
-      if (trials.isMeasured(one)) {
-        points.computeIfAbsent(one, assignment -> point(assignment, floatMetric));
-      }
+      points.computeIfAbsent(one, assignment -> point(assignment, floatMetric));
     }
     List<Point> sorted = new ArrayList<>(points.values());
     Comparator<Point> byMetric = Comparator.comparingDouble(Point::metric);

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
+import java.util.TreeMap;
 import org.tare.job.FloatModel;
 import org.tare.job.JobContext;
 import org.tare.onnx.OnnxModel;
@@ -29,7 +30,10 @@ final class Trials {
    * How many forms are measured at once: what is lost at most if the search is killed. It is fixed,
    * so that a search that goes on makes the same models as one that was not killed.
    */
-  private static final int FORMS = 24;
+  private static final int FORMS = 30;
+
+  /** How many forms are enough for a model of their own: it takes time to load one. */
+  private static final int GROUP = 4;
 
   private final JobContext context;
   private final FloatModel model;
@@ -133,20 +137,43 @@ final class Trials {
     return new SearchCheckpoint(before.get().search(), rowCount, all);
   }
 
-  private void measureNow(List<Assignment> open) {
-    List<OnnxModel> forms = new ArrayList<>();
-    for (Assignment assignment : open) {
-      forms.add(form(assignment));
+  /**
+   * Forms that are float up to nearly the same layer, since what comes before is computed once for
+   * a group. All that are not float from the beginning on are one group.
+   */
+  private static List<List<Assignment>> grouped(List<Assignment> open) {
+    Map<Integer, List<Assignment>> byStart = new TreeMap<>();
+    for (Assignment one : open) {
+      byStart.computeIfAbsent(one.start(), start -> new ArrayList<>()).add(one);
     }
-    SwitchedModel switched = SwitchedModel.of(base, model.types(), forms);
+    List<List<Assignment>> groups = new ArrayList<>();
+    List<Assignment> last = List.of();
+    for (List<Assignment> some : byStart.values()) {
+      if (last.isEmpty() || last.get(0).start() == 0 || last.size() >= GROUP) {
+        last = new ArrayList<>();
+        groups.add(last);
+      }
+      last.addAll(some);
+    }
+    return groups;
+  }
+
+  private void measureNow(List<Assignment> open) {
+    List<Assignment> ordered = new ArrayList<>();
+    List<TrialsJob.Group> groups = new ArrayList<>();
+    for (List<Assignment> some : grouped(open)) {
+      List<OnnxModel> forms = some.stream().map(this::form).toList();
+      SwitchedModel switched = SwitchedModel.of(base, model.types(), forms);
+      groups.add(new TrialsJob.Group(switched, forms.size()));
+      ordered.addAll(some);
+    }
     TrialsJob.Result result =
         TrialsJob.run(
             context.spark().get(),
             new TrialsJob.Request(
                 model.name(),
                 model.original(),
-                switched,
-                forms.size(),
+                groups,
                 model.types(),
                 rows,
                 label,
@@ -158,10 +185,10 @@ final class Trials {
             context.progress());
     seconds += result.seconds();
     rowCount = result.rows();
-    for (int i = 0; i < open.size(); i++) {
+    for (int i = 0; i < ordered.size(); i++) {
       OptionalDouble figure =
           own.isPresent() ? OptionalDouble.of(result.own().get(i)) : OptionalDouble.empty();
-      measured.put(open.get(i), new Figures(result.forms().get(i), figure));
+      measured.put(ordered.get(i), new Figures(result.forms().get(i), figure));
     }
   }
 
@@ -180,10 +207,6 @@ final class Trials {
             Optional.of(ranges),
             new LinkedHashMap<>())
         .model();
-  }
-
-  boolean isMeasured(Assignment assignment) {
-    return measured.containsKey(assignment);
   }
 
   /** How many assignments were measured. */

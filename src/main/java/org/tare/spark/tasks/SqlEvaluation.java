@@ -80,12 +80,10 @@ public final class SqlEvaluation {
           new TrialsJob.Try(
               placed.source(),
               floats,
-              quantized,
               new ArrayList<>(EvaluationJob.outputs(request.floatModel(), request.types())),
               request.mask().orElse(""),
-              TrialsJob.Try.NO_CHOICE,
               0,
-              new ArrayList<>(List.of(new long[0])));
+              new ArrayList<>(List.of(TrialsJob.Piece.alone(quantized))));
       StructType given = placed.rows().schema();
       TryRows tried = TryRows.of(task, metric, given);
       List<Double> found =

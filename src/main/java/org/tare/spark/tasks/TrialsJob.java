@@ -3,6 +3,7 @@ package org.tare.spark.tasks;
 import java.io.Serializable;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -24,7 +25,7 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.storage.StorageLevel;
 import org.tare.infer.ModelSession;
 import org.tare.infer.ModelSession.InputTensor;
-import org.tare.infer.ModelSession.Pairs;
+import org.tare.infer.OutputTensor;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
@@ -43,13 +44,20 @@ import org.tare.spark.tasks.EvaluationJob.Comparison.Values;
 import org.tare.spark.tasks.EvaluationJob.Partial;
 
 /**
- * Compares a float model with many quantized forms of it, all in one {@link SwitchedModel}: a batch
- * is decoded once, the float model runs on it once, and then each form. The work is cut by rows and
- * by forms, so that few rows keep all cores busy too. Quantization is simulated: the same numbers
- * on every CPU, but for the rounding of floats.
+ * Compares a float model with many quantized forms of it, in one {@link SwitchedModel} or several:
+ * a batch is decoded once, the float model runs on it once, and then each form. What the forms of a
+ * switched model have in common before the first layer that differs runs once for them. The work is
+ * cut by rows and by forms, so that few rows keep all cores busy too. Quantization is simulated:
+ * the same numbers on every CPU, but for the rounding of floats.
  */
 public final class TrialsJob {
   private static final String PLACE = "__tare_place";
+
+  /**
+   * As Spark 4.1 has it on, tables of one partition each make a union of one partition: the tasks
+   * of all parts would be one.
+   */
+  private static final String ONE_TASK_FOR_ALL = "spark.sql.unionOutputPartitioning";
 
   private TrialsJob() {}
 
@@ -57,16 +65,14 @@ public final class TrialsJob {
    * What is to be done.
    *
    * @param floatModel what the forms are compared with
-   * @param switched holds the forms
-   * @param forms which of its forms to run
+   * @param groups hold the forms
    * @param labelColumn class numbers of the first ranked output
    * @param own a figure of the user's
    */
   public record Request(
       String label,
       OnnxModel floatModel,
-      SwitchedModel switched,
-      int forms,
+      List<Group> groups,
       Map<String, TensorType> types,
       DataSource data,
       Optional<String> labelColumn,
@@ -74,7 +80,19 @@ public final class TrialsJob {
       Map<String, InputSpec> inputs,
       int batch,
       BadRows badRows,
-      Optional<SqlMetric> own) {}
+      Optional<SqlMetric> own) {
+    /** How many forms there are. */
+    int forms() {
+      return groups.stream().mapToInt(Group::forms).sum();
+    }
+  }
+
+  /**
+   * Forms in one model.
+   *
+   * @param forms how many it holds
+   */
+  public record Group(SwitchedModel switched, int forms) {}
 
   /**
    * What the comparisons give.
@@ -105,6 +123,7 @@ public final class TrialsJob {
       Consumer<String> progress,
       long started) {
     SparkSession spark = settings.spark();
+    settings.off(ONE_TASK_FOR_ALL);
     Map<String, TensorType> inputs = request.floatModel().inputTypes(request.types());
     BoundTable table =
         TableNeeds.of(
@@ -124,28 +143,22 @@ public final class TrialsJob {
     }
     List<Part> parts = new ArrayList<>();
     List<Double> own = List.of();
-    OnnxModel switched = request.switched().model();
+    long bytes = request.floatModel().sizeBytes();
     try (ShippedModel floats = ShippedModel.ship(spark, request.floatModel(), request.label());
-        ShippedModel forms =
-            ShippedModel.ship(spark, switched, "forms of " + request.label(), Pairs.APART);
+        ShippedGroups groups = ShippedGroups.ship(spark, request);
         Progress display = new Progress(spark, job, "Trying", table.source().seen(), progress)) {
+      bytes += groups.sizeBytes();
       Dataset<byte[]> all = null;
       Dataset<Row> withRows = null;
       for (int[] some : cut(spark, table, request.forms())) {
-        ArrayList<long[]> choices = new ArrayList<>();
-        for (int form : some) {
-          choices.add(request.switched().choices(form));
-        }
         Try task =
             new Try(
                 table.source(),
                 floats,
-                forms,
                 outputs,
                 request.mask().orElse(""),
-                request.switched().input(),
                 some[0],
-                choices);
+                new ArrayList<>(groups.pieces(some[0], some[some.length - 1] + 1)));
         if (request.own().isPresent()) {
           StructType given = table.rows().schema();
           TryRows rows = TryRows.of(task, request.own().get(), given);
@@ -175,10 +188,7 @@ public final class TrialsJob {
         read(all, parts);
       }
     } catch (Throwable e) { // Scala throws checked exceptions unchecked
-      throw job.failed(
-          "Cannot compare forms of " + request.label(),
-          e,
-          request.floatModel().sizeBytes() + switched.sizeBytes());
+      throw job.failed("Cannot compare forms of " + request.label(), e, bytes);
     }
     return merge(request, table.source(), parts, own, outputs, started);
   }
@@ -274,24 +284,103 @@ public final class TrialsJob {
   }
 
   /**
+   * Forms that a task runs, of one model; none if only its start is of use, for a later piece.
+   *
+   * @param start runs before them, on the inputs and what former pieces carried; null if nothing
+   *     does
+   * @param carried what the forms read of that
    * @param input that chooses a form; {@link #NO_CHOICE} if the model is one form alone
    */
-  record Try(
-      RowSource source,
-      ShippedModel floatModel,
+  record Piece(
+      ShippedModel start,
+      ArrayList<String> carried,
       ShippedModel forms,
-      List<String> outputs,
-      String mask,
       String input,
-      int first,
       ArrayList<long[]> choices)
-      implements MapPartitionsFunction<Row, byte[]> {
+      implements Serializable {
     private static final long serialVersionUID = 1L;
 
     static final String NO_CHOICE = "";
 
+    /** A model that is one form alone. */
+    static Piece alone(ShippedModel model) {
+      ArrayList<long[]> one = new ArrayList<>(List.of(new long[0]));
+      return new Piece(null, new ArrayList<>(), model, NO_CHOICE, one);
+    }
+
     boolean chooses() {
       return !input.equals(NO_CHOICE);
+    }
+  }
+
+  /** A piece with its sessions; null where it has nothing to run in them. */
+  private record Open(Piece piece, ModelSession start, ModelSession forms) {
+    static Open of(Piece piece, TaskContext task) {
+      return new Open(
+          piece,
+          piece.start() == null ? null : piece.start().session(task),
+          piece.choices().isEmpty() ? null : piece.forms().session(task));
+    }
+
+    /**
+     * What each form gives.
+     *
+     * @param carried what former pieces carried; here it becomes what this one does
+     */
+    List<Map<String, Values>> run(
+        Map<String, InputTensor> inputs, Map<String, InputTensor> carried, List<String> outputs) {
+      if (start != null) {
+        Map<String, InputTensor> given = new LinkedHashMap<>();
+        for (String name : start.inputs().keySet()) {
+          given.put(name, carried.getOrDefault(name, inputs.get(name)));
+        }
+        start.run(
+            given, start.outputs().keySet(), (name, tensor) -> carried.put(name, copy(tensor)));
+      }
+      carried.keySet().retainAll(piece.carried());
+      Map<String, InputTensor> given = new LinkedHashMap<>(inputs);
+      given.putAll(carried);
+      List<Map<String, Values>> found = new ArrayList<>();
+      for (long[] choices : piece.choices()) {
+        if (piece.chooses()) {
+          given.put(piece.input(), numbers(choices));
+        }
+        found.add(Comparison.values(forms, given, outputs));
+      }
+      return found;
+    }
+
+    private static InputTensor copy(OutputTensor tensor) {
+      FloatBuffer floats = tensor.floats();
+      ByteBuffer bytes = direct(Float.BYTES * floats.remaining());
+      bytes.asFloatBuffer().put(floats);
+      return new InputTensor(ElementType.FLOAT32, tensor.shape(), bytes);
+    }
+
+    private static InputTensor numbers(long[] numbers) {
+      ByteBuffer bytes = direct(Long.BYTES * numbers.length);
+      bytes.asLongBuffer().put(numbers);
+      return new InputTensor(ElementType.INT64, new long[] {numbers.length}, bytes);
+    }
+
+    private static ByteBuffer direct(int size) {
+      return ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder());
+    }
+  }
+
+  /** A task: it runs pieces one after the other on each batch. */
+  record Try(
+      RowSource source,
+      ShippedModel floatModel,
+      List<String> outputs,
+      String mask,
+      int first,
+      ArrayList<Piece> pieces)
+      implements MapPartitionsFunction<Row, byte[]> {
+    private static final long serialVersionUID = 1L;
+
+    boolean chooses() {
+      return pieces.get(0).chooses();
     }
 
     @Override
@@ -307,40 +396,43 @@ public final class TrialsJob {
     Part part(Iterator<Row> rows, OutputAxes axes, Optional<Sink> sink) {
       TaskContext task = TaskContext.get();
       ModelSession floats = floatModel.session(task);
-      ModelSession switched = forms.session(task);
       RowSource.Tally bad = new RowSource.Tally();
       ArrayList<HashMap<String, OutputMetrics>> metrics = new ArrayList<>();
       List<Comparison> comparisons = new ArrayList<>();
-      for (int i = 0; i < choices.size(); i++) {
-        HashMap<String, OutputMetrics> own = new HashMap<>();
-        outputs.forEach(name -> own.put(name, new OutputMetrics()));
-        metrics.add(own);
-        // Rows without a class are the same for all forms, and count once.
-        RowSource.Tally tally = i == 0 ? bad : new RowSource.Tally();
-        comparisons.add(new Comparison(source, tally, floats, switched, outputs, mask, axes, own));
+      List<Open> open = new ArrayList<>();
+      for (Piece piece : pieces) {
+        Open opened = Open.of(piece, task);
+        open.add(opened);
+        for (int i = 0; i < piece.choices().size(); i++) {
+          HashMap<String, OutputMetrics> own = new HashMap<>();
+          outputs.forEach(name -> own.put(name, new OutputMetrics()));
+          // Rows without a class are the same for all forms, and count once.
+          RowSource.Tally tally = metrics.isEmpty() ? bad : new RowSource.Tally();
+          metrics.add(own);
+          comparisons.add(
+              new Comparison(source, tally, floats, opened.forms(), outputs, mask, axes, own));
+        }
       }
-      List<InputTensor> chosen = choices.stream().map(Try::tensor).toList();
       RowSource.Tally tally =
           source.run(
               rows,
               (batch, count) -> {
-                Map<String, InputTensor> given =
-                    new LinkedHashMap<>(batch.inputs(Comparison.given(source, batch, count)));
+                int all = Comparison.given(source, batch, count);
+                Map<String, InputTensor> given = batch.inputs(all);
                 Map<String, Values> expected = Comparison.values(floats, given, outputs);
                 List<Map<String, Values>> found = new ArrayList<>();
                 boolean[] isBad = {};
-                for (int i = 0; i < chosen.size(); i++) {
-                  if (chooses()) {
-                    given.put(input, chosen.get(i));
-                  }
-                  Map<String, Values> actual = Comparison.values(switched, given, outputs);
-                  isBad = comparisons.get(i).compare(batch, count, expected, actual);
-                  if (sink.isPresent()) {
-                    found.add(actual);
+                int form = 0;
+                Map<String, InputTensor> carried = new LinkedHashMap<>();
+                for (Open one : open) {
+                  for (Map<String, Values> actual : one.run(given, carried, outputs)) {
+                    isBad = comparisons.get(form++).compare(batch, count, expected, actual);
+                    if (sink.isPresent()) {
+                      found.add(actual);
+                    }
                   }
                 }
                 if (sink.isPresent()) {
-                  int all = Comparison.given(source, batch, count);
                   Map<String, Integer> places = comparisons.get(0).places(batch, all, expected);
                   sink.get().batch(batch, count, isBad, places, expected, found);
                 }
@@ -348,13 +440,6 @@ public final class TrialsJob {
       tally.subtract(bad);
       return new Part(
           task.partitionId(), first, tally.rows(), tally.skipped(), tally.reason(), metrics);
-    }
-
-    private static InputTensor tensor(long[] numbers) {
-      ByteBuffer bytes =
-          ByteBuffer.allocateDirect(8 * numbers.length).order(ByteOrder.nativeOrder());
-      bytes.asLongBuffer().put(numbers);
-      return new InputTensor(ElementType.INT64, new long[] {numbers.length}, bytes);
     }
   }
 }

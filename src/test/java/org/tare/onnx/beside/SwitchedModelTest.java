@@ -59,6 +59,8 @@ class SwitchedModelTest {
     int switched = 0;
     int exact = 0;
     int refused = 0;
+    int started = 0;
+    int wentOn = 0;
     for (long seed = 1; seed <= MODELS; seed++) {
       Random random = new Random(seed);
       RandomModel made = new RandomModel(random);
@@ -93,14 +95,34 @@ class SwitchedModelTest {
           continue;
         }
         Map<String, Values> chosen = run(model, made.inputs(), model.choices(i));
+        String what = seed + " form " + i;
+        List<OnnxModel> alone = List.of(forms.get(i));
+        SwitchedModel one = SwitchedModel.of(prepared, types, alone);
+        SplitModel before = SplitModel.of(model.model(), model.input(), types);
+        SplitModel split = SplitModel.of(one.model(), one.input(), types);
+        Map<String, Values> carried = carried(before.start(), made.inputs(), Map.of());
+        assertTrue(
+            close(
+                what, chosen, rest(before, made.inputs(), carried, model.choices(i), model), own));
+        started += split.start().isPresent() ? 1 : 0;
+        Optional<OnnxModel> after = split.after(before, types);
+        wentOn += after.isPresent() ? 1 : 0;
+        carried =
+            after.isPresent()
+                ? carried(after, made.inputs(), carried)
+                : carried(split.start(), made.inputs(), Map.of());
+        assertTrue(
+            close(what, own, rest(split, made.inputs(), carried, one.choices(0), one), floats));
         exact += close(seed + " form " + i, own, chosen, floats) ? 1 : 0;
         compared++;
         switched += model.ways() > 0 ? 1 : 0;
       }
     }
     System.out.printf(
-        "Switched: %d compared, %d exact, %d with switches, %d refused%n",
-        compared, exact, switched, refused);
+        "Switched: %d compared, %d exact, %d with switches, %d with a start, %d of them after"
+            + " another, %d refused%n",
+        compared, exact, switched, started, wentOn, refused);
+    assertTrue(started > compared / 20 && wentOn > 0, started + " with a start, " + wentOn);
     assertTrue(refused < 0.02 * compared, refused + " of " + compared);
     assertTrue(switched > compared / 2, switched + " of " + compared);
     assertEquals(compared, exact);
@@ -154,18 +176,43 @@ class SwitchedModelTest {
         .model();
   }
 
-  private Map<String, Values> run(SwitchedModel model, Map<String, Values> inputs, long[] choices)
+  /** What a start gives, and what was there before. */
+  private Map<String, Values> carried(
+      Optional<OnnxModel> start, Map<String, Values> inputs, Map<String, Values> before)
       throws IOException {
+    Map<String, Values> all = new LinkedHashMap<>(before);
+    if (start.isPresent()) {
+      Map<String, Values> given = new LinkedHashMap<>(inputs);
+      given.putAll(before);
+      given.keySet().retainAll(start.get().graph().inputNames());
+      all.putAll(run(start.get(), given, Optional.empty()));
+    }
+    return all;
+  }
+
+  private Map<String, Values> rest(
+      SplitModel split,
+      Map<String, Values> inputs,
+      Map<String, Values> carried,
+      long[] choices,
+      SwitchedModel model)
+      throws IOException {
+    Map<String, Values> given = new LinkedHashMap<>(inputs);
+    split.carried().forEach(tensor -> given.put(tensor, carried.get(tensor)));
+    return run(split.rest(), given, Optional.of(choice(model, choices)));
+  }
+
+  private static Map.Entry<String, ModelSession.InputTensor> choice(
+      SwitchedModel model, long[] choices) {
     ByteBuffer bytes = ByteBuffer.allocateDirect(8 * choices.length).order(ByteOrder.nativeOrder());
     bytes.asLongBuffer().put(choices);
-    return run(
-        model.model(),
-        inputs,
-        Optional.of(
-            Map.entry(
-                model.input(),
-                new ModelSession.InputTensor(
-                    ElementType.INT64, new long[] {choices.length}, bytes))));
+    long[] shape = {choices.length};
+    return Map.entry(model.input(), new ModelSession.InputTensor(ElementType.INT64, shape, bytes));
+  }
+
+  private Map<String, Values> run(SwitchedModel model, Map<String, Values> inputs, long[] choices)
+      throws IOException {
+    return run(model.model(), inputs, Optional.of(choice(model, choices)));
   }
 
   private Map<String, Values> run(
