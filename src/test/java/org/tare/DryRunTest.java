@@ -78,10 +78,10 @@ class DryRunTest {
 
   @Test
   void countersOfChannelsAreAmongThem() {
-    assertEquals(LOOP + COUNTERS + 8 * 216, need(32, PLAIN).counterBytes());
+    assertEquals(LOOP + COUNTERS + 8 * 232, need(32, PLAIN).counterBytes());
     MemoryNeed all =
         need(32, Map.of("quantize.smooth-quant", "false", "calibrate.channels", "histogram"));
-    assertEquals(LOOP + COUNTERS + 8 * (COUNTERS + 216), all.counterBytes());
+    assertEquals(LOOP + COUNTERS + 8 * (COUNTERS + 232), all.counterBytes());
   }
 
   @Test
