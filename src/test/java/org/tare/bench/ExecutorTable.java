@@ -40,6 +40,9 @@ public final class ExecutorTable {
                 // In the place of the tests' option, which keeps the better compiler off.
                 "spark.executor.extraJavaOptions",
                 "-XX:+UseG1GC",
+                // As the command sets it.
+                "spark.locality.wait",
+                "0s",
                 "spark.cores.max",
                 Integer.toString(executors)),
             ExecutorTable.class,

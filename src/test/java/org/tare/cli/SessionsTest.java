@@ -33,6 +33,19 @@ class SessionsTest {
     }
   }
 
+  /** With Spark's own wait, executors that did not read the rows stand idle between tasks. */
+  @Test
+  void tasksWaitForNoPlaceUnlessTheUserWantsIt() throws Exception {
+    Map<String, String> local = Map.of("spark.master", "local[1]");
+    try (SparkSession spark = start(local)) {
+      assertEquals("0s", spark.sparkContext().getConf().get("spark.locality.wait"));
+    }
+    Map<String, String> own = Map.of("spark.master", "local[1]", "spark.locality.wait", "2s");
+    try (SparkSession spark = start(own)) {
+      assertEquals("2s", spark.sparkContext().getConf().get("spark.locality.wait"));
+    }
+  }
+
   @Test
   void wrongSettingsAreNamed() throws Exception {
     Path file = Files.writeString(folder.resolve("a-file"), "");
