@@ -265,11 +265,14 @@ class FinetuneTest {
     try {
       Dataset<Row> rows = spark.createDataFrame(rows(5), SCHEMA);
       for (String scales : List.of("observed", "learned")) {
-        RunResult result = finetune(spark, model, rows).set("train.scales", scales).run();
+        // libtorch sums in another order on each CPU: after 6 epochs learned scales had gained 1.5
+        // dB
+        // with AVX-512 and more than 2 without; 12 leave a margin.
+        RunResult result =
+            finetune(spark, model, rows).set("train.epochs", 12).set("train.scales", scales).run();
         TrainingRun.Result training = result.training().orElseThrow();
-        // By how much differs from CPU to CPU: 1.55 dB with AVX-512, more than 2 without.
         assertTrue(
-            training.measured().sqnr() > training.before().sqnr() + 1,
+            training.measured().sqnr() > training.before().sqnr() + 2,
             scales + ": " + training.before() + " became " + training.measured());
         assertTrue(
             result.quantized().qparams().values().stream()
