@@ -15,8 +15,8 @@ public final class FiniteValues {
    */
   public static void check(Node node, String constant, float[] values) {
     for (float value : values) {
-      // NaN for NaN and infinities. Float.isFinite is a call to native code before Java's second
-      // compiler has come to it, 20 ns each.
+      // NaN for NaN and infinities. Float.isFinite is a call to native code until Java's second
+      // compiler has come to it.
       if (value * 0 != 0) {
         throw TareException.badInput(
             "Cannot quantize %s: its constant \"%s\" holds %s", node, constant, value);

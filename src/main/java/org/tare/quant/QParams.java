@@ -63,7 +63,7 @@ public record QParams(float scale, int zeroPoint, DType dtype, int quantMin, int
   public int quantize(float x) {
     float steps = x / scale;
     if (steps <= EXACT && steps >= -EXACT) {
-      // The sum is rounded to an integer, ties to even: several times as fast as Math.rint.
+      // The sum is rounded to an integer, ties to even: about twice as fast as Math.rint.
       long rounded = (long) ((steps + ROUNDS) - ROUNDS) + zeroPoint;
       return (int) Math.min(quantMax, Math.max(quantMin, rounded));
     }

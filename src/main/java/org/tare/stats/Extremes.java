@@ -6,7 +6,7 @@ import java.util.Arrays;
 /**
  * The least and greatest finite value of some values; +infinity and -infinity of none. NaN and
  * infinities are left out, and -0.0 counts as 0.0. For ranges that need nothing else, as moving
- * averages: a fifth of the time that all of {@link TensorStats} takes.
+ * averages: less than a third of the time that all of {@link TensorStats} takes.
  */
 public record Extremes(float min, float max) {
   /** Of no values. */

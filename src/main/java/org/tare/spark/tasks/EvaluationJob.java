@@ -100,7 +100,12 @@ public final class EvaluationJob {
       Optional<String> mask,
       Map<String, InputSpec> inputs,
       int batch,
-      BadRows badRows) {}
+      BadRows badRows) {
+    TableNeeds needs() {
+      return TableNeeds.of("evaluate", label, floatModel.inputTypes(types), inputs, batch, badRows)
+          .withLabel(labelColumn);
+    }
+  }
 
   /** Evaluates. */
   public static Result run(SparkSession spark, Request request, Consumer<String> progress) {
@@ -154,17 +159,7 @@ public final class EvaluationJob {
       Consumer<String> progress,
       long started) {
     SparkSession spark = settings.spark();
-    Map<String, TensorType> inputs = request.floatModel().inputTypes(request.types());
-    BoundTable table =
-        TableNeeds.of(
-                "evaluate",
-                request.label(),
-                inputs,
-                request.inputs(),
-                request.batch(),
-                request.badRows())
-            .withLabel(request.labelColumn())
-            .bind(settings, request.data());
+    BoundTable table = request.needs().bind(settings, request.data());
     List<Partial> partials = new ArrayList<>();
     try (ShippedModel floatModel = ShippedModel.ship(spark, request.floatModel(), request.label());
         ShippedModel quantized =

@@ -2,7 +2,6 @@ package org.tare.spark.tasks;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Consumer;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
@@ -10,11 +9,9 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.StructType;
-import org.tare.onnx.TensorType;
 import org.tare.spark.JobLabel;
 import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BoundTable;
-import org.tare.spark.rows.TableNeeds;
 import org.tare.spark.tasks.EvaluationJob.Request;
 
 /**
@@ -56,18 +53,7 @@ public final class SqlEvaluation {
       SqlMetric metric,
       Consumer<String> progress) {
     SparkSession spark = settings.spark();
-    Map<String, TensorType> inputs = request.floatModel().inputTypes(request.types());
-    BoundTable table =
-        TableNeeds.of(
-                "evaluate",
-                request.label(),
-                inputs,
-                request.inputs(),
-                request.batch(),
-                request.badRows())
-            .withLabel(request.labelColumn())
-            .along(metric.columns())
-            .bind(settings, request.data());
+    BoundTable table = request.needs().along(metric.columns()).bind(settings, request.data());
     try (ShippedModel floats = ShippedModel.ship(spark, request.floatModel(), request.label());
         ShippedModel quantized =
             ShippedModel.ship(spark, request.quantizedModel(), "quantized " + request.label());
