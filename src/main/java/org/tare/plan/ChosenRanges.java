@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import org.tare.plan.QuantizationPlan.Activation;
 import org.tare.quant.ChannelQParams;
 import org.tare.quant.QParams;
@@ -20,7 +21,10 @@ import org.tare.stats.TensorStats;
 
 /**
  * The ranges that are chosen from one calibration state. Each is searched once, however many plans
- * ask for it: trials of a model differ in weights and biases, not in these. Not thread-safe.
+ * ask for it: trials of a model differ in weights and biases, not in these.
+ *
+ * <p>Safe to use from several threads once {@link #with} was called; a range that two of them ask
+ * for at once may be searched twice.
  */
 public final class ChosenRanges {
   private record Key(String tensor, RangeMethod method, QuantSpec spec) {
@@ -32,7 +36,7 @@ public final class ChosenRanges {
   private final CalibrationState state;
   private final Map<String, ChannelQParams> weights;
   private final Map<String, QParams> activations;
-  private final Map<Key, RangeChoice> found = new HashMap<>();
+  private final Map<Key, RangeChoice> found = new ConcurrentHashMap<>();
   private final Map<String, String> standIns = new HashMap<>();
 
   public ChosenRanges(CalibrationState state) {

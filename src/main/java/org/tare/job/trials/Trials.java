@@ -162,7 +162,7 @@ final class Trials {
     List<Assignment> ordered = new ArrayList<>();
     List<TrialsJob.Group> groups = new ArrayList<>();
     for (List<Assignment> some : grouped(open)) {
-      List<OnnxModel> forms = some.stream().map(this::form).toList();
+      List<OnnxModel> forms = some.parallelStream().map(this::form).toList();
       SwitchedModel switched = SwitchedModel.of(base, model.types(), forms);
       groups.add(new TrialsJob.Group(switched, forms.size()));
       ordered.addAll(some);

@@ -7,6 +7,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -29,8 +30,9 @@ import org.tare.onnx.proto.Onnx.ValueInfoProto;
  * is there once for each way to compute it, and an input chooses. Layers that are equal in all
  * forms are there once, whatever the forms are called: their constants are compared by content.
  *
- * <p>An If runs the chosen way alone, so that a run takes about as long as one form. The float
- * model itself is the choice of {@link #floatChoices}.
+ * <p>An If runs the chosen way alone, so that a run takes about as long as one form. Where the
+ * results of a switched node go to one other alone, and are chosen together, one If has both: ONNX
+ * Runtime fuses them then. The float model itself is the choice of {@link #floatChoices}.
  */
 public final class SwitchedModel {
   private static final String INPUT = "tare_choices";
@@ -55,7 +57,53 @@ public final class SwitchedModel {
    * @param nodes none if this form lacks the results: nothing reads them in it
    * @param key equal for ways that compute the same
    */
-  private record Way(Graph graph, Set<String> shared, List<Node> nodes, List<Object> key) {}
+  private record Way(Graph graph, Set<String> shared, List<Node> nodes, List<Object> key) {
+    /** This, and then what reads its results. */
+    Way then(Way next) {
+      Set<Node> both = new LinkedHashSet<>(nodes);
+      both.addAll(next.nodes);
+      return new Way(graph, shared, List.copyOf(both), List.of(key, next.key));
+    }
+  }
+
+  /**
+   * What is computed in one of several ways.
+   *
+   * @param node whose results are read from outside
+   * @param all the float way, and that of each form
+   * @param different the float way first
+   */
+  private record Switch(Node node, List<Way> all, List<Way> different) {
+    static Switch of(Node node, List<Way> all) {
+      Map<List<Object>, Way> different = new LinkedHashMap<>();
+      all.forEach(way -> different.putIfAbsent(way.key(), way));
+      return new Switch(node, all, List.copyOf(different.values()));
+    }
+
+    boolean isSwitched() {
+      return different.size() > 1;
+    }
+
+    /** This and what alone reads its results. */
+    Switch then(Switch next) {
+      List<Way> both = new ArrayList<>();
+      for (int i = 0; i < all.size(); i++) {
+        both.add(all.get(i).then(next.all.get(i)));
+      }
+      return of(next.node, both);
+    }
+
+    /** The place of the way of a form among those that differ. */
+    long choice(int form) {
+      List<Object> key = all.get(form + 1).key();
+      for (int i = 0; i < different.size(); i++) {
+        if (different.get(i).key().equals(key)) {
+          return i;
+        }
+      }
+      throw new IllegalStateException(node.toString());
+    }
+  }
 
   private SwitchedModel(OnnxModel floats, Map<String, TensorType> types) {
     this.floats = floats.graph();
@@ -118,32 +166,21 @@ public final class SwitchedModel {
   private void write() {
     List<List<Long>> chosen = new ArrayList<>();
     forms.forEach(form -> chosen.add(new ArrayList<>()));
-    Set<String> all = new HashSet<>(floats.inputNames());
-    floats.nodes().forEach(node -> all.addAll(node.outputs()));
+    Map<Node, Switch> ready = together();
     for (Node node : floats.nodes()) {
-      Way own = new Way(floats, all, List.of(node), key(floats, all, List.of(node), node));
-      Map<List<Object>, Integer> places = new HashMap<>(Map.of(own.key(), 0));
-      List<Way> different = new ArrayList<>(List.of(own));
-      List<Integer> chosenWays = new ArrayList<>();
-      for (Form form : forms) {
-        Way way = way(form, node);
-        chosenWays.add(
-            places.computeIfAbsent(
-                way.key(),
-                key -> {
-                  different.add(way);
-                  return different.size() - 1;
-                }));
+      Switch found = ready.get(node);
+      if (found == null) {
+        continue;
       }
-      if (different.size() == 1) {
+      if (!found.isSwitched()) {
         graph.addNode(node.toProto());
         continue;
       }
       for (int i = 0; i < forms.size(); i++) {
-        chosen.get(i).add((long) chosenWays.get(i));
+        chosen.get(i).add(found.choice(i));
       }
-      writeSwitch(node, different);
-      ways += different.size();
+      writeSwitch(node, found.different());
+      ways += found.different().size();
       switches++;
     }
     chosen.forEach(
@@ -163,6 +200,50 @@ public final class SwitchedModel {
                                     .addDim(
                                         TensorShapeProto.Dimension.newBuilder()
                                             .setDimValue(Math.max(1, switches)))))));
+  }
+
+  /**
+   * What is switched, by the node whose results are read; nodes that went into one are not there.
+   */
+  private Map<Node, Switch> together() {
+    Set<String> all = new HashSet<>(floats.inputNames());
+    floats.nodes().forEach(node -> all.addAll(node.outputs()));
+    Map<String, List<Node>> consumers = floats.consumers();
+    Set<String> outputs = new HashSet<>(floats.outputNames());
+    Map<Node, Switch> found = new HashMap<>();
+    Map<Node, Switch> before = new HashMap<>();
+    for (Node node : floats.nodes()) {
+      List<Way> ways = new ArrayList<>();
+      ways.add(new Way(floats, all, List.of(node), key(floats, all, List.of(node), node)));
+      forms.forEach(form -> ways.add(way(form, node)));
+      Switch own = Switch.of(node, ways);
+      Switch former = before.get(node);
+      if (former != null && own.isSwitched()) {
+        Switch both = former.then(own);
+        // More ways would be more copies of weights.
+        if (both.different().size()
+            <= Math.max(former.different().size(), own.different().size())) {
+          found.remove(former.node());
+          own = both;
+        }
+      }
+      found.put(node, own);
+      List<Node> readers =
+          node.outputs().size() == 1
+              ? consumers.getOrDefault(node.output(0), List.of())
+              : List.of();
+      boolean isInside = readers.size() == 1 && !outputs.contains(node.output(0));
+      if (own.isSwitched() && isInside && !isWeighted(readers.get(0))) {
+        before.putIfAbsent(readers.get(0), own);
+      }
+    }
+    return found;
+  }
+
+  /** A layer with a weight of its own begins another switch. */
+  private boolean isWeighted(Node node) {
+    return node.inputs().stream()
+        .anyMatch(name -> floats.constant(name).filter(one -> one.rank() > 1).isPresent());
   }
 
   /** How a form computes the results of a float node. */
@@ -319,8 +400,9 @@ public final class SwitchedModel {
               if (isConstant) {
                 constants.add(tensor);
               }
-              boolean isInner = written.contains(tensor) && !way.shared().contains(tensor);
-              return isConstant || isInner ? own.computeIfAbsent(tensor, t -> prefix + t) : tensor;
+              return isConstant || written.contains(tensor)
+                  ? own.computeIfAbsent(tensor, t -> prefix + t)
+                  : tensor;
             },
             tensor -> own.computeIfAbsent(tensor, t -> prefix + t),
             prefix);

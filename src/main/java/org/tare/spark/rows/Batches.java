@@ -37,9 +37,14 @@ public final class Batches {
     private final ByteBuffer[] interleaved;
 
     private final RowTag[] tags;
+
+    /** How many rows there is room for. */
+    private final int places;
+
     private int rows;
 
     Batch(RowDecoder.RowTensor[] row) {
+      places = size;
       shapes = new long[row.length][];
       buffers = new ByteBuffer[row.length];
       interleaved = new ByteBuffer[row.length];
@@ -69,20 +74,43 @@ public final class Batches {
     }
 
     private void fill() {
-      for (ByteBuffer buffer : buffers) {
-        int rowBytes = buffer.capacity() / size;
-        for (int row = rows; row < size; row++) {
-          buffer.put(row * rowBytes, buffer, 0, rowBytes);
+      for (int i = 0; i < buffers.length; i++) {
+        int rowBytes = rowBytes(i);
+        for (int row = rows; row < places; row++) {
+          buffers[i].put(row * rowBytes, buffers[i], 0, rowBytes);
         }
       }
     }
 
-    /** A batch of one of the rows. */
+    /** A batch of one of the rows, as long as this one. */
     Batch alone(int row) {
       return new Batch(this, row);
     }
 
+    /** A shorter batch of some of the rows, which are not copied: valid as long as this one. */
+    public Batch part(int from, int to) {
+      return new Batch(this, from, to);
+    }
+
+    private Batch(Batch of, int from, int to) {
+      places = to - from;
+      rows = places;
+      shapes = of.shapes;
+      tags = Arrays.copyOfRange(of.tags, from, to);
+      buffers = new ByteBuffer[of.buffers.length];
+      interleaved = new ByteBuffer[of.buffers.length];
+      for (int i = 0; i < buffers.length; i++) {
+        int rowBytes = of.rowBytes(i);
+        buffers[i] = of.buffers[i].duplicate().clear().slice(from * rowBytes, places * rowBytes);
+      }
+    }
+
+    private int rowBytes(int input) {
+      return buffers[input].capacity() / places;
+    }
+
     private Batch(Batch of, int row) {
+      places = of.places;
       shapes = of.shapes;
       buffers = new ByteBuffer[of.buffers.length];
       interleaved = new ByteBuffer[of.buffers.length];
@@ -90,7 +118,7 @@ public final class Batches {
       rows = 1;
       for (int i = 0; i < buffers.length; i++) {
         ByteBuffer from = of.buffers[i];
-        int rowBytes = from.capacity() / size;
+        int rowBytes = of.rowBytes(i);
         buffers[i] = ByteBuffer.allocateDirect(from.capacity()).order(ByteOrder.nativeOrder());
         buffers[i].put(0, from, row * rowBytes, rowBytes).position(rowBytes);
       }
@@ -108,7 +136,7 @@ public final class Batches {
 
     private InputTensor input(int i, int firstRows) {
       InputBinding binding = bindings.get(i);
-      int rowBytes = buffers[i].capacity() / size;
+      int rowBytes = rowBytes(i);
       ByteBuffer view = buffers[i].duplicate().order(ByteOrder.nativeOrder());
       if (binding.isShared()) {
         view.position(0).limit(rowBytes);
@@ -132,7 +160,7 @@ public final class Batches {
         interleaved[i] =
             ByteBuffer.allocateDirect(buffers[i].capacity()).order(ByteOrder.nativeOrder());
       }
-      int rowBytes = buffers[i].capacity() / size;
+      int rowBytes = rowBytes(i);
       int parts = 1;
       for (int before = 0; before < axis; before++) {
         parts *= (int) shapes[i][before];
@@ -158,9 +186,9 @@ public final class Batches {
       return Optional.empty();
     }
 
-    /** How many rows a full batch has. */
+    /** How many rows it has when it is full. */
     public int size() {
-      return size;
+      return places;
     }
 
     /** What was given with a row. */

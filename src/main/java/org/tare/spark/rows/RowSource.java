@@ -181,6 +181,11 @@ public record RowSource(
         action, model, bindings, batch, badRows, keyIndex, keyColumn, labelIndex, index, seen);
   }
 
+  /** Whether rows say where they stood, since they moved to other partitions. */
+  public boolean isPlaced() {
+    return placeIndex >= 0;
+  }
+
   /** Whether each row is all of the model's inputs: none of them has an axis for rows. */
   public boolean isRowByRow() {
     return bindings.stream().allMatch(InputBinding::isShared);

@@ -2,6 +2,7 @@ package org.tare.spark.tasks;
 
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -18,6 +19,7 @@ import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.tare.TareException;
 import org.tare.infer.ModelSession;
 import org.tare.infer.ModelSession.InputTensor;
 import org.tare.onnx.OnnxModel;
@@ -45,7 +47,7 @@ import org.tare.spark.tasks.EvaluationJob.Partial;
  */
 public final class CompareJob {
   /** What the values of one run may take, of all tensors that are compared in it. */
-  private static final long BYTES_AT_ONCE = 128L << 20;
+  static final long BYTES_AT_ONCE = 128L << 20;
 
   private CompareJob() {}
 
@@ -223,7 +225,7 @@ public final class CompareJob {
               local,
               mask,
               new OutputAxes(),
-              new ArrayList<>());
+              new HashMap<>());
       return Slices.each(
           rows,
           by,
@@ -254,9 +256,10 @@ public final class CompareJob {
   }
 
   /**
-   * Runs both models on a batch, on so many tensors at once as fit memory.
+   * Runs both models on so many rows of a batch at once, and of a single row that is large on so
+   * many tensors, as fit memory.
    *
-   * @param groups of tensors that are compared in one run; found with the first batch
+   * @param known how that is done, by the shapes of the inputs
    */
   private record Tensors(
       RowSource source,
@@ -266,18 +269,29 @@ public final class CompareJob {
       Map<String, String> local,
       String mask,
       OutputAxes axes,
-      List<List<String>> groups) {
+      Map<String, Cut> known) {
 
     void compare(
         Batches.Batch batch,
         int rows,
         Map<String, OutputMetrics> accumulated,
         Map<String, OutputMetrics> alone) {
-      Map<String, InputTensor> inputs = batch.inputs(Comparison.given(source, batch, rows));
-      if (groups.isEmpty()) {
-        groups.addAll(groups(inputs));
+      Cut cut = cut(batch, rows);
+      for (int from = 0; from < rows; from += cut.rows()) {
+        int to = Math.min(rows, from + cut.rows());
+        boolean isWhole = to - from == rows;
+        compare(cut, isWhole ? batch : batch.part(from, to), to - from, accumulated, alone);
       }
-      for (List<String> group : groups) {
+    }
+
+    private void compare(
+        Cut cut,
+        Batches.Batch batch,
+        int rows,
+        Map<String, OutputMetrics> accumulated,
+        Map<String, OutputMetrics> alone) {
+      Map<String, InputTensor> inputs = batch.inputs(Comparison.given(source, batch, rows));
+      for (List<String> group : cut.groups()) {
         List<String> shadows = group.stream().map(local::get).toList();
         List<String> both = new ArrayList<>(group);
         both.addAll(shadows);
@@ -302,24 +316,73 @@ public final class CompareJob {
           source, new RowSource.Tally(), shadow, quantized, group, mask, axes, metrics);
     }
 
-    /** What a run of all tensors would take, measured on the first batch. */
-    private List<List<String>> groups(Map<String, InputTensor> inputs) {
+    /** Rows of equal shapes are cut alike, wherever they stand: figures depend on it a little. */
+    private Cut cut(Batches.Batch batch, int rows) {
+      StringBuilder shapes = new StringBuilder();
+      batch
+          .inputs(1)
+          .forEach((name, tensor) -> shapes.append(name).append(Arrays.toString(tensor.shape())));
+      return known.computeIfAbsent(shapes.toString(), k -> find(batch, rows));
+    }
+
+    private Cut find(Batches.Batch batch, int rows) {
+      if (!source.batch().isFixed()) {
+        try {
+          return Cut.ofRows(sizes(batch.inputs(1)), batch.size());
+        } catch (TareException e) {
+          // The model takes no single row.
+        }
+      }
+      return Cut.whole(sizes(batch.inputs(Comparison.given(source, batch, rows))), batch.size());
+    }
+
+    /** Bytes of all that is compared of each tensor, measured by a run. */
+    private Map<String, Long> sizes(Map<String, InputTensor> inputs) {
       Map<String, Long> bytes = new LinkedHashMap<>();
       shadow.run(
           inputs,
           new LinkedHashSet<>(seen.keySet()),
           (tensor, values) -> bytes.put(tensor, 3 * 4 * values.size()));
-      List<List<String>> found = new ArrayList<>();
-      long taken = BYTES_AT_ONCE;
-      for (String tensor : seen.keySet()) {
-        taken += bytes.get(tensor);
+      return bytes;
+    }
+  }
+
+  /**
+   * How much is compared at once.
+   *
+   * @param groups of tensors; ONNX Runtime keeps all of them, but only these are copied
+   */
+  record Cut(int rows, List<List<String>> groups) {
+    /**
+     * As many rows as fit.
+     *
+     * @param bytes of each tensor, of one row
+     */
+    static Cut ofRows(Map<String, Long> bytes, int most) {
+      long all = bytes.values().stream().mapToLong(Long::longValue).sum();
+      int rows = (int) Math.max(1, Math.min(most, BYTES_AT_ONCE / Math.max(1, all)));
+      Map<String, Long> together = new LinkedHashMap<>();
+      bytes.forEach((tensor, one) -> together.put(tensor, rows * one));
+      return whole(together, rows);
+    }
+
+    /**
+     * All rows.
+     *
+     * @param bytes of each tensor, of all of them
+     */
+    static Cut whole(Map<String, Long> bytes, int rows) {
+      List<List<String>> groups = new ArrayList<>();
+      long taken = 0;
+      for (Map.Entry<String, Long> tensor : bytes.entrySet()) {
+        taken = groups.isEmpty() ? Long.MAX_VALUE : taken + tensor.getValue();
         if (taken > BYTES_AT_ONCE) {
-          found.add(new ArrayList<>());
-          taken = bytes.get(tensor);
+          groups.add(new ArrayList<>());
+          taken = tensor.getValue();
         }
-        found.get(found.size() - 1).add(tensor);
+        groups.get(groups.size() - 1).add(tensor.getKey());
       }
-      return found;
+      return new Cut(rows, groups);
     }
   }
 }

@@ -136,7 +136,8 @@ public final class TrialsJob {
             .withLabel(request.labelColumn())
             .along(request.own().map(SqlMetric::columns).orElse(List.of()))
             .bind(settings, request.data());
-    if (request.own().isPresent()) {
+    table = EvenTasks.deal(spark, table, work(table, request.forms())).table();
+    if (request.own().isPresent() && !table.source().isPlaced()) {
       // Rows are read in stretches, and are called in messages what they are called in the table.
       Dataset<Row> rows = table.rows().withColumn(PLACE, functions.monotonically_increasing_id());
       table = table.placed(rows, PLACE);
@@ -193,13 +194,22 @@ public final class TrialsJob {
     return merge(request, table.source(), parts, own, outputs, started);
   }
 
+  /** What a row is taken to cost: half of an evaluation for each form, since starts are shared. */
+  private static EvenTasks.Work work(BoundTable table, int forms) {
+    EvenTasks.Work one = EvaluationJob.work(table);
+    return new EvenTasks.Work(one.secondsPerRow() * (1 + forms) / 2, one.batch());
+  }
+
   private static void read(Dataset<byte[]> found, List<Part> parts) {
     for (byte[] bytes : found.collectAsList()) {
       parts.add((Part) Partial.read(bytes));
     }
   }
 
-  /** Which forms go together: so many parts that there are about two tasks for each core. */
+  /**
+   * Which forms go together. Where there are fewer partitions than two for each core, so that rows
+   * alone do not keep them busy, there are so many parts that there are about two tasks for each.
+   */
   private static List<int[]> cut(SparkSession spark, BoundTable table, int forms) {
     int partitions = Math.max(1, table.rows().rdd().getNumPartitions());
     int wanted = (2 * spark.sparkContext().defaultParallelism() + partitions - 1) / partitions;

@@ -102,8 +102,8 @@ class SwitchedModelTest {
         SplitModel split = SplitModel.of(one.model(), one.input(), types);
         Map<String, Values> carried = carried(before.start(), made.inputs(), Map.of());
         assertTrue(
-            close(
-                what, chosen, rest(before, made.inputs(), carried, model.choices(i), model), own));
+            close(what, chosen, rest(before, made.inputs(), carried, model.choices(i), model), own),
+            what);
         started += split.start().isPresent() ? 1 : 0;
         Optional<OnnxModel> after = split.after(before, types);
         wentOn += after.isPresent() ? 1 : 0;
@@ -112,7 +112,8 @@ class SwitchedModelTest {
                 ? carried(after, made.inputs(), carried)
                 : carried(split.start(), made.inputs(), Map.of());
         assertTrue(
-            close(what, own, rest(split, made.inputs(), carried, one.choices(0), one), floats));
+            close(what, own, rest(split, made.inputs(), carried, one.choices(0), one), floats),
+            what);
         exact += close(seed + " form " + i, own, chosen, floats) ? 1 : 0;
         compared++;
         switched += model.ways() > 0 ? 1 : 0;
@@ -126,6 +127,43 @@ class SwitchedModelTest {
     assertTrue(refused < 0.02 * compared, refused + " of " + compared);
     assertTrue(switched > compared / 2, switched + " of " + compared);
     assertEquals(compared, exact);
+  }
+
+  /** One If for a layer with what follows it, as long as that makes no more ways. */
+  @Test
+  void whatAloneReadsASwitchedResultIsSwitchedWithIt() throws IOException {
+    Path file = folder.resolve("layers.onnx");
+    TestModel.opset(21)
+        .input("x", -1, 3)
+        .constant("w1", new long[] {3, 3}, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+        .constant("w2", new long[] {3, 3}, 9, 8, 7, 6, 5, 4, 3, 2, 1)
+        .node("MatMul", List.of("x", "w1"), List.of("m1"))
+        .node("LeakyRelu", List.of("m1"), List.of("r1"))
+        .node("MatMul", List.of("r1", "w2"), List.of("m2"))
+        .node("LeakyRelu", List.of("m2"), List.of("r2"))
+        .output("r2", -1, 3)
+        .write(file);
+    OnnxModel floats = OnnxModel.read(file);
+    Map<String, TensorType> types = TensorTypes.of(floats, "layers");
+    Map<String, Values> inputs =
+        Map.of("x", new Values(new long[] {2, 3}, new float[] {1, -2, 3, -4, 5, -6}));
+    QConfig standard = QConfig.standard();
+    List<OnnxModel> forms = new ArrayList<>();
+    for (List<String> layer : List.of(List.of("m1", "r1"), List.of("m2", "r2"))) {
+      List<Rule> rules = layer.stream().map(name -> Rule.byName(name, standard)).toList();
+      QConfigMapping mapping = new QConfigMapping(standard.asFloat(), rules);
+      forms.add(quantized(floats, types, inputs, mapping));
+    }
+    SwitchedModel model = SwitchedModel.of(floats, types, forms);
+    List<Node> nodes = model.model().graph().nodes();
+    List<String> switched =
+        nodes.stream().filter(node -> node.opType().equals("If")).map(Node::label).toList();
+    assertEquals(2, model.choices(0).length, switched.toString());
+    assertTrue(nodes.stream().noneMatch(node -> node.opType().equals("MatMul")), nodes.toString());
+    for (int i = 0; i < forms.size(); i++) {
+      Map<String, Values> own = run(forms.get(i), inputs, Optional.empty());
+      assertTrue(close("form " + i, own, run(model, inputs, model.choices(i)), own));
+    }
   }
 
   /** All layers, one alone, all but one, 4 bits, the other modes. */

@@ -121,4 +121,39 @@ class BatchesTest {
         batches(bindings, 2, row(1, 7), row(2, 8)));
     assertArrayEquals(new long[] {2, 3}, bindings.get(1).shape());
   }
+
+  @Test
+  void aPartHoldsItsRowsAlone() throws RowDecoder.BadRow {
+    List<InputBinding> bindings = bindings(Map.of());
+    List<String> parts = new ArrayList<>();
+    List<String> same = new ArrayList<>();
+    List<Object> keys = new ArrayList<>();
+    Batches batches =
+        new Batches(
+            bindings,
+            4,
+            (batch, real) -> {
+              Batches.Batch part = batch.part(1, 3);
+              assertEquals(2, part.size());
+              part.inputs(2).forEach((name, tensor) -> parts.add(name + text(tensor)));
+              part.part(1, 2).inputs(1).forEach((name, tensor) -> parts.add(name + text(tensor)));
+              keys.addAll(List.of(part.tag(0).key(), part.tag(1).key()));
+              batch.inputs(real).forEach((name, tensor) -> same.add(name + text(tensor)));
+            });
+    RowDecoder decoder = new RowDecoder(bindings);
+    for (int i = 1; i <= 4; i++) {
+      batches.add(decoder.decode(row(i, 7)), new RowTag(-1, "row " + i, i));
+    }
+    assertEquals(
+        List.of(
+            "x[2, 1] 2 3",
+            "h[2, 2, 3] 20 21 22 30 31 32 23 24 25 33 34 35",
+            "s[] 7",
+            "x[1, 1] 3",
+            "h[2, 1, 3] 30 31 32 33 34 35",
+            "s[] 7"),
+        parts);
+    assertEquals(List.of("row 2", "row 3"), keys);
+    assertEquals("x[4, 1] 1 2 3 4", same.get(0));
+  }
 }
