@@ -176,7 +176,7 @@ public final class ConstantFolding {
         ModelSession session = ModelSession.openAsItIs(temporary.file(), name)) {
       session.run(
           Map.<String, InputTensor>of(),
-          Set.copyOf(wanted),
+          new LinkedHashSet<>(wanted),
           (tensor, value) ->
               values.add(
                   Tensor.ofBytes(

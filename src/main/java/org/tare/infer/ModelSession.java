@@ -250,7 +250,7 @@ public final class ModelSession implements AutoCloseable {
    * Runs the model once.
    *
    * @param given every input of the model
-   * @param wanted which outputs to compute
+   * @param wanted which outputs to compute; they are read in this order
    * @throws TareException if ONNX Runtime fails, with what it says
    */
   public void run(Map<String, InputTensor> given, Set<String> wanted, OutputReader reader) {

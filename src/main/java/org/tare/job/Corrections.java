@@ -16,6 +16,7 @@ import org.tare.rewrite.Quantization;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.KeptRows;
 import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.Evaluations;
 import org.tare.spark.tasks.OutputMetrics;
 
 /**
@@ -47,6 +48,7 @@ public final class Corrections {
   private final CorrectionOptions wanted;
   private final Quantizer quantizer;
   private final DataSource rows;
+  private final Evaluations evaluations;
 
   private FloatModel model;
 
@@ -112,14 +114,15 @@ public final class Corrections {
       QuantizeOptions options,
       Quantizer quantizer,
       FloatModel model,
-      DataSource rows) {
-    // The share of bad rows was checked on all rows; among few it may be greater.
-    this.context = context.with(context.rows().withoutLimit());
+      DataSource rows,
+      Evaluations evaluations) {
+    this.context = context;
     this.options = options;
     this.wanted = options.corrections();
     this.quantizer = quantizer;
     this.model = model;
     this.rows = rows;
+    this.evaluations = evaluations;
   }
 
   /**
@@ -147,16 +150,26 @@ public final class Corrections {
           obstacle.filter(why -> wanted.inSequence()).map(NOT_IN_SEQUENCE::concat).stream()
               .toList());
     }
+    // The share of bad rows was checked on all rows; among few it may be greater.
+    JobContext few = context.with(context.rows().withoutLimit());
     try (KeptRows rows =
-        KeptRows.of(
-            context.spark().get(),
-            plain.name(),
-            plain.original(),
-            plain.types(),
-            data.get(),
-            context.rows().inputs(),
-            wanted.measureRows())) {
-      return new Corrections(context, options, quantizer, all, rows.source())
+            KeptRows.of(
+                context.spark().get(),
+                plain.name(),
+                plain.original(),
+                plain.types(),
+                data.get(),
+                context.rows().inputs(),
+                wanted.measureRows());
+        Evaluations evaluations =
+            new EvaluationRun(few)
+                .several(
+                    plain.name(),
+                    plain.original(),
+                    plain.types(),
+                    rows.source(),
+                    Optional.empty())) {
+      return new Corrections(few, options, quantizer, all, rows.source(), evaluations)
           .choose(plain, smoothed.layers());
     }
   }
@@ -316,20 +329,7 @@ public final class Corrections {
   /** NaN if no output can be compared. */
   private double measure(FloatModel candidate) {
     EvaluationJob.Result result =
-        EvaluationJob.run(
-            context.spark().get(),
-            new EvaluationJob.Request(
-                candidate.name(),
-                candidate.original(),
-                quantizer.quantize(candidate, options.form()),
-                candidate.types(),
-                rows,
-                Optional.empty(),
-                context.rows().mask(candidate.original().graph().inputNames()),
-                context.rows().inputs(),
-                context.rows().batch(),
-                context.rows().badRows()),
-            context.progress());
+        evaluations.run(quantizer.quantize(candidate, options.form()), context.progress());
     return OutputMetrics.error(result.outputs());
   }
 

@@ -10,6 +10,7 @@ import org.tare.onnx.TensorType;
 import org.tare.spark.JobEvent;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.Evaluations;
 import org.tare.spark.tasks.OutputMetrics;
 import org.tare.spark.tasks.SqlEvaluation;
 import org.tare.spark.tasks.SqlMetric;
@@ -41,6 +42,32 @@ public final class EvaluationRun {
             context.spark().get(),
             request(name, floatModel, quantized, types, rows, label),
             context.progress());
+    return posted(found);
+  }
+
+  /**
+   * Evaluations of several quantized models on rows that are kept.
+   *
+   * @param name what to call the float model
+   * @param types of the float model's tensors
+   * @param label the column of class numbers
+   */
+  public Evaluations several(
+      String name,
+      OnnxModel floatModel,
+      Map<String, TensorType> types,
+      DataSource rows,
+      Optional<String> label) {
+    return Evaluations.of(
+        context.spark().get(), request(name, floatModel, floatModel, types, rows, label));
+  }
+
+  /** One of {@link #several}. */
+  public EvaluationJob.Result run(Evaluations several, OnnxModel quantized) {
+    return posted(several.run(quantized, context.progress()));
+  }
+
+  private static EvaluationJob.Result posted(EvaluationJob.Result found) {
     double worst =
         found.outputs().values().stream().mapToDouble(OutputMetrics::sqnr).min().orElse(Double.NaN);
     new JobEvent.Evaluated(worst).post();

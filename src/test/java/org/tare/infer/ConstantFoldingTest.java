@@ -273,6 +273,26 @@ class ConstantFoldingTest {
     assertTrue(all <= 2 << 20, all + " elements");
   }
 
+  /** The bytes of a model must not depend on the process that wrote it. */
+  @Test
+  void foldedConstantsStandInTheOrderOfTheirNodes() {
+    TestModel model = TestModel.opset(17).input("x", 1).constant("zero", new long[0], 0);
+    List<String> folded = new ArrayList<>();
+    String sum = "x";
+    for (int i = 0; i < 20; i++) {
+      // No two are equal: those are kept once.
+      model.constant("c" + i, new long[] {1}, i + 1);
+      model.node("Neg", List.of("c" + i), List.of("n" + i));
+      model.node("Add", List.of(sum, "n" + i), List.of("s" + i));
+      folded.add("n" + i);
+      sum = "s" + i;
+    }
+    List<String> names = new ArrayList<>();
+    fold(model.output(sum)).constants().forEach(one -> names.add(one.name()));
+    names.retainAll(folded);
+    assertEquals(folded, names);
+  }
+
   @Test
   void whatIsNotAFunctionOfConstantsStays() {
     Graph graph =

@@ -31,6 +31,7 @@ import org.tare.onnx.OnnxModel;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.KeptRows;
 import org.tare.spark.tasks.EvaluationJob;
+import org.tare.spark.tasks.Evaluations;
 import org.tare.spark.tasks.ObservedParts.ChannelDetail;
 import org.tare.spark.tasks.OutputMetrics;
 import org.tare.spark.tasks.SqlEvaluation;
@@ -69,6 +70,7 @@ public final class AdviceRun {
   private Traits traits;
   private DataSource data;
   private DataSource judged;
+  private Evaluations judgements;
   private Optional<String> label;
   private long rows;
   private Optional<Criterion> metric;
@@ -131,9 +133,13 @@ public final class AdviceRun {
     own = metric.flatMap(one -> one.sql(context, model, judge));
     int count = affordable(judge);
     try (KeptRows calibrating = kept(data, Optional.empty(), List.of(), count);
-        KeptRows judging = toJudge(judge, count)) {
+        KeptRows judging = toJudge(judge, count);
+        Evaluations judgements =
+            new EvaluationRun(context)
+                .several(model.name(), model.original(), model.types(), judging.source(), label)) {
       this.data = calibrating.source();
       this.judged = judging.source();
+      this.judgements = judgements;
       return tryAll();
     }
   }
@@ -252,7 +258,8 @@ public final class AdviceRun {
     QuantizationRun.Result made =
         new QuantizationRun(context, how, metadata)
             .run(planned, state(how, planned), Optional.of(data));
-    EvaluationJob.Result found = evaluate(made.quantized().model(), judged);
+    EvaluationJob.Result found =
+        new EvaluationRun(context).run(judgements, made.quantized().model());
     evaluationSeconds = found.seconds();
     rows = found.rows();
     SqlEvaluation.Figures figures = figure(found, judged, made.quantized().model());

@@ -181,6 +181,21 @@ public record RowSource(
         action, model, bindings, batch, badRows, keyIndex, keyColumn, labelIndex, index, seen);
   }
 
+  /** The same rows, counted elsewhere. */
+  public RowSource seenBy(LongAccumulator other) {
+    return new RowSource(
+        action,
+        model,
+        bindings,
+        batch,
+        badRows,
+        keyIndex,
+        keyColumn,
+        labelIndex,
+        placeIndex,
+        other);
+  }
+
   /** Whether rows say where they stood, since they moved to other partitions. */
   public boolean isPlaced() {
     return placeIndex >= 0;

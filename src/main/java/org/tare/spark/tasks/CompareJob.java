@@ -306,14 +306,15 @@ public final class CompareJob {
           layers.put(tensor, found.get(local.get(tensor)));
           whole.put(tensor, alongside.get(seen.get(tensor)));
         }
-        comparison(group, alone).compare(batch, rows, floats, layers);
-        comparison(group, accumulated).compare(batch, rows, floats, whole);
+        int given = Comparison.given(source, batch, rows);
+        Map<String, Integer> places = Comparison.places(source, axes, shadow, batch, given, floats);
+        comparison(group, alone).compare(batch, rows, places, floats, layers);
+        comparison(group, accumulated).compare(batch, rows, places, floats, whole);
       }
     }
 
     private Comparison comparison(List<String> group, Map<String, OutputMetrics> metrics) {
-      return new Comparison(
-          source, new RowSource.Tally(), shadow, quantized, group, mask, axes, metrics);
+      return new Comparison(source, new RowSource.Tally(), group, mask, metrics);
     }
 
     /** Rows of equal shapes are cut alike, wherever they stand: figures depend on it a little. */

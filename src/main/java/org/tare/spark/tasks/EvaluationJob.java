@@ -20,11 +20,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.function.FlatMapFunction2;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
-import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
@@ -33,8 +34,6 @@ import org.tare.infer.ModelSession.Pairs;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
-import org.tare.spark.JobLabel;
-import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BadRows;
 import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.BoundTable;
@@ -101,6 +100,12 @@ public final class EvaluationJob {
       Map<String, InputSpec> inputs,
       int batch,
       BadRows badRows) {
+    /** The same of another quantized model. */
+    Request with(OnnxModel other) {
+      return new Request(
+          label, floatModel, other, types, data, labelColumn, mask, inputs, batch, badRows);
+    }
+
     TableNeeds needs() {
       return TableNeeds.of("evaluate", label, floatModel.inputTypes(types), inputs, batch, badRows)
           .withLabel(labelColumn);
@@ -123,22 +128,21 @@ public final class EvaluationJob {
 
   private static Result run(
       SparkSession spark, Request request, Pairs pairs, Consumer<String> progress) {
-    long started = System.nanoTime();
-    checkComparable(request.label(), request.floatModel(), request.types());
-    Compared outputs =
-        new Compared(
-            outputs(request.floatModel(), request.types()),
-            integers(request.floatModel(), request.types()));
-    String description = "evaluate " + request.label() + ": compare " + outputs.size() + " outputs";
-    try (SessionSettings settings = new SessionSettings(spark);
-        JobLabel job = new JobLabel(spark, description)) {
-      return run(settings, job, request, outputs, pairs, progress, started);
+    try (Evaluations one = Evaluations.once(spark, request)) {
+      return one.run(request.quantizedModel(), pairs, progress);
     }
   }
 
   /** The outputs that are compared: of floats, and of integers. */
-  private record Compared(List<String> floats, List<String> integers) implements Serializable {
+  record Compared(List<String> floats, List<String> integers) implements Serializable {
     private static final long serialVersionUID = 1L;
+
+    static Compared of(Request request) {
+      checkComparable(request.label(), request.floatModel(), request.types());
+      return new Compared(
+          outputs(request.floatModel(), request.types()),
+          EvaluationJob.integers(request.floatModel(), request.types()));
+    }
 
     Compared {
       floats = new ArrayList<>(floats); // which can be serialized
@@ -148,40 +152,6 @@ public final class EvaluationJob {
     int size() {
       return floats.size() + integers.size();
     }
-  }
-
-  private static Result run(
-      SessionSettings settings,
-      JobLabel job,
-      Request request,
-      Compared outputs,
-      Pairs pairs,
-      Consumer<String> progress,
-      long started) {
-    SparkSession spark = settings.spark();
-    BoundTable table = request.needs().bind(settings, request.data());
-    List<Partial> partials = new ArrayList<>();
-    try (ShippedModel floatModel = ShippedModel.ship(spark, request.floatModel(), request.label());
-        ShippedModel quantized =
-            ShippedModel.ship(
-                spark, request.quantizedModel(), "quantized " + request.label(), pairs);
-        Progress display =
-            new Progress(spark, job, "Evaluating", table.source().seen(), progress)) {
-      BoundTable dealt = EvenTasks.deal(spark, table, work(table)).table();
-      Compare compare =
-          new Compare(dealt.source(), floatModel, quantized, outputs, request.mask().orElse(""));
-      for (byte[] partial :
-          dealt.rows().mapPartitions(compare, Encoders.BINARY()).collectAsList()) {
-        partials.add(Partial.decode(partial));
-      }
-    } catch (Throwable e) { // Scala throws checked exceptions unchecked
-      throw job.failed(
-          "Cannot evaluate " + request.label(),
-          e,
-          request.floatModel().sizeBytes() + request.quantizedModel().sizeBytes());
-    }
-    partials.sort(Comparator.comparingInt(Partial::partition));
-    return merge(request, table.source(), partials, outputs, started);
   }
 
   /**
@@ -258,8 +228,9 @@ public final class EvaluationJob {
         .toList();
   }
 
-  private static Result merge(
+  static Result merge(
       Request request, RowSource source, List<Partial> partials, Compared outputs, long started) {
+    partials.sort(Comparator.comparingInt(Partial::partition));
     Map<String, OutputMetrics> merged = new LinkedHashMap<>();
     Map<String, IntegerMetrics> integers = new LinkedHashMap<>();
     outputs.floats().forEach(name -> merged.put(name, new OutputMetrics()));
@@ -328,17 +299,27 @@ public final class EvaluationJob {
     }
   }
 
-  private record Compare(
+  /** Compares on the rows of a task. */
+  record Compare(
       RowSource source,
       ShippedModel floatModel,
       ShippedModel quantizedModel,
       Compared outputs,
       String mask)
-      implements MapPartitionsFunction<Row, byte[]> {
+      implements MapPartitionsFunction<Row, byte[]>,
+          FlatMapFunction2<Iterator<Row>, Iterator<byte[]>, byte[]> {
     private static final long serialVersionUID = 1L;
 
     @Override
     public Iterator<byte[]> call(Iterator<Row> rows) {
+      return call(rows, Collections.emptyIterator());
+    }
+
+    /**
+     * @param recorded what the float model gives for these rows, as far as it is known
+     */
+    @Override
+    public Iterator<byte[]> call(Iterator<Row> rows, Iterator<byte[]> recorded) {
       HashMap<String, OutputMetrics> metrics = new HashMap<>();
       HashMap<String, IntegerMetrics> integers = new HashMap<>();
       outputs.floats().forEach(name -> metrics.put(name, new OutputMetrics()));
@@ -347,19 +328,16 @@ public final class EvaluationJob {
         return Collections.emptyIterator();
       }
       TaskContext task = TaskContext.get();
+      FloatSide floats = new FloatSide(source, floatModel, outputs);
+      floats.take(recorded);
+      ModelSession quantized = quantizedModel.session(task);
       RowSource.Tally bad = new RowSource.Tally();
-      Comparison comparison =
-          new Comparison(
-              source,
-              bad,
-              floatModel.session(task),
-              quantizedModel.session(task),
-              outputs.floats(),
-              mask,
-              new OutputAxes(),
-              metrics);
+      Comparison comparison = new Comparison(source, bad, outputs.floats(), mask, metrics);
       RowSource.Tally tally =
-          source.run(rows, (batch, count) -> comparison.compare(batch, count, integers));
+          source.run(
+              rows,
+              (batch, count) ->
+                  comparison.compare(batch, count, floats.of(batch, count), quantized, integers));
       tally.subtract(bad);
       Partial partial =
           new Partial(
@@ -369,35 +347,38 @@ public final class EvaluationJob {
   }
 
   /**
-   * Runs both models on a batch and compares row by row.
+   * Compares what both models give for a batch, row by row.
    *
    * @param bad counts rows whose labels are none of the classes: only the model tells these
    */
   record Comparison(
       RowSource source,
       RowSource.Tally bad,
-      ModelSession floatSession,
-      ModelSession quantizedSession,
       List<String> outputs,
       String mask,
-      OutputAxes axes,
       Map<String, OutputMetrics> metrics) {
 
-    record Values(long[] shape, float[] floats) {}
+    record Values(long[] shape, float[] floats) implements Serializable {
+      private static final long serialVersionUID = 1L;
+    }
 
-    private record Integers(long[] shape, long[] values) {}
+    record Integers(long[] shape, long[] values) implements Serializable {
+      private static final long serialVersionUID = 1L;
+    }
 
-    void compare(Batches.Batch batch, int rows, Map<String, IntegerMetrics> integers) {
-      int given = given(source, batch, rows);
-      Map<String, Integers> x = new HashMap<>();
+    void compare(
+        Batches.Batch batch,
+        int rows,
+        FloatSide.Given x,
+        ModelSession quantized,
+        Map<String, IntegerMetrics> integers) {
       Map<String, Integers> y = new HashMap<>();
-      boolean[] isBad =
-          compare(
-              batch,
-              rows,
-              values(floatSession, batch.inputs(given), outputs, integers.keySet(), x),
-              values(quantizedSession, batch.inputs(given), outputs, integers.keySet(), y));
-      integers.forEach((name, own) -> compare(batch, rows, isBad, x.get(name), y.get(name), own));
+      Map<String, Values> actual =
+          values(
+              quantized, batch.inputs(given(source, batch, rows)), outputs, integers.keySet(), y);
+      boolean[] isBad = compare(batch, rows, x.places(), x.floats(), actual);
+      integers.forEach(
+          (name, own) -> compare(batch, rows, isBad, x.integers().get(name), y.get(name), own));
     }
 
     /** Integers of an output; its rows are the first axis, if that has as many places. */
@@ -434,12 +415,19 @@ public final class EvaluationJob {
       return source.batch().isFixed() ? batch.size() : rows;
     }
 
-    /** Compares floats; gives the rows that were left out. */
+    /**
+     * Compares floats; gives the rows that were left out.
+     *
+     * @param places the axis of the rows in each output
+     */
     boolean[] compare(
-        Batches.Batch batch, int rows, Map<String, Values> expected, Map<String, Values> actual) {
+        Batches.Batch batch,
+        int rows,
+        Map<String, Integer> places,
+        Map<String, Values> expected,
+        Map<String, Values> actual) {
       int given = given(source, batch, rows);
       Optional<SequenceMask> filling = batch.mask(mask, given);
-      Map<String, Integer> places = places(batch, given, expected);
       boolean ranked = false;
       boolean[] isBad = badLabels(batch, rows, places, expected, actual);
       for (String output : outputs) {
@@ -481,15 +469,25 @@ public final class EvaluationJob {
       return isBad;
     }
 
-    /** The axis of the rows in each output. */
-    Map<String, Integer> places(Batches.Batch batch, int given, Map<String, Values> expected) {
+    /**
+     * The axis of the rows in each output.
+     *
+     * @param model that gave them; it is asked again where a shape does not tell the axis
+     */
+    static Map<String, Integer> places(
+        RowSource source,
+        OutputAxes axes,
+        ModelSession model,
+        Batches.Batch batch,
+        int given,
+        Map<String, Values> outputs) {
       Map<String, Integer> places = new LinkedHashMap<>();
       if (given == 1) {
-        expected.forEach((name, x) -> places.put(name, OutputAxes.axis(x.shape(), 1)));
+        outputs.forEach((name, x) -> places.put(name, OutputAxes.axis(x.shape(), 1)));
         return places;
       }
-      Map<String, long[]> shapes = new LinkedHashMap<>();
-      outputs.forEach(output -> shapes.put(output, expected.get(output).shape()));
+      Map<String, long[]> shapes = new TreeMap<>();
+      outputs.forEach((name, x) -> shapes.put(name, x.shape()));
       if (source.batch().isFixed()) {
         shapes.forEach((output, shape) -> places.put(output, OutputAxes.axis(shape, given)));
         return places;
@@ -499,7 +497,7 @@ public final class EvaluationJob {
           shapes,
           () -> {
             Map<String, long[]> one = new LinkedHashMap<>();
-            values(floatSession, batch.inputs(1), outputs)
+            values(model, batch.inputs(1), List.copyOf(outputs.keySet()))
                 .forEach((name, x) -> one.put(name, x.shape()));
             return one;
           });
@@ -545,7 +543,7 @@ public final class EvaluationJob {
       return isBad;
     }
 
-    static Map<String, Values> values(
+    static HashMap<String, Values> values(
         ModelSession session, Map<String, ModelSession.InputTensor> inputs, List<String> outputs) {
       return values(session, inputs, outputs, Set.of(), new HashMap<>());
     }
@@ -553,13 +551,13 @@ public final class EvaluationJob {
     /**
      * @param found takes the values of the outputs of integers
      */
-    private static Map<String, Values> values(
+    static HashMap<String, Values> values(
         ModelSession session,
         Map<String, ModelSession.InputTensor> inputs,
         List<String> outputs,
         Set<String> integers,
         Map<String, Integers> found) {
-      Map<String, Values> values = new HashMap<>();
+      HashMap<String, Values> values = new HashMap<>();
       Set<String> all = new LinkedHashSet<>(outputs);
       all.addAll(integers);
       session.run(

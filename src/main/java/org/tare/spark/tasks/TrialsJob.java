@@ -419,8 +419,7 @@ public final class TrialsJob {
           // Rows without a class are the same for all forms, and count once.
           RowSource.Tally tally = metrics.isEmpty() ? bad : new RowSource.Tally();
           metrics.add(own);
-          comparisons.add(
-              new Comparison(source, tally, floats, opened.forms(), outputs, mask, axes, own));
+          comparisons.add(new Comparison(source, tally, outputs, mask, own));
         }
       }
       RowSource.Tally tally =
@@ -430,20 +429,21 @@ public final class TrialsJob {
                 int all = Comparison.given(source, batch, count);
                 Map<String, InputTensor> given = batch.inputs(all);
                 Map<String, Values> expected = Comparison.values(floats, given, outputs);
+                Map<String, Integer> places =
+                    Comparison.places(source, axes, floats, batch, all, expected);
                 List<Map<String, Values>> found = new ArrayList<>();
                 boolean[] isBad = {};
                 int form = 0;
                 Map<String, InputTensor> carried = new LinkedHashMap<>();
                 for (Open one : open) {
                   for (Map<String, Values> actual : one.run(given, carried, outputs)) {
-                    isBad = comparisons.get(form++).compare(batch, count, expected, actual);
+                    isBad = comparisons.get(form++).compare(batch, count, places, expected, actual);
                     if (sink.isPresent()) {
                       found.add(actual);
                     }
                   }
                 }
                 if (sink.isPresent()) {
-                  Map<String, Integer> places = comparisons.get(0).places(batch, all, expected);
                   sink.get().batch(batch, count, isBad, places, expected, found);
                 }
               });
