@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -106,6 +107,37 @@ class DryRunTest {
     int values = 50 + 4 * 48;
     assertEquals(need.batch() * (4L * values * 3 / 2 + 2 * 4 * 4 * 48), need.tensorBytes());
     assertEquals(need.tensorBytes() + need.counterBytes(), plan.taskBytes());
+  }
+
+  /** 38 MB a row: no more than three fit what is looked at together, and two divide a batch. */
+  @Test
+  void aBatchIsNoLargerThanFits() throws Exception {
+    TestModel.opset(17)
+        .input("x", -1, 1, -1)
+        .constant("w", new long[] {200_000, 1, 3}, new float[600_000])
+        .node("Conv", List.of("x", "w"), List.of("y"))
+        .output("y", -1, 200_000, -1)
+        .write(folder.resolve("wide.onnx"));
+    List<Float> signal = new ArrayList<>(Collections.nCopies(50, 1f));
+    Dataset<Row> rows =
+        spark.createDataFrame(
+            List.of(RowFactory.create(signal)),
+            new StructType().add("x", new ArrayType(DataTypes.FloatType, false)));
+    String model = folder.resolve("wide.onnx").toString();
+    MemoryNeed need = Tare.on(spark).calibrate(model).data(rows).dryRun().memory().orElseThrow();
+    assertEquals(2, need.batch());
+    long values = 50 + 200_000 * 48;
+    assertEquals(2 * (4L * values * 3 / 2 + 2 * 4 * 200_000 * 48), need.tensorBytes());
+    // A moving average takes one step for each batch: these stay as they are set.
+    MemoryNeed average =
+        Tare.on(spark)
+            .calibrate(model)
+            .data(rows)
+            .set("quantize.activation.method", "moving-average")
+            .dryRun()
+            .memory()
+            .orElseThrow();
+    assertEquals(32, average.batch());
   }
 
   @Test

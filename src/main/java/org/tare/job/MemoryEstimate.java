@@ -11,12 +11,13 @@ import org.tare.infer.TemporaryModel;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 import org.tare.spark.SessionSettings;
-import org.tare.spark.rows.Batches;
+import org.tare.spark.rows.BatchRows;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.TableNeeds;
 import org.tare.spark.tasks.ObservedParts;
 import org.tare.spark.tasks.ObservedParts.ChannelDetail;
+import org.tare.spark.tasks.Probed;
 
 /** Estimates memory from a model and, for the sizes that only data tell, a row of the table. */
 final class MemoryEstimate {
@@ -48,7 +49,7 @@ final class MemoryEstimate {
    */
   MemoryNeed of(
       List<String> observed, Collection<String> copies, ObservedParts parts, DataSource data) {
-    Measured measured = measured(observed, data);
+    Measured measured = measured(observed, parts, data);
     int batch = measured.batch();
     Map<String, Long> bytes = new LinkedHashMap<>();
     Set<String> all = new LinkedHashSet<>(model.original().graph().inputNames());
@@ -111,7 +112,7 @@ final class MemoryEstimate {
    */
   private record Measured(int batch, Map<String, Long> bytes) {}
 
-  private Measured measured(List<String> observed, DataSource data) {
+  private Measured measured(List<String> observed, ObservedParts parts, DataSource data) {
     Map<String, TensorType> inputs = model.original().inputTypes(model.types());
     Map<String, Long> bytes = new LinkedHashMap<>();
     List<String> computed = observed.stream().filter(name -> !inputs.containsKey(name)).toList();
@@ -125,36 +126,31 @@ final class MemoryEstimate {
                   context.rows().batch(),
                   context.rows().badRows())
               .bind(settings, data);
-      boolean isFixed = table.source().batch().isFixed();
-      int batch = table.source().isRowByRow() ? 1 : table.source().batch().size();
-      int rows = isFixed ? batch : 1;
-      int times = isFixed ? 1 : batch;
+      Probed probed = probed(table, observed, computed, inputs.keySet());
+      BatchRows batch = probed.batch(parts, table.source().batch());
+      int rows = table.source().isRowByRow() ? 1 : batch.size();
+      int given = batch.isFixed() ? rows : 1;
       table.probe(
-          rows,
-          one -> {
-            one.inputs(rows)
-                .forEach(
-                    (name, tensor) -> bytes.put(name, times * (long) tensor.direct().remaining()));
-            if (!computed.isEmpty()) {
-              run(one, rows, computed, (name, size) -> bytes.put(name, 4L * times * size));
-            }
-          });
-      return new Measured(batch, bytes);
+          given,
+          one ->
+              one.inputs(given)
+                  .forEach(
+                      (name, tensor) ->
+                          bytes.put(name, (long) rows / given * tensor.direct().remaining())));
+      probed.rowBytes().forEach((name, one) -> bytes.put(name, rows * one));
+      return new Measured(rows, bytes);
     }
   }
 
-  private interface Sizes {
-    void are(String name, long values);
-  }
-
-  private void run(Batches.Batch batch, int rows, List<String> computed, Sizes sizes) {
+  private Probed probed(
+      BoundTable table, List<String> observed, List<String> computed, Set<String> inputs) {
+    if (computed.isEmpty()) {
+      return new Probed(Map.of(), Map.of(), 0);
+    }
     OnnxModel exposed = model.prepared().withOutputs(computed);
     try (TemporaryModel temporary = TemporaryModel.of(exposed);
         ModelSession session = ModelSession.openBriefly(temporary.file(), model.name())) {
-      session.run(
-          batch.inputs(rows),
-          Set.copyOf(computed),
-          (name, tensor) -> sizes.are(name, tensor.size()));
+      return Probed.of(table, session, observed, inputs);
     }
   }
 }

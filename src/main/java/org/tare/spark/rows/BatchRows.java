@@ -7,4 +7,21 @@ import java.io.Serializable;
  *
  * @param isFixed whether the model takes no other number of rows
  */
-public record BatchRows(int size, boolean isFixed) implements Serializable {}
+public record BatchRows(int size, boolean isFixed) implements Serializable {
+  /** What the tensors of one run may hold that are looked at: they are all in memory at once. */
+  public static final long BYTES_AT_ONCE = 128L << 20;
+
+  /**
+   * As many rows as may be looked at together. The number divides this one, so that batches begin
+   * where they would have.
+   *
+   * @param rowBytes what the tensors of one row hold
+   */
+  public BatchRows within(long rowBytes) {
+    int rows = size;
+    while (!isFixed && rows > 1 && (size % rows != 0 || rows * rowBytes > BYTES_AT_ONCE)) {
+      rows--;
+    }
+    return new BatchRows(rows, isFixed);
+  }
+}

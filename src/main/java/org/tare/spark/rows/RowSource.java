@@ -181,6 +181,21 @@ public record RowSource(
         action, model, bindings, batch, badRows, keyIndex, keyColumn, labelIndex, index, seen);
   }
 
+  /** The same rows in other batches. */
+  RowSource with(BatchRows newBatch) {
+    return new RowSource(
+        action,
+        model,
+        bindings,
+        newBatch,
+        badRows,
+        keyIndex,
+        keyColumn,
+        labelIndex,
+        placeIndex,
+        seen);
+  }
+
   /** The same rows, counted elsewhere. */
   public RowSource seenBy(LongAccumulator other) {
     return new RowSource(

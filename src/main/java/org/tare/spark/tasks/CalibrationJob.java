@@ -1,16 +1,11 @@
 package org.tare.spark.tasks;
 
-import java.nio.FloatBuffer;
 import java.util.Collections;
-import java.util.HashMap;
 import java.util.Iterator;
-import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Consumer;
@@ -21,16 +16,12 @@ import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
-import org.tare.infer.ModelSession;
-import org.tare.infer.ModelSession.InputTensor;
 import org.tare.infer.SessionPool;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
 import org.tare.spark.JobLabel;
 import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BadRows;
-import org.tare.spark.rows.BatchRows;
-import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.InputSpec;
@@ -151,7 +142,10 @@ public final class CalibrationJob {
     PartialStates.Merged merged;
     int tasks;
     try (ShippedModel model = ShippedModel.ship(spark, exposed, request.label())) {
-      Probed probed = probed(table, model, request, inputs.keySet());
+      Probed probed;
+      try (SessionPool.Lease lease = model.lease()) {
+        probed = Probed.of(table, lease.session(), request.observed(), inputs.keySet());
+      }
       try (Progress display =
           new Progress(spark, job, "Calibrating", table.source().seen(), progress)) {
         EvenTasks.Dealt dealt =
@@ -175,15 +169,18 @@ public final class CalibrationJob {
     return result(request, table, tasks, merged, started);
   }
 
-  /** Rows move to other tasks only where the state does not depend on which rows stand together. */
+  /**
+   * Rows move to other tasks, and batches are cut to what fits memory, only where the state does
+   * not depend on which rows stand together.
+   */
   private static EvenTasks.Dealt dealt(
       SparkSession spark, BoundTable table, Request request, Probed probed, double secondsPerRow) {
-    boolean isOrdered =
-        !request.parts().averages().isEmpty() || probed.layouts().containsValue(TensorLayout.MIXED);
-    return isOrdered
-        ? new EvenTasks.Dealt(table, table.rows().javaRDD().getNumPartitions())
-        : EvenTasks.deal(
-            spark, table, new EvenTasks.Work(secondsPerRow, table.source().batch().size()));
+    if (probed.dependsOnBatches(request.parts())) {
+      return new EvenTasks.Dealt(table, table.rows().javaRDD().getNumPartitions());
+    }
+    BoundTable cut = table.with(probed.batch(request.parts(), table.source().batch()));
+    return EvenTasks.deal(
+        spark, cut, new EvenTasks.Work(secondsPerRow, cut.source().batch().size()));
   }
 
   private static Result result(
@@ -210,93 +207,6 @@ public final class CalibrationJob {
         merged.reason(),
         tasks,
         (System.nanoTime() - started) / 1e9);
-  }
-
-  /**
-   * What running a few rows on the driver shows.
-   *
-   * @param secondsPerRow that the model takes, on one thread
-   */
-  private record Probed(Map<String, TensorLayout> layouts, double secondsPerRow) {}
-
-  /**
-   * Finds the layouts by running one row, and that row with another: what grows twofold and begins
-   * with the same values is batch-major.
-   */
-  private static Probed probed(
-      BoundTable table, ShippedModel model, Request request, Set<String> inputs) {
-    Map<String, TensorLayout> layouts = new LinkedHashMap<>();
-    request.observed().forEach(tensor -> layouts.put(tensor, TensorLayout.BATCH_MAJOR));
-    BatchRows batchRows = table.source().batch();
-    boolean isOpen = !batchRows.isFixed() && batchRows.size() > 1;
-    for (String input : isOpen ? inputs : Set.<String>of()) {
-      int axis = table.source().axis(input);
-      if (axis != 0) {
-        layouts.replace(
-            input, axis == InputSpec.NO_AXIS ? TensorLayout.PER_BATCH : TensorLayout.MIXED);
-      }
-    }
-    double[] seconds = {0};
-    try (SessionPool.Lease lease = model.lease()) {
-      if (isOpen) {
-        table.probe(
-            batch -> {
-              Map<String, float[]> one = valuesOf(lease.session(), batch.inputs(1), inputs);
-              long begun = System.nanoTime();
-              Map<String, float[]> two = valuesOf(lease.session(), batch.inputs(2), inputs);
-              seconds[0] = (System.nanoTime() - begun) / 2e9;
-              one.forEach(
-                  (tensor, alone) -> layouts.replace(tensor, layout(alone, two.get(tensor))));
-            });
-      } else if (!inputs.containsAll(request.observed())) {
-        table.probe(batchRows.size(), batch -> seconds[0] = secondsPerRow(lease.session(), batch));
-      }
-    }
-    return new Probed(layouts, seconds[0]);
-  }
-
-  private static double secondsPerRow(ModelSession session, Batches.Batch batch) {
-    long begun = System.nanoTime();
-    session.run(batch.inputs(batch.size()), session.outputs().keySet(), (name, tensor) -> {});
-    return (System.nanoTime() - begun) / 1e9 / batch.size();
-  }
-
-  private static Map<String, float[]> valuesOf(
-      ModelSession session, Map<String, InputTensor> given, Set<String> inputs) {
-    Map<String, float[]> values = new HashMap<>();
-    Set<String> wanted = new LinkedHashSet<>(session.outputs().keySet());
-    wanted.removeAll(inputs);
-    session.run(
-        given,
-        wanted,
-        (name, tensor) -> {
-          FloatBuffer floats = tensor.floats();
-          float[] copy = new float[floats.remaining()];
-          floats.get(copy);
-          values.put(name, copy);
-        });
-    return values;
-  }
-
-  static TensorLayout layout(float[] alone, float[] withAnother) {
-    if (alone.length == withAnother.length) {
-      return TensorLayout.PER_BATCH;
-    }
-    if (2 * alone.length != withAnother.length) {
-      return TensorLayout.MIXED;
-    }
-    float largest = 0;
-    for (float value : alone) {
-      largest = Math.max(largest, Math.abs(value));
-    }
-    for (int i = 0; i < alone.length; i++) {
-      // Kernels round differently for other sizes, by far less than this.
-      boolean differs = Math.abs(alone[i] - withAnother[i]) > 1e-3f * largest;
-      if (differs) {
-        return TensorLayout.MIXED;
-      }
-    }
-    return TensorLayout.BATCH_MAJOR;
   }
 
   /**

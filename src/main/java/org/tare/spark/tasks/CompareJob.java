@@ -28,6 +28,7 @@ import org.tare.onnx.beside.ShadowModel;
 import org.tare.spark.JobLabel;
 import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.BatchRows;
 import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
@@ -46,9 +47,6 @@ import org.tare.spark.tasks.EvaluationJob.Partial;
  * layer computes them from the float model's (see {@link ShadowModel}).
  */
 public final class CompareJob {
-  /** What the values of one run may take, of all tensors that are compared in it. */
-  static final long BYTES_AT_ONCE = 128L << 20;
-
   private CompareJob() {}
 
   /**
@@ -329,7 +327,7 @@ public final class CompareJob {
     private Cut find(Batches.Batch batch, int rows) {
       if (!source.batch().isFixed()) {
         try {
-          return Cut.ofRows(sizes(batch.inputs(1)), batch.size());
+          return Cut.ofRows(sizes(batch.inputs(1)), source.batch());
         } catch (TareException e) {
           // The model takes no single row.
         }
@@ -359,9 +357,9 @@ public final class CompareJob {
      *
      * @param bytes of each tensor, of one row
      */
-    static Cut ofRows(Map<String, Long> bytes, int most) {
+    static Cut ofRows(Map<String, Long> bytes, BatchRows batch) {
       long all = bytes.values().stream().mapToLong(Long::longValue).sum();
-      int rows = (int) Math.max(1, Math.min(most, BYTES_AT_ONCE / Math.max(1, all)));
+      int rows = batch.within(all).size();
       Map<String, Long> together = new LinkedHashMap<>();
       bytes.forEach((tensor, one) -> together.put(tensor, rows * one));
       return whole(together, rows);
@@ -377,7 +375,7 @@ public final class CompareJob {
       long taken = 0;
       for (Map.Entry<String, Long> tensor : bytes.entrySet()) {
         taken = groups.isEmpty() ? Long.MAX_VALUE : taken + tensor.getValue();
-        if (taken > BYTES_AT_ONCE) {
+        if (taken > BatchRows.BYTES_AT_ONCE) {
           groups.add(new ArrayList<>());
           taken = tensor.getValue();
         }

@@ -1,7 +1,7 @@
 package org.tare.spark.tasks;
 
 /** Where in a tensor the values of a batch's rows are. */
-enum TensorLayout {
+public enum TensorLayout {
   /** Row after row: the first k rows are the first k shares. */
   BATCH_MAJOR,
   /** The same values whatever the batch: they count once for each row. */

@@ -162,11 +162,10 @@ class CalibrationJobTest {
   @Test
   void layoutsAreTold() {
     float[] one = {1, 2, 3};
-    assertEquals(
-        TensorLayout.BATCH_MAJOR, CalibrationJob.layout(one, new float[] {1, 2, 3, 7, 8, 9}));
-    assertEquals(TensorLayout.MIXED, CalibrationJob.layout(one, new float[] {1, 7, 2, 8, 3, 9}));
-    assertEquals(TensorLayout.PER_BATCH, CalibrationJob.layout(one, new float[] {1, 2, 3}));
-    assertEquals(TensorLayout.MIXED, CalibrationJob.layout(one, new float[] {1, 2, 3, 4}));
+    assertEquals(TensorLayout.BATCH_MAJOR, Probed.layout(one, new float[] {1, 2, 3, 7, 8, 9}));
+    assertEquals(TensorLayout.MIXED, Probed.layout(one, new float[] {1, 7, 2, 8, 3, 9}));
+    assertEquals(TensorLayout.PER_BATCH, Probed.layout(one, new float[] {1, 2, 3}));
+    assertEquals(TensorLayout.MIXED, Probed.layout(one, new float[] {1, 2, 3, 4}));
   }
 
   /** A Master and two Workers in their own processes, a driver in another. */

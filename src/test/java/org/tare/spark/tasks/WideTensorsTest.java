@@ -1,0 +1,77 @@
+package org.tare.spark.tasks;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.tare.Calibration;
+import org.tare.Tare;
+import org.tare.onnx.TestModel;
+import org.tare.stats.Samples;
+
+/** Tensors of which a whole batch is more than is looked at together. */
+class WideTensorsTest {
+  private static final int WIDTH = 2_000_000;
+  private static final int ROWS = 37;
+
+  @TempDir Path folder;
+
+  @Test
+  void theStateIsThatOfAnyBatch() {
+    Random random = new Random(5);
+    String model = folder.resolve("wide.onnx").toString();
+    TestModel.opset(17)
+        .input("x", -1, 1, 1, 1)
+        .constant("c", new long[] {1, 1, 2000, WIDTH / 2000}, Samples.normal(random, WIDTH))
+        .constant("w", new long[] {2, 1, 1, 1}, 0.5f, -1.5f)
+        .node("Mul", List.of("x", "c"), List.of("h"))
+        .node("Relu", List.of("h"), List.of("r"))
+        .node("Conv", List.of("r", "w"), List.of("v"))
+        .node("GlobalAveragePool", List.of("v"), List.of("y"))
+        .output("y", -1, 2, 1, 1)
+        .write(Path.of(model));
+    List<Row> made = new ArrayList<>();
+    for (long i = 0; i < ROWS; i++) {
+      made.add(RowFactory.create(i, List.of((float) random.nextGaussian())));
+    }
+    SparkSession spark = DigitsCalibration.local("local[2]", Map.of());
+    try {
+      Dataset<Row> rows =
+          spark.createDataFrame(
+              made,
+              new StructType()
+                  .add("id", DataTypes.LongType)
+                  .add("x", new ArrayType(DataTypes.FloatType, false)));
+      Calibration whole = calibrate(spark, model, rows, 32);
+      assertEquals((long) ROWS * WIDTH, whole.state().tensor("r").count());
+      // No two rows together, and as many as fit: 8 MB a row.
+      assertArrayEquals(calibrate(spark, model, rows, 1).state().encode(), whole.state().encode());
+      assertArrayEquals(calibrate(spark, model, rows, 5).state().encode(), whole.state().encode());
+    } finally {
+      spark.stop();
+    }
+  }
+
+  private static Calibration calibrate(
+      SparkSession spark, String model, Dataset<Row> rows, int batch) {
+    return Tare.on(spark)
+        .calibrate(model)
+        .data(rows)
+        .batch(batch)
+        .set("quantize.smooth-quant", "false")
+        .run();
+  }
+}
