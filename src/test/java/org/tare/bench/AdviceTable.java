@@ -23,7 +23,8 @@ import org.tare.job.trials.Metric;
 /**
  * What is recommended beside a full grid of modes and settings, each of them a run over all rows,
  * in one process. Arguments: a name, the model, calibration rows, validation rows, the label or -,
- * then settings as key=value. Prints one line for each setting of the grid and one row of a table.
+ * then settings as key=value, where {@code rows} is how many rows of each table are taken. Prints
+ * one line for each setting of the grid and one row of a table.
  */
 public final class AdviceTable {
   private final Tare tare;
@@ -56,11 +57,13 @@ public final class AdviceTable {
       String[] pair = arguments[i].split("=", 2);
       settings.put(pair[0], pair[1]);
     }
+    Object given = settings.remove("rows");
+    int rows = given == null ? Integer.MAX_VALUE : Integer.parseInt(given.toString());
     new AdviceTable(
             Tare.on(spark),
             arguments[1],
-            spark.read().parquet(arguments[2]).cache(),
-            spark.read().parquet(arguments[3]).cache(),
+            spark.read().parquet(arguments[2]).limit(rows).cache(),
+            spark.read().parquet(arguments[3]).limit(rows).cache(),
             arguments[4],
             settings)
         .print(arguments[0]);
