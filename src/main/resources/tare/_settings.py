@@ -145,7 +145,7 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     ),
     "batch": (
         "32",
-        "rows per run of the model, unless the model fixes it",
+        "rows per run of the model, unless the model fixes it; fewer where their tensors would not fit memory",
     ),
     "mask": (
         "attention_mask",

@@ -221,7 +221,8 @@ public final class Keys {
             "32",
             1,
             65536,
-            "rows per run of the model, unless the model fixes it"));
+            "rows per run of the model, unless the model fixes it; fewer where their tensors"
+                + " would not fit memory"));
     keys.add(
         Key.text(
             group,
