@@ -32,7 +32,8 @@ class PythonSettingsTest {
     assertTrue(
         rendered.contains(
             "    \"batch\": (\n        \"32\",\n"
-                + "        \"rows per run of the model, unless the model fixes it\",\n    ),\n"));
+                + "        \"rows per run of the model, unless the model fixes it; fewer where their"
+                + " tensors would not fit memory\",\n    ),\n"));
     assertTrue(rendered.contains("\"qdq; qoperator for 4-bit weights\""));
     assertFalse(rendered.contains("\"dry-run\""));
   }
