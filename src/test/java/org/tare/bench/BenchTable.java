@@ -46,7 +46,8 @@ public final class BenchTable {
         }
         case "executors" ->
             ExecutorTable.print(model, repeated(texts, CLUSTER_TEXTS, out), arrays, out);
-        case "merge" -> MergeAtScale.print();
+        case "merge" -> MergeAtScale.print(new int[][] {{500, 100}, {500, 2000}, {2000, 500}});
+        case "merge-large" -> MergeAtScale.print(new int[][] {{500, 100}, {2000, 10_000}});
         default -> throw new IllegalArgumentException("There is no measurement " + name);
       }
     }

@@ -38,13 +38,17 @@ public final class MergeAtScale {
 
   private MergeAtScale() {}
 
-  /** Prints a table. */
-  public static void print() {
+  /**
+   * Prints a table.
+   *
+   * @param scales tensors and partitions
+   */
+  public static void print(int[][] scales) {
     System.out.println(
         "\n| tensors x partitions | s to merge | MB shuffled | MB merged | s to search |");
     System.out.println("|---|---:|---:|---:|---:|");
     byte[][] states = states();
-    for (int[] scale : new int[][] {{500, 100}, {500, 2000}, {2000, 500}}) {
+    for (int[] scale : scales) {
       measure(states, scale[0], scale[1]);
     }
   }
