@@ -145,7 +145,7 @@ SETTINGS: Dict[str, Tuple[str, str]] = {
     ),
     "batch": (
         "32",
-        "rows per run of the model, unless the model fixes it; fewer where their tensors would not fit memory",
+        "rows per run of the model, unless the model fixes it; a calibration or comparison takes fewer where the tensors that it looks at hold over 128 MB",
     ),
     "mask": (
         "attention_mask",

@@ -46,9 +46,8 @@ final class Sessions {
     conf.setIfMissing("spark.ui.showConsoleProgress", "false");
     // A task hands over few rows to many reducers: one file of it, not one for each of them.
     conf.setIfMissing("spark.shuffle.sort.bypassMergeThreshold", "1");
-    // Rows that were dealt out lie where they were read. Spark waits three seconds for a place
-    // there
-    // before each task elsewhere, and executors idle that could run the model.
+    // Rows that were dealt out lie where they were read. Spark would wait three seconds for a place
+    // there, before each task, while other executors idle.
     conf.setIfMissing("spark.locality.wait", "0s");
     String functions = TareExtensions.class.getName();
     String extensions = conf.get(EXTENSIONS, "");

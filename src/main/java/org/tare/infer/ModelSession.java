@@ -240,7 +240,7 @@ public final class ModelSession implements AutoCloseable {
   /** What the model is given for one input: bytes in native order, between position and limit. */
   public record InputTensor(ElementType elementType, long[] shape, ByteBuffer direct) {}
 
-  /** Gets each wanted output, in the model's order, while its memory is valid. */
+  /** Gets each wanted output while its memory is valid. */
   @FunctionalInterface
   public interface OutputReader {
     void read(String name, OutputTensor tensor);

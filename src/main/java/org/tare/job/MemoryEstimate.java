@@ -49,7 +49,7 @@ final class MemoryEstimate {
    */
   MemoryNeed of(
       List<String> observed, Collection<String> copies, ObservedParts parts, DataSource data) {
-    Measured measured = measured(observed, parts, data);
+    Measured measured = measured(observed, copies, parts, data);
     int batch = measured.batch();
     Map<String, Long> bytes = new LinkedHashMap<>();
     Set<String> all = new LinkedHashSet<>(model.original().graph().inputNames());
@@ -112,7 +112,8 @@ final class MemoryEstimate {
    */
   private record Measured(int batch, Map<String, Long> bytes) {}
 
-  private Measured measured(List<String> observed, ObservedParts parts, DataSource data) {
+  private Measured measured(
+      List<String> observed, Collection<String> copies, ObservedParts parts, DataSource data) {
     Map<String, TensorType> inputs = model.original().inputTypes(model.types());
     Map<String, Long> bytes = new LinkedHashMap<>();
     List<String> computed = observed.stream().filter(name -> !inputs.containsKey(name)).toList();
@@ -127,7 +128,7 @@ final class MemoryEstimate {
                   context.rows().badRows())
               .bind(settings, data);
       Probed probed = probed(table, observed, computed, inputs.keySet());
-      BatchRows batch = probed.batch(parts, table.source().batch());
+      BatchRows batch = probed.batch(parts, copies, table.source().batch());
       int rows = table.source().isRowByRow() ? 1 : batch.size();
       int given = batch.isFixed() ? rows : 1;
       table.probe(

@@ -221,8 +221,8 @@ public final class Keys {
             "32",
             1,
             65536,
-            "rows per run of the model, unless the model fixes it; fewer where their tensors"
-                + " would not fit memory"));
+            "rows per run of the model, unless the model fixes it; a calibration or comparison"
+                + " takes fewer where the tensors that it looks at hold over 128 MB"));
     keys.add(
         Key.text(
             group,

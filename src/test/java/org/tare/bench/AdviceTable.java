@@ -58,16 +58,20 @@ public final class AdviceTable {
       settings.put(pair[0], pair[1]);
     }
     Object given = settings.remove("rows");
-    int rows = given == null ? Integer.MAX_VALUE : Integer.parseInt(given.toString());
     new AdviceTable(
             Tare.on(spark),
             arguments[1],
-            spark.read().parquet(arguments[2]).limit(rows).cache(),
-            spark.read().parquet(arguments[3]).limit(rows).cache(),
+            rows(spark, arguments[2], given).cache(),
+            rows(spark, arguments[3], given).cache(),
             arguments[4],
             settings)
         .print(arguments[0]);
     spark.stop();
+  }
+
+  private static Dataset<Row> rows(SparkSession spark, String table, Object count) {
+    Dataset<Row> all = spark.read().parquet(table);
+    return count == null ? all : all.limit(Integer.parseInt(count.toString()));
   }
 
   private void print(String name) {

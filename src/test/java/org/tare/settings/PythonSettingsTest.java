@@ -32,8 +32,9 @@ class PythonSettingsTest {
     assertTrue(
         rendered.contains(
             "    \"batch\": (\n        \"32\",\n"
-                + "        \"rows per run of the model, unless the model fixes it; fewer where their"
-                + " tensors would not fit memory\",\n    ),\n"));
+                + "        \"rows per run of the model, unless the model fixes it; a calibration or"
+                + " comparison takes fewer where the tensors that it looks at hold over 128 MB\","
+                + "\n    ),\n"));
     assertTrue(rendered.contains("\"qdq; qoperator for 4-bit weights\""));
     assertFalse(rendered.contains("\"dry-run\""));
   }

@@ -49,7 +49,11 @@ public final class SwitchedModel {
   private int ways;
 
   /** One of the quantized models. */
-  private record Form(Graph graph, Set<String> shared, Map<String, Node> producers) {}
+  private record Form(
+      Graph graph,
+      Set<String> shared,
+      Map<String, Node> producers,
+      Map<String, List<Node>> consumers) {}
 
   /**
    * A way to compute what a float node computes.
@@ -129,7 +133,9 @@ public final class SwitchedModel {
             "operator sets differ: " + floats.opset() + " and " + one.opset());
       }
       Graph form = one.graph();
-      switched.forms.add(new Form(form, SharedTensors.of(floats.graph(), form), form.producers()));
+      switched.forms.add(
+          new Form(
+              form, SharedTensors.of(floats.graph(), form), form.producers(), form.consumers()));
     }
     switched.write();
     switched.model =
@@ -220,9 +226,9 @@ public final class SwitchedModel {
       Switch former = before.get(node);
       if (former != null && own.isSwitched()) {
         Switch both = former.then(own);
-        // More ways would be more copies of weights.
-        if (both.different().size()
-            <= Math.max(former.different().size(), own.different().size())) {
+        // More ways of the former would be more copies of its weights.
+        if (both.different().size() <= former.different().size()
+            && isReadByThese(former.node(), own)) {
           found.remove(former.node());
           own = both;
         }
@@ -238,6 +244,21 @@ public final class SwitchedModel {
       }
     }
     return found;
+  }
+
+  /** Whether in each form, too, what computes a node is all that reads the results of another. */
+  private boolean isReadByThese(Node read, Switch reader) {
+    for (int i = 0; i < forms.size(); i++) {
+      Form form = forms.get(i);
+      List<Node> own = reader.all().get(i + 1).nodes();
+      boolean isReadElsewhere =
+          form.shared().contains(read.output(0))
+              && !own.containsAll(form.consumers().getOrDefault(read.output(0), List.of()));
+      if (isReadElsewhere) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** A layer with a weight of its own begins another switch. */

@@ -8,7 +8,7 @@ import java.io.Serializable;
  * @param isFixed whether the model takes no other number of rows
  */
 public record BatchRows(int size, boolean isFixed) implements Serializable {
-  /** What the tensors of one run may hold that are looked at: they are all in memory at once. */
+  /** Bytes that the observed or compared tensors of one run may hold: all are there at once. */
   public static final long BYTES_AT_ONCE = 128L << 20;
 
   /**

@@ -189,11 +189,6 @@ public record BoundTable(
     return new BoundTable(other, source, head, by, notes);
   }
 
-  /** The same table with other batches of its rows. */
-  public BoundTable with(BatchRows batch) {
-    return new BoundTable(rows, source.with(batch), head, by, notes);
-  }
-
   /**
    * The same table with its rows in other partitions.
    *

@@ -3,6 +3,7 @@ package org.tare.spark.rows;
 import java.io.Serializable;
 import java.util.Iterator;
 import java.util.List;
+import java.util.function.ToIntFunction;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.Row;
 import org.apache.spark.util.LongAccumulator;
@@ -72,10 +73,28 @@ public record RowSource(
 
   /** Decodes all rows and runs their batches. */
   public Tally run(Iterator<Row> rows, Batches.Sink sink) {
+    return run(rows, Batches.Batch::size, sink);
+  }
+
+  /**
+   * The same in parts of batches.
+   *
+   * @param atOnce gives how many rows of a batch are a part: a number that divides its size
+   */
+  public Tally run(Iterator<Row> rows, ToIntFunction<Batches.Batch> atOnce, Batches.Sink sink) {
     Tally tally = new Tally();
     RowDecoder decoder = new RowDecoder(bindings);
     Batches batches =
-        new Batches(bindings, batch.size(), (batch, real) -> run(batch, real, sink, tally));
+        new Batches(
+            bindings,
+            batch.size(),
+            (batch, real) -> {
+              int size = atOnce.applyAsInt(batch);
+              for (int from = 0; from < real; from += size) {
+                Batches.Batch part = size == batch.size() ? batch : batch.part(from, from + size);
+                run(part, Math.min(size, real - from), sink, tally);
+              }
+            });
     long here = 0;
     while (rows.hasNext()) {
       Row row = rows.next();
@@ -179,21 +198,6 @@ public record RowSource(
   RowSource placed(int index) {
     return new RowSource(
         action, model, bindings, batch, badRows, keyIndex, keyColumn, labelIndex, index, seen);
-  }
-
-  /** The same rows in other batches. */
-  RowSource with(BatchRows newBatch) {
-    return new RowSource(
-        action,
-        model,
-        bindings,
-        newBatch,
-        badRows,
-        keyIndex,
-        keyColumn,
-        labelIndex,
-        placeIndex,
-        seen);
   }
 
   /** The same rows, counted elsewhere. */

@@ -158,6 +158,7 @@ public final class CalibrationJob {
                 probed.layouts(),
                 request.parts(),
                 request.mask().orElse(""),
+                probed.dependsOnBatches(request.parts()),
                 table.by());
         Dataset<Row> partials =
             dealt.table().rows().mapPartitions(observe, Encoders.row(PartialStates.SCHEMA));
@@ -169,18 +170,14 @@ public final class CalibrationJob {
     return result(request, table, tasks, merged, started);
   }
 
-  /**
-   * Rows move to other tasks, and batches are cut to what fits memory, only where the state does
-   * not depend on which rows stand together.
-   */
+  /** Rows move to other tasks only where the state does not depend on which rows stand together. */
   private static EvenTasks.Dealt dealt(
       SparkSession spark, BoundTable table, Request request, Probed probed, double secondsPerRow) {
     if (probed.dependsOnBatches(request.parts())) {
       return new EvenTasks.Dealt(table, table.rows().javaRDD().getNumPartitions());
     }
-    BoundTable cut = table.with(probed.batch(request.parts(), table.source().batch()));
     return EvenTasks.deal(
-        spark, cut, new EvenTasks.Work(secondsPerRow, cut.source().batch().size()));
+        spark, table, new EvenTasks.Work(secondsPerRow, table.source().batch().size()));
   }
 
   private static Result result(
@@ -213,6 +210,8 @@ public final class CalibrationJob {
    * One task: decodes, runs, observes, and emits each tensor's stats once; with slices, once for
    * each slice, whose rows stand together.
    *
+   * @param isWhole whether the state depends on which rows stand together, so that batches stay
+   *     whole
    * @param by the columns whose values name a slice
    */
   private record Observe(
@@ -221,6 +220,7 @@ public final class CalibrationJob {
       Map<String, TensorLayout> layouts,
       ObservedParts parts,
       String mask,
+      boolean isWhole,
       List<SliceColumn> by)
       implements MapPartitionsFunction<Row, Row> {
     private static final long serialVersionUID = 1L;
@@ -240,7 +240,10 @@ public final class CalibrationJob {
           rows,
           by,
           (slice, own) -> {
-            RowSource.Tally tally = source.run(own, observer::observe);
+            RowSource.Tally tally =
+                isWhole
+                    ? source.run(own, observer::observe)
+                    : source.run(own, observer::rowsAtOnce, observer::observe);
             return PartialStates.rows(slice, observer.take(), tally);
           });
     }

@@ -228,8 +228,8 @@ public final class CompareJob {
           rows,
           by,
           (slice, own) -> {
-            HashMap<String, OutputMetrics> accumulated = empty();
-            HashMap<String, OutputMetrics> alone = empty();
+            HashMap<String, OutputMetrics> accumulated = empty(seen.keySet());
+            HashMap<String, OutputMetrics> alone = empty(seen.keySet());
             RowSource.Tally tally =
                 source.run(
                     own, (batch, count) -> tensors.compare(batch, count, accumulated, alone));
@@ -245,12 +245,12 @@ public final class CompareJob {
             return List.of(Partial.write(part)).iterator();
           });
     }
+  }
 
-    private HashMap<String, OutputMetrics> empty() {
-      HashMap<String, OutputMetrics> metrics = new HashMap<>();
-      seen.keySet().forEach(tensor -> metrics.put(tensor, new OutputMetrics()));
-      return metrics;
-    }
+  private static HashMap<String, OutputMetrics> empty(Iterable<String> tensors) {
+    HashMap<String, OutputMetrics> metrics = new HashMap<>();
+    tensors.forEach(tensor -> metrics.put(tensor, new OutputMetrics()));
+    return metrics;
   }
 
   /**
@@ -275,11 +275,19 @@ public final class CompareJob {
         Map<String, OutputMetrics> accumulated,
         Map<String, OutputMetrics> alone) {
       Cut cut = cut(batch, rows);
+      if (rows <= cut.rows()) {
+        compare(cut, batch, rows, accumulated, alone);
+        return;
+      }
+      // Nothing of a batch counts if the model refuses one of its parts.
+      Map<String, OutputMetrics> ofBatch = empty(seen.keySet());
+      Map<String, OutputMetrics> aloneOfBatch = empty(seen.keySet());
       for (int from = 0; from < rows; from += cut.rows()) {
         int to = Math.min(rows, from + cut.rows());
-        boolean isWhole = to - from == rows;
-        compare(cut, isWhole ? batch : batch.part(from, to), to - from, accumulated, alone);
+        compare(cut, batch.part(from, to), to - from, ofBatch, aloneOfBatch);
       }
+      ofBatch.forEach((tensor, found) -> accumulated.get(tensor).merge(found));
+      aloneOfBatch.forEach((tensor, found) -> alone.get(tensor).merge(found));
     }
 
     private void compare(
@@ -329,10 +337,13 @@ public final class CompareJob {
         try {
           return Cut.ofRows(sizes(batch.inputs(1)), source.batch());
         } catch (TareException e) {
-          // The model takes no single row.
+          // The model takes no single row, or not this one.
         }
       }
-      return Cut.whole(sizes(batch.inputs(Comparison.given(source, batch, rows))), batch.size());
+      int given = Comparison.given(source, batch, rows);
+      Map<String, Long> bytes = sizes(batch.inputs(given));
+      bytes.replaceAll((tensor, all) -> all * batch.size() / given);
+      return Cut.whole(bytes, batch.size());
     }
 
     /** Bytes of all that is compared of each tensor, measured by a run. */

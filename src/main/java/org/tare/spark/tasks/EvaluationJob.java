@@ -100,12 +100,6 @@ public final class EvaluationJob {
       Map<String, InputSpec> inputs,
       int batch,
       BadRows badRows) {
-    /** The same of another quantized model. */
-    Request with(OnnxModel other) {
-      return new Request(
-          label, floatModel, other, types, data, labelColumn, mask, inputs, batch, badRows);
-    }
-
     TableNeeds needs() {
       return TableNeeds.of("evaluate", label, floatModel.inputTypes(types), inputs, batch, badRows)
           .withLabel(labelColumn);

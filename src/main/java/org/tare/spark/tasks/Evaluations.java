@@ -27,10 +27,10 @@ import org.tare.spark.tasks.EvaluationJob.Result;
 /**
  * Evaluations of quantized models of one float model on the same rows. The float model is shipped
  * once, and what it gives is computed once: Spark keeps it, in memory or on disk. Close it to let
- * that go.
+ * that go. Not thread-safe.
  */
 public final class Evaluations implements AutoCloseable {
-  /** What is kept of a partition: of {@link KeptRows}, 2 MB a row. */
+  /** What is kept of a partition. One of {@link KeptRows} has 32 rows: 2 MB for each. */
   private static final long MOST_BYTES = 64L << 20;
 
   private final SparkSession spark;
@@ -143,8 +143,8 @@ public final class Evaluations implements AutoCloseable {
   @Override
   public void close() {
     try {
-      kept.ifPresent(one -> one.floats().unpersist());
       floatModel.ifPresent(ShippedModel::close);
+      kept.ifPresent(one -> one.floats().unpersist());
     } finally {
       settings.close();
     }

@@ -52,6 +52,18 @@ final class FloatSide {
       implements Serializable {
     private static final long serialVersionUID = 1L;
 
+    /** What the values take. */
+    private long bytes() {
+      long bytes = 0;
+      for (Values one : floats.values()) {
+        bytes += (long) Float.BYTES * one.floats().length;
+      }
+      for (Integers one : integers.values()) {
+        bytes += (long) Long.BYTES * one.values().length;
+      }
+      return bytes;
+    }
+
     private byte[] write(Key key) {
       ByteArrayOutputStream bytes = new ByteArrayOutputStream();
       bytes.writeBytes(key.bytes());
@@ -139,21 +151,36 @@ final class FloatSide {
   }
 
   /**
-   * Computes what the model gives for all batches, as bytes for {@link #take}.
+   * Computes what the model gives for batches, as bytes for {@link #take}, as long as values fit.
    *
-   * @param most how many bytes at most; what would be more is left out, and computed again
+   * @param most how many bytes of values at most; what would be more is left out
    */
   List<byte[]> record(Iterator<Row> rows, long most) {
     List<byte[]> records = new ArrayList<>();
-    long[] taken = {0};
+    long[] left = {most};
+    Iterator<Row> whileFits =
+        new Iterator<>() {
+          @Override
+          public boolean hasNext() {
+            return left[0] > 0 && rows.hasNext();
+          }
+
+          @Override
+          public Row next() {
+            return rows.next();
+          }
+        };
     source.run(
-        rows,
+        whileFits,
         (batch, count) -> {
+          if (left[0] <= 0) {
+            return;
+          }
           int given = Comparison.given(source, batch, count);
-          if (taken[0] < most) {
-            byte[] one = computed(batch, given).write(Key.of(batch, count, given));
-            taken[0] += one.length;
-            records.add(one);
+          Given one = computed(batch, given);
+          left[0] -= one.bytes();
+          if (left[0] >= 0) {
+            records.add(one.write(Key.of(batch, count, given)));
           }
         });
     return records;

@@ -2,6 +2,8 @@ package org.tare.spark.tasks;
 
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -10,6 +12,8 @@ import java.util.Optional;
 import java.util.Set;
 import org.tare.TareException;
 import org.tare.infer.ModelSession;
+import org.tare.infer.ModelSession.InputTensor;
+import org.tare.spark.rows.BatchRows;
 import org.tare.spark.rows.Batches;
 import org.tare.spark.rows.SequenceMask;
 import org.tare.stats.ChannelObserver;
@@ -31,6 +35,7 @@ final class ModelObserver {
   private final Set<String> mixed = new LinkedHashSet<>();
   private final StatsObserver observer = new StatsObserver();
   private final ChannelObserver channelObserver = new ChannelObserver(observer);
+  private final Map<String, Long> rowBytes = new HashMap<>();
   private Map<String, TensorStats> stats;
 
   /**
@@ -69,6 +74,33 @@ final class ModelObserver {
     Map<String, TensorStats> taken = stats;
     stats = emptyStats(layouts.keySet(), parts, place);
     return taken;
+  }
+
+  /** How many rows of a batch fit memory together; rows of one shape are cut alike. */
+  int rowsAtOnce(Batches.Batch batch) {
+    if (computed.isEmpty()) {
+      return batch.size();
+    }
+    StringBuilder shapes = new StringBuilder();
+    Map<String, InputTensor> one = batch.inputs(1);
+    one.values().forEach(tensor -> shapes.append(Arrays.toString(tensor.shape())));
+    try {
+      long bytes = rowBytes.computeIfAbsent(shapes.toString(), k -> measured(one));
+      return new BatchRows(batch.size(), false).within(bytes).size();
+    } catch (TareException e) { // The model takes no single row, or not this one.
+      return batch.size();
+    }
+  }
+
+  /** What the tensors of one row hold that grow with rows. */
+  private long measured(Map<String, InputTensor> one) {
+    long[] bytes = {0};
+    Set<String> growing = new LinkedHashSet<>(computed);
+    growing.removeIf(tensor -> layouts.get(tensor) == TensorLayout.PER_BATCH);
+    if (!growing.isEmpty()) {
+      session.run(one, growing, (name, tensor) -> bytes[0] += Float.BYTES * tensor.size());
+    }
+    return bytes[0];
   }
 
   void observe(Batches.Batch batch, int rows) {

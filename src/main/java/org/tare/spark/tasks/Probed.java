@@ -1,10 +1,12 @@
 package org.tare.spark.tasks;
 
 import java.nio.FloatBuffer;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.tare.infer.ModelSession;
@@ -80,11 +82,22 @@ public record Probed(
     return !parts.averages().isEmpty() || layouts.containsValue(TensorLayout.MIXED);
   }
 
-  /** The batches that rows are run in: where it makes no difference, no larger than fits memory. */
-  public BatchRows batch(ObservedParts parts, BatchRows wanted) {
-    return dependsOnBatches(parts)
-        ? wanted
-        : wanted.within(rowBytes.values().stream().mapToLong(Long::longValue).sum());
+  /**
+   * The rows that are run at once: where it makes no difference, no more than fit memory.
+   *
+   * @param copies how many more tensors of the size of one of these are observed
+   */
+  public BatchRows batch(ObservedParts parts, Collection<String> copies, BatchRows wanted) {
+    if (dependsOnBatches(parts)) {
+      return wanted;
+    }
+    List<String> growing = new ArrayList<>(rowBytes.keySet());
+    growing.addAll(copies);
+    return wanted.within(
+        growing.stream()
+            .filter(tensor -> layouts.get(tensor) != TensorLayout.PER_BATCH)
+            .mapToLong(tensor -> rowBytes.getOrDefault(tensor, 0L))
+            .sum());
   }
 
   private static Map<String, float[]> values(

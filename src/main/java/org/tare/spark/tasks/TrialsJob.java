@@ -125,7 +125,7 @@ public final class TrialsJob {
     SparkSession spark = settings.spark();
     settings.off(ONE_TASK_FOR_ALL);
     Map<String, TensorType> inputs = request.floatModel().inputTypes(request.types());
-    BoundTable table =
+    BoundTable bound =
         TableNeeds.of(
                 "try",
                 request.label(),
@@ -136,22 +136,18 @@ public final class TrialsJob {
             .withLabel(request.labelColumn())
             .along(request.own().map(SqlMetric::columns).orElse(List.of()))
             .bind(settings, request.data());
-    table = EvenTasks.deal(spark, table, work(table, request.forms())).table();
-    if (request.own().isPresent() && !table.source().isPlaced()) {
-      // Rows are read in stretches, and are called in messages what they are called in the table.
-      Dataset<Row> rows = table.rows().withColumn(PLACE, functions.monotonically_increasing_id());
-      table = table.placed(rows, PLACE);
-    }
     List<Part> parts = new ArrayList<>();
     List<Double> own = List.of();
     long bytes = request.floatModel().sizeBytes();
     try (ShippedModel floats = ShippedModel.ship(spark, request.floatModel(), request.label());
         ShippedGroups groups = ShippedGroups.ship(spark, request);
-        Progress display = new Progress(spark, job, "Trying", table.source().seen(), progress)) {
+        Progress display = new Progress(spark, job, "Trying", bound.source().seen(), progress)) {
       bytes += groups.sizeBytes();
+      EvenTasks.Dealt dealt = EvenTasks.deal(spark, bound, work(bound, request.forms()));
+      BoundTable table = request.own().isPresent() ? placed(dealt.table()) : dealt.table();
       Dataset<byte[]> all = null;
       Dataset<Row> withRows = null;
-      for (int[] some : cut(spark, table, request.forms())) {
+      for (int[] some : cut(spark, dealt.tasks(), request.forms())) {
         Try task =
             new Try(
                 table.source(),
@@ -191,7 +187,16 @@ public final class TrialsJob {
     } catch (Throwable e) { // Scala throws checked exceptions unchecked
       throw job.failed("Cannot compare forms of " + request.label(), e, bytes);
     }
-    return merge(request, table.source(), parts, own, outputs, started);
+    return merge(request, bound.source(), parts, own, outputs, started);
+  }
+
+  /** Rows are read in stretches, and are called in messages what they are called in the table. */
+  private static BoundTable placed(BoundTable table) {
+    if (table.source().isPlaced()) {
+      return table;
+    }
+    return table.placed(
+        table.rows().withColumn(PLACE, functions.monotonically_increasing_id()), PLACE);
   }
 
   /** What a row is taken to cost: half of an evaluation for each form, since starts are shared. */
@@ -207,12 +212,12 @@ public final class TrialsJob {
   }
 
   /**
-   * Which forms go together. Where there are fewer partitions than two for each core, so that rows
-   * alone do not keep them busy, there are so many parts that there are about two tasks for each.
+   * Which forms go together: all, where the rows keep the cores busy; else there are so many parts
+   * that there are about two tasks for each core.
    */
-  private static List<int[]> cut(SparkSession spark, BoundTable table, int forms) {
-    int partitions = Math.max(1, table.rows().rdd().getNumPartitions());
-    int wanted = (2 * spark.sparkContext().defaultParallelism() + partitions - 1) / partitions;
+  private static List<int[]> cut(SparkSession spark, int partitions, int forms) {
+    int cores = spark.sparkContext().defaultParallelism();
+    int wanted = partitions >= cores ? 1 : (2 * cores + partitions - 1) / Math.max(1, partitions);
     int parts = Math.max(1, Math.min(wanted, forms));
     List<int[]> cut = new ArrayList<>();
     for (int i = 0; i < parts; i++) {
