@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.Calibration;
 import org.tare.Tare;
+import org.tare.onnx.ElementType;
 import org.tare.onnx.TestModel;
 import org.tare.stats.Samples;
 
@@ -65,6 +66,62 @@ class WideTensorsTest {
     }
   }
 
+  /** A row that the model refuses, in the midst of a batch of which others were looked at. */
+  @Test
+  void aRefusedRowIsLeftOutAlone() {
+    Random random = new Random(6);
+    String model = folder.resolve("words.onnx").toString();
+    TestModel.opset(17)
+        .input("ids", ElementType.INT64, -1, 1, 1, 1)
+        .constant("embedding", new long[] {50}, Samples.normal(random, 50))
+        .constant("c", new long[] {1, 1, 2000, WIDTH / 2000}, Samples.normal(random, WIDTH))
+        .constant("w", new long[] {2, 1, 1, 1}, 0.5f, -1.5f)
+        .node("Gather", List.of("embedding", "ids"), List.of("e"), "axis", 0L)
+        .node("Mul", List.of("e", "c"), List.of("r"))
+        .node("Conv", List.of("r", "w"), List.of("v"))
+        .node("GlobalAveragePool", List.of("v"), List.of("y"))
+        .output("y", -1, 2, 1, 1)
+        .write(Path.of(model));
+    List<Row> made = new ArrayList<>();
+    for (long i = 0; i < ROWS; i++) {
+      made.add(RowFactory.create(i, List.of(i == 9 ? 77 : i)));
+    }
+    SparkSession spark = DigitsCalibration.local("local[2]", Map.of());
+    try {
+      Dataset<Row> rows =
+          spark.createDataFrame(
+              made,
+              new StructType()
+                  .add("id", DataTypes.LongType)
+                  .add("ids", new ArrayType(DataTypes.LongType, false)));
+      Dataset<Row> good = rows.filter("id <> 9");
+      Calibration all = calibrate(spark, model, rows, 32);
+      assertEquals(ROWS - 1, all.state().rows());
+      assertArrayEquals(calibrate(spark, model, good, 32).state().encode(), all.state().encode());
+      Tare tare = Tare.on(spark);
+      String output = folder.resolve("q").toString();
+      tare.quantize(model).state(all.state()).output(output).run();
+      String quantized = output + "/model.onnx";
+      Map<String, OutputMetrics> found =
+          tare.compare(model, quantized)
+              .data(rows)
+              .set("bad-rows", "skip")
+              .set("bad-rows-limit", 0.1)
+              .run()
+              .accumulated();
+      Map<String, OutputMetrics> expected =
+          tare.compare(model, quantized).data(good).run().accumulated();
+      assertEquals(expected.keySet(), found.keySet());
+      expected.forEach(
+          (tensor, one) -> {
+            assertEquals(one.rows, found.get(tensor).rows, tensor);
+            assertEquals(one.sqnr(), found.get(tensor).sqnr(), 1e-9, tensor);
+          });
+    } finally {
+      spark.stop();
+    }
+  }
+
   private static Calibration calibrate(
       SparkSession spark, String model, Dataset<Row> rows, int batch) {
     return Tare.on(spark)
@@ -72,6 +129,8 @@ class WideTensorsTest {
         .data(rows)
         .batch(batch)
         .set("quantize.smooth-quant", "false")
+        .set("bad-rows", "skip")
+        .set("bad-rows-limit", 0.1)
         .run();
   }
 }
