@@ -228,8 +228,8 @@ public final class CompareJob {
           rows,
           by,
           (slice, own) -> {
-            HashMap<String, OutputMetrics> accumulated = empty(seen.keySet());
-            HashMap<String, OutputMetrics> alone = empty(seen.keySet());
+            HashMap<String, OutputMetrics> accumulated = new HashMap<>(empty(seen.keySet()));
+            HashMap<String, OutputMetrics> alone = new HashMap<>(empty(seen.keySet()));
             RowSource.Tally tally =
                 source.run(
                     own, (batch, count) -> tensors.compare(batch, count, accumulated, alone));
@@ -247,8 +247,8 @@ public final class CompareJob {
     }
   }
 
-  private static HashMap<String, OutputMetrics> empty(Iterable<String> tensors) {
-    HashMap<String, OutputMetrics> metrics = new HashMap<>();
+  private static Map<String, OutputMetrics> empty(Iterable<String> tensors) {
+    Map<String, OutputMetrics> metrics = new HashMap<>();
     tensors.forEach(tensor -> metrics.put(tensor, new OutputMetrics()));
     return metrics;
   }
