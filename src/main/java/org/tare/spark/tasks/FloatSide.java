@@ -27,8 +27,8 @@ import org.tare.spark.tasks.EvaluationJob.Comparison.Values;
 
 /**
  * What the float model gives for the batches of a task: as it was recorded, or else computed. A
- * record is found by the rows of its batch and a checksum of their values, so that one of other
- * rows is never taken. Not thread-safe.
+ * record is found by the place and number of its rows and a checksum of their values: if rows stand
+ * elsewhere after a failure, they are computed again. Not thread-safe.
  */
 final class FloatSide {
   private final RowSource source;
