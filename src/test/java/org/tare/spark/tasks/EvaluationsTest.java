@@ -13,6 +13,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import org.apache.spark.SparkException;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -34,7 +37,9 @@ import org.tare.spark.rows.BadRows;
 import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
 import org.tare.spark.rows.RowSource;
+import org.tare.spark.tasks.EvaluationJob.Compare;
 import org.tare.spark.tasks.EvaluationJob.Compared;
+import org.tare.spark.tasks.EvaluationJob.Partial;
 import org.tare.spark.tasks.EvaluationJob.Request;
 import org.tare.spark.tasks.EvaluationJob.Result;
 import org.tare.stats.Samples;
@@ -200,6 +205,14 @@ class EvaluationsTest {
                     y.integers().get("class").values(), x.integers().get("class").values()));
           });
 
+      // An evaluation that has the records runs without the float model.
+      Compare compare = new Compare(source, null, shipped, outputs, "");
+      List<byte[]> compared = spread(some).zipPartitions(spread(all), compare).collect();
+      assertEquals(some.size() - 1, Partial.decode(compared.get(0)).rows(), "one has no ids");
+      assertThrows(
+          SparkException.class,
+          () -> spread(some).zipPartitions(spread(List.<byte[]>of()), compare).collect());
+
       List<Row> others = new ArrayList<>(some);
       Collections.reverse(others);
       assertThrows(
@@ -211,6 +224,10 @@ class EvaluationsTest {
       assertTrue(first.size() > 0 && first.size() < all.size(), first.size() + " batches");
       assertTrue(Arrays.equals(all.get(0), first.get(0)));
     }
+  }
+
+  private static <T> JavaRDD<T> spread(List<T> values) {
+    return new JavaSparkContext(spark.sparkContext()).parallelize(values, 1);
   }
 
   private static List<byte[]> record(

@@ -13,6 +13,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.Test;
@@ -33,29 +34,15 @@ class WideTensorsTest {
   @Test
   void theStateIsThatOfAnyBatch() {
     Random random = new Random(5);
-    String model = folder.resolve("wide.onnx").toString();
-    TestModel.opset(17)
-        .input("x", -1, 1, 1, 1)
-        .constant("c", new long[] {1, 1, 2000, WIDTH / 2000}, Samples.normal(random, WIDTH))
-        .constant("w", new long[] {2, 1, 1, 1}, 0.5f, -1.5f)
-        .node("Mul", List.of("x", "c"), List.of("h"))
-        .node("Relu", List.of("h"), List.of("r"))
-        .node("Conv", List.of("r", "w"), List.of("v"))
-        .node("GlobalAveragePool", List.of("v"), List.of("y"))
-        .output("y", -1, 2, 1, 1)
-        .write(Path.of(model));
+    TestModel numbers = TestModel.opset(17).input("x", -1, 1, 1, 1);
+    String model = wide(numbers, "x", random);
     List<Row> made = new ArrayList<>();
     for (long i = 0; i < ROWS; i++) {
       made.add(RowFactory.create(i, List.of((float) random.nextGaussian())));
     }
     SparkSession spark = DigitsCalibration.local("local[2]", Map.of());
     try {
-      Dataset<Row> rows =
-          spark.createDataFrame(
-              made,
-              new StructType()
-                  .add("id", DataTypes.LongType)
-                  .add("x", new ArrayType(DataTypes.FloatType, false)));
+      Dataset<Row> rows = rows(spark, made, "x", DataTypes.FloatType);
       Calibration whole = calibrate(spark, model, rows, 32);
       assertEquals((long) ROWS * WIDTH, whole.state().tensor("r").count());
       // No two rows together, and as many as fit: 8 MB a row.
@@ -70,30 +57,19 @@ class WideTensorsTest {
   @Test
   void aRefusedRowIsLeftOutAlone() {
     Random random = new Random(6);
-    String model = folder.resolve("words.onnx").toString();
-    TestModel.opset(17)
-        .input("ids", ElementType.INT64, -1, 1, 1, 1)
-        .constant("embedding", new long[] {50}, Samples.normal(random, 50))
-        .constant("c", new long[] {1, 1, 2000, WIDTH / 2000}, Samples.normal(random, WIDTH))
-        .constant("w", new long[] {2, 1, 1, 1}, 0.5f, -1.5f)
-        .node("Gather", List.of("embedding", "ids"), List.of("e"), "axis", 0L)
-        .node("Mul", List.of("e", "c"), List.of("r"))
-        .node("Conv", List.of("r", "w"), List.of("v"))
-        .node("GlobalAveragePool", List.of("v"), List.of("y"))
-        .output("y", -1, 2, 1, 1)
-        .write(Path.of(model));
+    TestModel words =
+        TestModel.opset(17)
+            .input("ids", ElementType.INT64, -1, 1, 1, 1)
+            .constant("embedding", new long[] {50}, Samples.normal(random, 50))
+            .node("Gather", List.of("embedding", "ids"), List.of("e"), "axis", 0L);
+    String model = wide(words, "e", random);
     List<Row> made = new ArrayList<>();
     for (long i = 0; i < ROWS; i++) {
       made.add(RowFactory.create(i, List.of(i == 9 ? 77 : i)));
     }
     SparkSession spark = DigitsCalibration.local("local[2]", Map.of());
     try {
-      Dataset<Row> rows =
-          spark.createDataFrame(
-              made,
-              new StructType()
-                  .add("id", DataTypes.LongType)
-                  .add("ids", new ArrayType(DataTypes.LongType, false)));
+      Dataset<Row> rows = rows(spark, made, "ids", DataTypes.LongType);
       Dataset<Row> good = rows.filter("id <> 9");
       Calibration all = calibrate(spark, model, rows, 32);
       assertEquals(ROWS - 1, all.state().rows());
@@ -120,6 +96,28 @@ class WideTensorsTest {
     } finally {
       spark.stop();
     }
+  }
+
+  /** A model that makes an image of two million values of each number of a tensor. */
+  private String wide(TestModel model, String number, Random random) {
+    Path file = folder.resolve("wide.onnx");
+    model
+        .constant("c", new long[] {1, 1, 2000, WIDTH / 2000}, Samples.normal(random, WIDTH))
+        .constant("w", new long[] {2, 1, 1, 1}, 0.5f, -1.5f)
+        .node("Mul", List.of(number, "c"), List.of("h"))
+        .node("Relu", List.of("h"), List.of("r"))
+        .node("Conv", List.of("r", "w"), List.of("v"))
+        .node("GlobalAveragePool", List.of("v"), List.of("y"))
+        .output("y", -1, 2, 1, 1)
+        .write(file);
+    return file.toString();
+  }
+
+  private static Dataset<Row> rows(
+      SparkSession spark, List<Row> rows, String column, DataType values) {
+    return spark.createDataFrame(
+        rows,
+        new StructType().add("id", DataTypes.LongType).add(column, new ArrayType(values, false)));
   }
 
   private static Calibration calibrate(
