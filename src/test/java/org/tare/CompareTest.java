@@ -15,9 +15,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerStageSubmitted;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -271,6 +276,42 @@ class CompareTest {
     assertEquals(Set.of("label=0", "label=1"), sliced.slices().keySet());
     long sum = sliced.slices().values().stream().mapToLong(figures -> figures.rows()).sum();
     assertEquals(rows.filter("label < 2").count(), sum);
+  }
+
+  /** Sums are exact: the figures are the same to the last bit in one task and in two. */
+  @Test
+  void rowsOfOnePartitionGoToAllSlots() {
+    Dataset<Row> one = spark.read().parquet(DIGITS + "validation.parquet").limit(800).coalesce(1);
+    Queue<Integer> tasks = new ConcurrentLinkedQueue<>();
+    SparkListener listener =
+        new SparkListener() {
+          @Override
+          public void onStageSubmitted(SparkListenerStageSubmitted stage) {
+            tasks.add(stage.stageInfo().numTasks());
+          }
+        };
+    spark.sparkContext().addSparkListener(listener);
+    LayerComparison all;
+    try {
+      all = tare.compare(MODEL, quantized).data(one).set(SETTINGS).run();
+    } finally {
+      spark.sparkContext().removeSparkListener(listener);
+    }
+    assertTrue(tasks.contains(2), tasks.toString());
+    // The same batches, cut by hand.
+    JavaRDD<Row> halves = one.limit(416).javaRDD().union(one.offset(416).javaRDD());
+    Dataset<Row> two = spark.createDataFrame(halves, one.schema());
+    assertEquals(2, two.javaRDD().getNumPartitions());
+    LayerComparison other = tare.compare(MODEL, quantized).data(two).set(SETTINGS).run();
+    assertEquals(other.local().keySet(), all.local().keySet());
+    other
+        .local()
+        .forEach(
+            (tensor, figures) -> {
+              OutputMetrics found = all.local().get(tensor);
+              assertEquals(figures.sqnr(), found.sqnr(), tensor);
+              assertEquals(figures.mse(), found.mse(), tensor);
+            });
   }
 
   @Test

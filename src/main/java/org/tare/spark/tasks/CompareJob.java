@@ -102,7 +102,7 @@ public final class CompareJob {
       long started) {
     SparkSession spark = settings.spark();
     Map<String, TensorType> inputs = request.floatModel().inputTypes(request.types());
-    BoundTable table =
+    BoundTable bound =
         TableNeeds.of(
                 "compare",
                 request.label(),
@@ -116,7 +116,9 @@ public final class CompareJob {
     List<Part> parts = new ArrayList<>();
     try (ShippedModel shadow = ShippedModel.ship(spark, request.shadow().model(), request.label());
         ShippedModel quantized = ShippedModel.ship(spark, exposed, "quantized " + request.label());
-        Progress display = new Progress(spark, job, "Comparing", table.source().seen(), progress)) {
+        Progress display = new Progress(spark, job, "Comparing", bound.source().seen(), progress)) {
+      // A row costs a run of each model at least.
+      BoundTable table = EvenTasks.deal(spark, bound, EvaluationJob.work(bound)).table();
       Compare compare =
           new Compare(
               table.source(),
@@ -135,7 +137,7 @@ public final class CompareJob {
           e,
           request.shadow().model().sizeBytes() + exposed.sizeBytes());
     }
-    return merge(request, table.source(), parts, started);
+    return merge(request, bound.source(), parts, started);
   }
 
   private static Result merge(Request request, RowSource source, List<Part> parts, long started) {
