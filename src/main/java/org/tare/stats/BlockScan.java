@@ -12,19 +12,60 @@ public abstract class BlockScan {
   private static final String VECTOR_MODULE = "jdk.incubator.vector";
   private static final String VECTOR_CLASS = "org.tare.stats.vector.VectorBlockScan";
 
+  /** The bit of a float32 value that is set below zero. */
+  protected static final int SIGN = 0x80000000;
+
   /** The least magnitude, as bits, that shares no bucket with zero: 2^-133. */
   protected static final int LEAST_APART = 1 << FloatHistogram.SHIFT;
 
   /**
-   * Scans the first values of the block.
+   * Scans {@code block[from .. from + n)}.
    *
    * @param block the values' bits
    * @param min the least value seen before; +infinity if none was
    * @param max the greatest
-   * @return true only if all values are plain; false may be wrong where min is above or max below
-   *     zero
+   * @return true only if all values are plain; false may be wrong where those seen before share a
+   *     bucket with zero on one side of it
    */
-  protected abstract boolean isPlain(int[] block, int n, float min, float max);
+  final boolean isPlain(int[] block, int from, int n, float min, float max) {
+    if (min <= 0 && max >= 0) {
+      // "+ 0f" turns -0.0 into 0.0.
+      int greatest = Float.floatToRawIntBits(max + 0f);
+      int least = Float.floatToRawIntBits(-min + 0f);
+      return isPlainAroundZero(block, from, n, least, greatest);
+    }
+    if (min > 0 && min <= max) {
+      return isWithin(
+          block, from, n, 0, Float.floatToRawIntBits(min), Float.floatToRawIntBits(max));
+    }
+    if (max < 0 && min <= max) {
+      return isWithin(
+          block, from, n, SIGN, Float.floatToRawIntBits(-max), Float.floatToRawIntBits(-min));
+    }
+    return false;
+  }
+
+  private boolean isWithin(int[] block, int from, int n, int sign, int least, int greatest) {
+    return least >= LEAST_APART && isOfOneSign(block, from, n, sign, least, greatest);
+  }
+
+  /**
+   * Whether all values are plain where zero is between those seen before.
+   *
+   * @param least the bits of the greatest magnitude below zero, {@code greatest} of that above
+   */
+  protected abstract boolean isPlainAroundZero(
+      int[] block, int from, int n, int least, int greatest);
+
+  /**
+   * Whether all values have one sign, and magnitudes in a range of which none shares a bucket with
+   * zero.
+   *
+   * @param sign the sign, as a bit
+   * @param least the bits of the least magnitude, {@code greatest} of the greatest
+   */
+  protected abstract boolean isOfOneSign(
+      int[] block, int from, int n, int sign, int least, int greatest);
 
   /** The fastest one that this JVM has. */
   static BlockScan fastest() {
@@ -36,7 +77,7 @@ public abstract class BlockScan {
                 .getDeclaredConstructor()
                 .newInstance();
         // Whatever is missing shows when the loop is linked.
-        return scan.isPlain(new int[64], 64, 0f, 0f) ? scan : new LoopBlockScan();
+        return scan.isPlain(new int[64], 0, 64, 0f, 0f) ? scan : new LoopBlockScan();
       } catch (ReflectiveOperationException | LinkageError e) {
         // The incubator's API changes between releases: the loop does as well.
         return new LoopBlockScan();

@@ -12,12 +12,16 @@ import java.util.List;
  * <p>Values go through a block that stays in the L1 cache, several times. One loop counts buckets,
  * in four interleaved tables: in one, repeated values (a ReLU's zeros) would wait for each other's
  * store. Minimum and maximum are not reduced value by value, which the JIT does not vectorise;
- * instead a {@link BlockScan} tells whether any value lies beyond what was seen before, and counts
- * zeros. Only a block that has any, or a NaN or infinity, is taken one by one, and these soon
- * become rare.
+ * instead a {@link BlockScan} tells whether any value lies beyond what was seen before, is a NaN or
+ * infinity, or so tiny that it shares a bucket with zero. Only the section of a block that has any
+ * is taken one by one, and these soon become rare.
  */
 public final class StatsObserver {
   private static final int BLOCK = 4096;
+
+  /** Of a block that is not plain, only those of so many values that are not. */
+  private static final int SECTION = 256;
+
   private static final int BUCKETS = FloatHistogram.PAGES * FloatHistogram.PAGE_SIZE;
   private static final int SHIFT = FloatHistogram.SHIFT;
 
@@ -127,8 +131,13 @@ public final class StatsObserver {
   }
 
   private void countBlock(int n, Summary summary) {
-    if (!scan.isPlain(block, n, summary.min, summary.max)) {
-      summary.scan(block, n);
+    if (!scan.isPlain(block, 0, n, summary.min, summary.max)) {
+      for (int from = 0; from < n; from += SECTION) {
+        int length = Math.min(SECTION, n - from);
+        if (!scan.isPlain(block, from, length, summary.min, summary.max)) {
+          summary.scan(block, from, length);
+        }
+      }
     }
     count(block, n);
   }
@@ -236,8 +245,8 @@ public final class StatsObserver {
     }
 
     /** Value by value. */
-    void scan(int[] block, int n) {
-      for (int i = 0; i < n; i++) {
+    void scan(int[] block, int from, int n) {
+      for (int i = from; i < from + n; i++) {
         int bits = block[i];
         if ((bits & 0x7f800000) == 0x7f800000) {
           if ((bits & 0x007fffff) != 0) {

@@ -1,49 +1,62 @@
 package org.tare.stats.vector;
 
-import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 import org.tare.stats.BlockScan;
 
-/** With the Vector API. Made by reflection, since not every JVM has its module. */
+/**
+ * With the Vector API. Made by reflection, since not every JVM has its module. It computes as the
+ * loop does and looks at the signs once, at the end: masks are slow before Java 18.
+ */
 public final class VectorBlockScan extends BlockScan {
   private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
-  private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
-  private static final int MAGNITUDE = 0x7fffffff;
 
   public VectorBlockScan() {}
 
   @Override
-  protected boolean isPlain(int[] block, int n, float min, float max) {
-    FloatVector least = FloatVector.broadcast(FLOATS, min);
-    FloatVector greatest = FloatVector.broadcast(FLOATS, max);
-    int i = 0;
-    for (int end = INTS.loopBound(n); i < end; i += INTS.length()) {
+  protected boolean isPlainAroundZero(int[] block, int from, int n, int least, int greatest) {
+    IntVector most = IntVector.broadcast(INTS, greatest);
+    IntVector mostBelow = IntVector.broadcast(INTS, least);
+    IntVector others = IntVector.zero(INTS);
+    int i = from;
+    for (int end = from + INTS.loopBound(n); i < end; i += INTS.length()) {
       IntVector bits = IntVector.fromArray(INTS, block, i);
-      FloatVector values = bits.reinterpretAsFloats();
-      // NaN fails both comparisons; infinities are beyond every finite limit.
-      VectorMask<Float> within =
-          values
-              .compare(VectorOperators.GE, least)
-              .and(values.compare(VectorOperators.LE, greatest));
-      IntVector magnitude = bits.and(MAGNITUDE);
-      VectorMask<Integer> apart =
-          magnitude
-              .compare(VectorOperators.GE, LEAST_APART)
-              .or(magnitude.compare(VectorOperators.EQ, 0));
-      if (!within.allTrue() || !apart.allTrue()) {
-        return false;
-      }
+      IntVector positive = bits.max(0);
+      IntVector negative = bits.lanewise(VectorOperators.XOR, SIGN).max(0);
+      IntVector belowMagnitude = bits.and(~SIGN).sub(1);
+      others =
+          others
+              .or(most.sub(positive))
+              .or(mostBelow.sub(negative))
+              .or(belowMagnitude.sub(LEAST_APART - 1).and(belowMagnitude.not()));
     }
-    for (; i < n; i++) {
-      float value = Float.intBitsToFloat(block[i]);
-      int magnitude = block[i] & MAGNITUDE;
-      if (!(value >= min && value <= max) || (magnitude < LEAST_APART && magnitude != 0)) {
-        return false;
-      }
+    int any = others.reduceLanes(VectorOperators.OR);
+    for (; i < from + n; i++) {
+      int bits = block[i];
+      int belowMagnitude = (bits & ~SIGN) - 1;
+      any |=
+          (greatest - Math.max(bits, 0))
+              | (least - Math.max(bits ^ SIGN, 0))
+              | ((belowMagnitude - (LEAST_APART - 1)) & ~belowMagnitude);
     }
-    return true;
+    return any >= 0;
+  }
+
+  @Override
+  protected boolean isOfOneSign(int[] block, int from, int n, int sign, int least, int greatest) {
+    IntVector most = IntVector.broadcast(INTS, greatest);
+    IntVector others = IntVector.zero(INTS);
+    int i = from;
+    for (int end = from + INTS.loopBound(n); i < end; i += INTS.length()) {
+      IntVector magnitude = IntVector.fromArray(INTS, block, i).lanewise(VectorOperators.XOR, sign);
+      others = others.or(magnitude.sub(least)).or(most.sub(magnitude));
+    }
+    int any = others.reduceLanes(VectorOperators.OR);
+    for (; i < from + n; i++) {
+      int magnitude = block[i] ^ sign;
+      any |= (magnitude - least) | (greatest - magnitude);
+    }
+    return any >= 0;
   }
 }
