@@ -25,11 +25,12 @@ public final class VectorBlockScan extends BlockScan {
       IntVector positive = bits.max(0);
       IntVector negative = bits.lanewise(VectorOperators.XOR, SIGN).max(0);
       IntVector belowMagnitude = bits.and(~SIGN).sub(1);
-      others =
-          others
-              .or(most.sub(positive))
+      // One step of "others" for each vector: the next waits for it.
+      IntVector odd =
+          most.sub(positive)
               .or(mostBelow.sub(negative))
               .or(belowMagnitude.sub(LEAST_APART - 1).and(belowMagnitude.not()));
+      others = others.or(odd);
     }
     int any = others.reduceLanes(VectorOperators.OR);
     for (; i < from + n; i++) {
@@ -50,7 +51,7 @@ public final class VectorBlockScan extends BlockScan {
     int i = from;
     for (int end = from + INTS.loopBound(n); i < end; i += INTS.length()) {
       IntVector magnitude = IntVector.fromArray(INTS, block, i).lanewise(VectorOperators.XOR, sign);
-      others = others.or(magnitude.sub(least)).or(most.sub(magnitude));
+      others = others.or(magnitude.sub(least).or(most.sub(magnitude)));
     }
     int any = others.reduceLanes(VectorOperators.OR);
     for (; i < from + n; i++) {
