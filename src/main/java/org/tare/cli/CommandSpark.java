@@ -27,6 +27,11 @@ final class CommandSpark implements AutoCloseable {
           "validation.table",
           "validation.query");
 
+  /** With these settings Spark runs a user's SQL: a table may be a view. */
+  private static final List<String> SQL =
+      List.of(
+          "data.table", "data.query", "validation.table", "validation.query", "trials.metric-sql");
+
   private final Command command;
   private final Settings settings;
   private final SparkConf conf;
@@ -64,7 +69,9 @@ final class CommandSpark implements AutoCloseable {
   private SparkSession start() {
     String subject =
         settings.find("model").map(ModelReader::nameOf).map(name -> " " + name).orElse("");
-    return Sessions.start(conf, "tare " + command.id() + subject, settings.flag("verbose"));
+    boolean readsOnly = SQL.stream().allMatch(key -> settings.find(key).isEmpty());
+    return Sessions.start(
+        conf, "tare " + command.id() + subject, readsOnly, settings.flag("verbose"));
   }
 
   /** The session, once it has started. */

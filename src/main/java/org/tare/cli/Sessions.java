@@ -12,6 +12,7 @@ import org.apache.spark.SparkContext;
 import org.apache.spark.SparkFiles;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
+import org.tare.spark.SessionSettings;
 import org.tare.spark.SparkFailures;
 import org.tare.spark.functions.TareExtensions;
 
@@ -27,15 +28,19 @@ final class Sessions {
    *
    * @param conf spark-submit's, with what the settings say
    * @param name of the application, unless it has one
+   * @param readsOnly whether it runs no SQL of a user's, in a query, a view or a metric
    * @param verbose leave Spark's log as it is configured
    */
-  static SparkSession start(SparkConf conf, String name, boolean verbose) {
+  static SparkSession start(SparkConf conf, String name, boolean readsOnly, boolean verbose) {
     conf.setIfMissing("spark.app.name", name);
     if (!conf.contains("spark.master")) {
       conf.set("spark.master", "local[*]");
       conf.setIfMissing("spark.ui.enabled", "false");
       conf.setIfMissing("spark.driver.host", "127.0.0.1");
       conf.setIfMissing("spark.driver.bindAddress", "127.0.0.1");
+      if (readsOnly) {
+        SessionSettings.interpret(conf);
+      }
     }
     if (conf.get("spark.master").startsWith("local")) {
       // Here a task that takes all of the heap would end the command without a word.

@@ -5,7 +5,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.WeakHashMap;
-import java.util.function.LongBinaryOperator;
+import java.util.function.BinaryOperator;
+import org.apache.spark.SparkConf;
 import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.SparkSession;
 
@@ -20,35 +21,33 @@ import org.apache.spark.sql.SparkSession;
 public final class SessionSettings implements AutoCloseable {
   private static final Map<SparkSession, Map<String, Held>> HELD = new WeakHashMap<>();
 
-  /** Of settings that are true or false. */
-  private static final LongBinaryOperator OFF = Math::min;
+  private static final String WHOLE_STAGES = "spark.sql.codegen.wholeStage";
+  private static final String PROJECTIONS = "spark.sql.codegen.factoryMode";
+  private static final String COMPILED = "FALLBACK";
+  private static final String INTERPRETED = "NO_CODEGEN";
 
   private final SparkSession spark;
   private final Map<String, Wish> wishes = new HashMap<>();
 
   /** A value that one job wants; not a record, since two equal wishes are two. */
   private static final class Wish {
-    private long value;
+    private String value;
   }
 
   /** A setting that jobs changed. */
   private static final class Held {
     private final String original;
-    private final LongBinaryOperator choice;
+    private final BinaryOperator<String> choice;
     private final List<Wish> wishes = new ArrayList<>();
 
-    Held(String original, LongBinaryOperator choice) {
+    Held(String original, BinaryOperator<String> choice) {
       this.original = original;
       this.choice = choice;
     }
 
     String value() {
-      if (choice == OFF) {
-        return "false";
-      }
-      long wanted = wishes.stream().mapToLong(wish -> wish.value).reduce(choice).orElseThrow();
-      return Long.toString(
-          original == null ? wanted : choice.applyAsLong(wanted, Long.parseLong(original)));
+      String wanted = wishes.stream().map(wish -> wish.value).reduce(choice).orElseThrow();
+      return original == null ? wanted : choice.apply(original, wanted);
     }
   }
 
@@ -70,20 +69,54 @@ public final class SessionSettings implements AutoCloseable {
 
   /** Makes a number as small as wanted here, unless it is smaller. */
   public void atMost(String key, long value) {
-    hold(key, value, Math::min);
+    hold(key, Long.toString(value), SessionSettings::least);
   }
 
   /** Makes a number as large as wanted here, unless it is larger. */
   public void atLeast(String key, long value) {
-    hold(key, value, Math::max);
+    hold(key, Long.toString(value), SessionSettings::greatest);
   }
 
   /** Makes false what is true or false. */
   public void off(String key) {
-    hold(key, 0, OFF);
+    hold(key, "false", SessionSettings::agreed);
   }
 
-  private void hold(String key, long value, LongBinaryOperator choice) {
+  /**
+   * Has Spark interpret queries. It compiles code for each otherwise, which takes longer than all
+   * the work of a query that only reads some rows.
+   *
+   * @param conf of a session that runs no queries but such
+   */
+  public static void interpret(SparkConf conf) {
+    if (!conf.contains(PROJECTIONS) && !conf.contains(WHOLE_STAGES)) {
+      conf.set(PROJECTIONS, INTERPRETED);
+      conf.set(WHOLE_STAGES, "false");
+    }
+  }
+
+  /** Has Spark compile code again where it does without, as rows of many values need it. */
+  public void compile() {
+    if (spark.sparkContext().getConf().get(PROJECTIONS, COMPILED).equals(INTERPRETED)) {
+      hold(PROJECTIONS, COMPILED, SessionSettings::agreed);
+      hold(WHOLE_STAGES, "true", SessionSettings::agreed);
+    }
+  }
+
+  private static String least(String one, String other) {
+    return Long.parseLong(one) <= Long.parseLong(other) ? one : other;
+  }
+
+  private static String greatest(String one, String other) {
+    return Long.parseLong(one) >= Long.parseLong(other) ? one : other;
+  }
+
+  /** Where all jobs want the same, whatever the caller had. */
+  private static String agreed(String original, String wanted) {
+    return wanted;
+  }
+
+  private void hold(String key, String value, BinaryOperator<String> choice) {
     synchronized (HELD) {
       RuntimeConfig conf = spark.conf();
       Held held =

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
 import org.tare.TareException.Kind;
+import org.tare.spark.SessionSettings;
 
 /** How the command starts Spark, and what it says if that fails. */
 class SessionsTest {
@@ -25,9 +26,13 @@ class SessionsTest {
   private record Case(Kind kind, String text, Map<String, String> settings) {}
 
   private static SparkSession start(Map<String, String> settings) {
+    return start(settings, true);
+  }
+
+  private static SparkSession start(Map<String, String> settings, boolean readsOnly) {
     settings.forEach(System::setProperty);
     try {
-      return Sessions.start(new SparkConf(), "Tare model.onnx", false);
+      return Sessions.start(new SparkConf(), "Tare model.onnx", readsOnly, false);
     } finally {
       settings.keySet().forEach(System::clearProperty);
     }
@@ -43,6 +48,38 @@ class SessionsTest {
     Map<String, String> own = Map.of("spark.master", "local[1]", "spark.locality.wait", "2s");
     try (SparkSession spark = start(own)) {
       assertEquals("2s", spark.sparkContext().getConf().get("spark.locality.wait"));
+    }
+  }
+
+  /**
+   * A session for a user's SQL, of a cluster, or with a choice of the user's is as Spark has it.
+   */
+  @Test
+  void codeIsNotCompiledWhereRowsAreOnlyRead() throws Exception {
+    String stages = "spark.sql.codegen.wholeStage";
+    String projections = "spark.sql.codegen.factoryMode";
+    try (SparkSession spark = start(Map.of())) {
+      assertEquals("NO_CODEGEN", spark.conf().get(projections));
+      assertEquals("false", spark.conf().get(stages));
+      try (SessionSettings settings = new SessionSettings(spark)) {
+        settings.compile();
+        assertEquals("FALLBACK", spark.conf().get(projections));
+        assertEquals("true", spark.conf().get(stages));
+      }
+      assertEquals("NO_CODEGEN", spark.conf().get(projections));
+      assertEquals("false", spark.conf().get(stages));
+    }
+    for (Map<String, String> own :
+        List.of(Map.of("spark.master", "local[1]"), Map.of(stages, "true"))) {
+      try (SparkSession spark = start(own)) {
+        assertEquals("FALLBACK", spark.conf().get(projections));
+        assertEquals("true", spark.conf().get(stages));
+      }
+    }
+    try (SparkSession spark = start(Map.of(), false)) {
+      assertEquals("FALLBACK", spark.conf().get(projections));
+      new SessionSettings(spark).compile();
+      assertEquals("FALLBACK", spark.conf().get(projections));
     }
   }
 
