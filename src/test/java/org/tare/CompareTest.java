@@ -312,6 +312,11 @@ class CompareTest {
               assertEquals(figures.sqnr(), found.sqnr(), tensor);
               assertEquals(figures.mse(), found.mse(), tensor);
             });
+    other
+        .accumulated()
+        .forEach(
+            (tensor, figures) ->
+                assertEquals(figures.sqnr(), all.accumulated().get(tensor).sqnr(), tensor));
   }
 
   @Test

@@ -26,6 +26,9 @@ public final class SessionSettings implements AutoCloseable {
   private static final String COMPILED = "FALLBACK";
   private static final String INTERPRETED = "NO_CODEGEN";
 
+  /** Says that it was Tare that turned them off, and not the user. */
+  private static final String BY_TARE = "spark.tare.interpreted";
+
   private final SparkSession spark;
   private final Map<String, Wish> wishes = new HashMap<>();
 
@@ -92,12 +95,15 @@ public final class SessionSettings implements AutoCloseable {
     if (!conf.contains(PROJECTIONS) && !conf.contains(WHOLE_STAGES)) {
       conf.set(PROJECTIONS, INTERPRETED);
       conf.set(WHOLE_STAGES, "false");
+      conf.set(BY_TARE, "true");
     }
   }
 
-  /** Has Spark compile code again where it does without, as rows of many values need it. */
+  /**
+   * Has Spark compile code after all where {@link #interpret} was called: for rows of many values.
+   */
   public void compile() {
-    if (spark.sparkContext().getConf().get(PROJECTIONS, COMPILED).equals(INTERPRETED)) {
+    if (spark.sparkContext().getConf().contains(BY_TARE)) {
       hold(PROJECTIONS, COMPILED, SessionSettings::agreed);
       hold(WHOLE_STAGES, "true", SessionSettings::agreed);
     }

@@ -76,8 +76,10 @@ public abstract class BlockScan {
                 .asSubclass(BlockScan.class)
                 .getDeclaredConstructor()
                 .newInstance();
-        // Whatever is missing shows when the loop is linked.
-        return scan.isPlain(new int[64], 0, 64, 0f, 0f) ? scan : new LoopBlockScan();
+        // Whatever is missing shows when the loops are linked.
+        boolean isRight =
+            scan.isPlain(new int[64], 0, 64, 0f, 0f) && !scan.isPlain(new int[64], 0, 64, 1f, 2f);
+        return isRight ? scan : new LoopBlockScan();
       } catch (ReflectiveOperationException | LinkageError e) {
         // The incubator's API changes between releases: the loop does as well.
         return new LoopBlockScan();

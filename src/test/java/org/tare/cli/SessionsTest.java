@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.LongStream;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkFiles;
 import org.apache.spark.sql.SparkSession;
@@ -17,7 +18,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tare.TareException;
 import org.tare.TareException.Kind;
+import org.tare.onnx.ElementType;
+import org.tare.onnx.TensorType;
 import org.tare.spark.SessionSettings;
+import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.TableNeeds;
 
 /** How the command starts Spark, and what it says if that fails. */
 class SessionsTest {
@@ -78,8 +84,34 @@ class SessionsTest {
     }
     try (SparkSession spark = start(Map.of(), false)) {
       assertEquals("FALLBACK", spark.conf().get(projections));
-      new SessionSettings(spark).compile();
-      assertEquals("FALLBACK", spark.conf().get(projections));
+    }
+    // What the user chose stays, whatever rows hold.
+    try (SparkSession spark = start(Map.of(stages, "false"));
+        SessionSettings settings = new SessionSettings(spark)) {
+      settings.compile();
+      assertEquals("false", spark.conf().get(stages));
+    }
+  }
+
+  /** To interpret costs something for each value of a row, wherever in it the value stands. */
+  @Test
+  void codeIsCompiledForRowsOfManyValues() throws Exception {
+    try (SparkSession spark = start(Map.of())) {
+      assertEquals("NO_CODEGEN", projectionsFor(spark, "sequence(1, 100)", 100));
+      assertEquals("FALLBACK", projectionsFor(spark, "sequence(1, 200)", 200));
+      assertEquals("FALLBACK", projectionsFor(spark, "array(sequence(1, 200))", 1, 200));
+      assertEquals("NO_CODEGEN", projectionsFor(spark, "CAST(repeat('a', 200) AS BINARY)", 200));
+    }
+  }
+
+  private static String projectionsFor(SparkSession spark, String x, long... shape) {
+    long[] all = LongStream.concat(LongStream.of(-1), LongStream.of(shape)).toArray();
+    TensorType type = new TensorType(ElementType.UINT8, all);
+    DataSource data = DataSource.of(spark.sql("SELECT " + x + " AS x"), "rows");
+    try (SessionSettings settings = new SessionSettings(spark)) {
+      TableNeeds.of("calibrate", "m.onnx", Map.of("x", type), Map.of(), 1, new BadRows(false, 0))
+          .bind(settings, data);
+      return spark.conf().get("spark.sql.codegen.factoryMode");
     }
   }
 

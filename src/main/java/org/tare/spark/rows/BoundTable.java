@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.ToLongFunction;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -18,6 +19,7 @@ import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StringType;
 import org.tare.TareException;
 import org.tare.spark.SessionSettings;
+import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * A table whose columns are bound to a model's inputs, cut to what is needed.
@@ -32,10 +34,12 @@ public record BoundTable(
   private static final long READER_BATCH_BYTES = 64L << 20;
 
   /**
-   * Values of arrays in a row. To interpret takes some 45 ns more for each, and so at most 23
-   * microseconds more for a row.
+   * Values of a row, in arrays or alone. To interpret takes some 45 ns more for each, and so at
+   * most 6 microseconds more for a row.
    */
-  private static final long MOST_INTERPRETED = 512;
+  private static final long MOST_INTERPRETED = 128;
+
+  private static final long VALUE_BYTES = 8;
 
   /** See {@link TableNeeds#bind}. */
   static BoundTable bind(SessionSettings settings, DataSource data, TableNeeds needs) {
@@ -88,7 +92,7 @@ public record BoundTable(
     List<Row> head = data.head(needed, flat);
     BinaryForms forms = forms(bound, ways.whole(), needed, needs.specs(), head);
     RowSource source = bound.with(forms.bindings());
-    if (elements(head) > MOST_INTERPRETED) {
+    if (values(head) > MOST_INTERPRETED) {
       settings.compile();
     }
     if (choosesReaderBatch) {
@@ -232,36 +236,42 @@ public record BoundTable(
     return rowBytes(head);
   }
 
-  /** The greatest number of values that stand in arrays of a row. */
-  private static long elements(List<Row> head) {
-    long most = 0;
-    for (Row row : head) {
-      long elements = 0;
-      for (int i = 0; i < row.length(); i++) {
-        elements += row.get(i) instanceof scala.collection.Seq<?> list ? list.size() : 0;
-      }
-      most = Math.max(most, elements);
-    }
-    return most;
+  private static long rowBytes(List<Row> head) {
+    return head.stream().mapToLong(row -> bytes(row, raw -> raw.length)).max().orElse(0);
   }
 
-  private static long rowBytes(List<Row> head) {
-    long largest = 0;
-    for (Row row : head) {
-      long bytes = 0;
-      for (int i = 0; i < row.length(); i++) {
-        Object value = row.get(i);
-        if (value instanceof byte[] raw) {
-          bytes += raw.length;
-        } else if (value instanceof scala.collection.Seq<?> list) {
-          bytes += 8L * list.size();
-        } else {
-          bytes += 8;
-        }
-      }
-      largest = Math.max(largest, bytes);
+  /** The greatest number of values that Spark takes out of a row, one by one. */
+  private static long values(List<Row> head) {
+    return head.stream().mapToLong(row -> bytes(row, raw -> VALUE_BYTES)).max().orElse(0)
+        / VALUE_BYTES;
+  }
+
+  /**
+   * What a value holds, of a row or of what is in it.
+   *
+   * @param binary what bytes count
+   */
+  private static long bytes(Object value, ToLongFunction<byte[]> binary) {
+    if (value instanceof byte[] raw) {
+      return binary.applyAsLong(raw);
     }
-    return largest;
+    long sum = 0;
+    if (value instanceof scala.collection.Seq<?> list) {
+      if (list.isEmpty() || list.head() instanceof Number) {
+        return VALUE_BYTES * list.size();
+      }
+      for (Object one : CollectionConverters.asJava(list)) {
+        sum += bytes(one, binary);
+      }
+      return sum;
+    }
+    if (value instanceof Row row) {
+      for (int i = 0; i < row.length(); i++) {
+        sum += bytes(row.get(i), binary);
+      }
+      return sum;
+    }
+    return VALUE_BYTES;
   }
 
   /**

@@ -117,8 +117,10 @@ public final class CompareJob {
     try (ShippedModel shadow = ShippedModel.ship(spark, request.shadow().model(), request.label());
         ShippedModel quantized = ShippedModel.ship(spark, exposed, "quantized " + request.label());
         Progress display = new Progress(spark, job, "Comparing", bound.source().seen(), progress)) {
-      // A row costs a run of each model at least.
-      BoundTable table = EvenTasks.deal(spark, bound, EvaluationJob.work(bound)).table();
+      BoundTable table =
+          request.by().isEmpty() || !computesRanges(request.quantizedModel())
+              ? EvenTasks.deal(spark, bound, EvaluationJob.work(bound)).table()
+              : bound;
       Compare compare =
           new Compare(
               table.source(),
@@ -138,6 +140,16 @@ public final class CompareJob {
           request.shadow().model().sizeBytes() + exposed.sizeBytes());
     }
     return merge(request, bound.source(), parts, started);
+  }
+
+  /**
+   * Whether a row's results may depend on which rows stand in its batch. In slices that follows
+   * from where tasks begin, and shall not follow from the number of slots.
+   */
+  private static boolean computesRanges(OnnxModel quantized) {
+    return quantized.graph().nodes().stream()
+        .anyMatch(
+            node -> node.opType().startsWith("DynamicQuantize") || !node.subgraphs().isEmpty());
   }
 
   private static Result merge(Request request, RowSource source, List<Part> parts, long started) {

@@ -112,6 +112,8 @@ public final class ObserveJob {
   private static Result run(
       SessionSettings settings, JobLabel job, Request request, Consumer<String> progress) {
     SparkSession spark = settings.spark();
+    // No model runs here: to take the values out of rows is the work.
+    settings.compile();
     Dataset<Row> selected = select(spark, request);
     SliceColumn.checkNumber("observe " + request.data().label(), request.by(), selected);
     LongAccumulator seen = spark.sparkContext().longAccumulator("rows");
@@ -148,7 +150,9 @@ public final class ObserveJob {
     Map<String, Batch> open = new LinkedHashMap<>();
     long rows = 0;
     String description = "observe " + request.data().label() + ": rows in their order";
-    try (JobLabel job = new JobLabel(spark, description)) {
+    try (SessionSettings settings = new SessionSettings(spark);
+        JobLabel job = new JobLabel(spark, description)) {
+      settings.compile();
       Dataset<Row> selected = select(spark, request);
       for (String column : request.columns()) {
         open.put(column, new Batch(reader(column, selected.schema(), request.observed())));
