@@ -28,7 +28,7 @@ final class CommandSpark implements AutoCloseable {
           "validation.query");
 
   /** With these settings Spark runs a user's SQL: a table may be a view. */
-  private static final List<String> SQL =
+  static final List<String> SQL =
       List.of(
           "data.table", "data.query", "validation.table", "validation.query", "trials.metric-sql");
 

@@ -67,6 +67,26 @@ public abstract class BlockScan {
   protected abstract boolean isOfOneSign(
       int[] block, int from, int n, int sign, int least, int greatest);
 
+  /** Below zero, as an integer, if a value is not plain where zero is between those seen before. */
+  protected static int oddAroundZero(int bits, int least, int greatest) {
+    int flipped = bits ^ SIGN;
+    // Bits of the other sign become 0; NaN and infinities have larger bits than any number.
+    int positive = bits & ~(bits >> 31);
+    int negative = flipped & ~(flipped >> 31);
+    int belowMagnitude = (bits & ~SIGN) - 1;
+    // Each of the three has its sign bit set where the value is not plain.
+    return (greatest - positive)
+        | (least - negative)
+        | ((belowMagnitude - (LEAST_APART - 1)) & ~belowMagnitude);
+  }
+
+  /** Below zero, as an integer, if a value has the other sign or a magnitude out of the range. */
+  protected static int oddOfOneSign(int bits, int sign, int least, int greatest) {
+    int magnitude = bits ^ sign;
+    // Of the other sign it is below zero: where one difference overflows, the other is below.
+    return (magnitude - least) | (greatest - magnitude);
+  }
+
   /** The fastest one that this JVM has. */
   static BlockScan fastest() {
     if (ModuleLayer.boot().findModule(VECTOR_MODULE).isPresent() && hasC2()) {

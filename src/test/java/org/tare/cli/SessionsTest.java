@@ -10,6 +10,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkFiles;
@@ -20,6 +22,8 @@ import org.tare.TareException;
 import org.tare.TareException.Kind;
 import org.tare.onnx.ElementType;
 import org.tare.onnx.TensorType;
+import org.tare.settings.Key;
+import org.tare.settings.Keys;
 import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BadRows;
 import org.tare.spark.rows.DataSource;
@@ -102,6 +106,17 @@ class SessionsTest {
       assertEquals("FALLBACK", projectionsFor(spark, "array(sequence(1, 200))", 1, 200));
       assertEquals("NO_CODEGEN", projectionsFor(spark, "CAST(repeat('a', 200) AS BINARY)", 200));
     }
+  }
+
+  /** A new setting that takes a user's SQL, or names a view, has to be in the list too. */
+  @Test
+  void settingsThatMeanSqlAreKnown() {
+    Set<String> all =
+        Keys.list().stream()
+            .map(Key::name)
+            .filter(name -> name.matches(".*[.-](table|query|sql)"))
+            .collect(Collectors.toSet());
+    assertEquals(all, Set.copyOf(CommandSpark.SQL));
   }
 
   private static String projectionsFor(SparkSession spark, String x, long... shape) {

@@ -34,12 +34,7 @@ public final class VectorBlockScan extends BlockScan {
     }
     int any = others.reduceLanes(VectorOperators.OR);
     for (; i < from + n; i++) {
-      int bits = block[i];
-      int belowMagnitude = (bits & ~SIGN) - 1;
-      any |=
-          (greatest - Math.max(bits, 0))
-              | (least - Math.max(bits ^ SIGN, 0))
-              | ((belowMagnitude - (LEAST_APART - 1)) & ~belowMagnitude);
+      any |= oddAroundZero(block[i], least, greatest);
     }
     return any >= 0;
   }
@@ -55,8 +50,7 @@ public final class VectorBlockScan extends BlockScan {
     }
     int any = others.reduceLanes(VectorOperators.OR);
     for (; i < from + n; i++) {
-      int magnitude = block[i] ^ sign;
-      any |= (magnitude - least) | (greatest - magnitude);
+      any |= oddOfOneSign(block[i], sign, least, greatest);
     }
     return any >= 0;
   }
