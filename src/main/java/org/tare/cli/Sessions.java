@@ -1,6 +1,7 @@
 package org.tare.cli;
 
 import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -64,13 +65,12 @@ final class Sessions {
     SparkContext context = null;
     try {
       context = SparkContext.getOrCreate(conf);
-      SparkSession.Builder builder = SparkSession.builder().config(conf);
       boolean hasHive = conf.get("spark.sql.catalogImplementation", "in-memory").equals("hive");
       if (!conf.contains(WAREHOUSE) && !hasHive) {
         // Spark makes this folder even if no table is ever written; there it deletes it too.
-        builder.config(WAREHOUSE, Path.of(SparkFiles.getRootDirectory(), "warehouse").toString());
+        conf.set(WAREHOUSE, Path.of(SparkFiles.getRootDirectory(), "warehouse").toString());
       }
-      SparkSession spark = builder.getOrCreate();
+      SparkSession spark = session(conf);
       // Spark reads its SQL settings when they are first needed: a wrong one shall be told here.
       spark.conf().getAll();
       if (!verbose) {
@@ -90,6 +90,27 @@ final class Sessions {
         context.stop();
       }
       throw SparkFailures.ofStart(conf, e);
+    }
+  }
+
+  /**
+   * The session of the context that runs. Spark 4's own way to it asks Scala's reflection which of
+   * its classes to take, and to load that takes half a second.
+   */
+  private static SparkSession session(SparkConf conf) throws Throwable {
+    Class<?> classic;
+    try {
+      classic = Class.forName("org.apache.spark.sql.classic.SparkSession");
+    } catch (ClassNotFoundException e) {
+      return SparkSession.builder().config(conf).getOrCreate(); // Spark 3 has but one
+    }
+    try {
+      Object builder = classic.getMethod("builder").invoke(null);
+      Class<?> type = builder.getClass();
+      type.getMethod("config", SparkConf.class).invoke(builder, conf);
+      return (SparkSession) type.getMethod("getOrCreate").invoke(builder);
+    } catch (InvocationTargetException e) {
+      throw e.getCause();
     }
   }
 

@@ -101,12 +101,16 @@ public final class SessionSettings implements AutoCloseable {
 
   /**
    * Has Spark compile code after all where {@link #interpret} was called: for rows of many values.
+   *
+   * @return whether that changes anything for this one
    */
-  public void compile() {
-    if (spark.sparkContext().getConf().contains(BY_TARE)) {
-      hold(PROJECTIONS, COMPILED, SessionSettings::agreed);
-      hold(WHOLE_STAGES, "true", SessionSettings::agreed);
+  public boolean compile() {
+    if (wishes.containsKey(PROJECTIONS) || !spark.sparkContext().getConf().contains(BY_TARE)) {
+      return false;
     }
+    hold(PROJECTIONS, COMPILED, SessionSettings::agreed);
+    hold(WHOLE_STAGES, "true", SessionSettings::agreed);
+    return true;
   }
 
   private static String least(String one, String other) {

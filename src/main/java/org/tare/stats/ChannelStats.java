@@ -16,6 +16,9 @@ import org.tare.TareException;
  * <p>Of a channel without finite values, min is +infinity and max -infinity. Not thread-safe.
  */
 public final class ChannelStats {
+  /** By that share a float64 is surely on the same side of a bound as the exact sum. */
+  private static final double CLEAR = 1e-12;
+
   final float[] min;
   final float[] max;
   final long[] finite;
@@ -106,13 +109,28 @@ public final class ChannelStats {
     return finite[c] + nans[c] + positiveInfinities[c] + negativeInfinities[c];
   }
 
-  /** Whether sums can be those of a channel's values, as far as its counts and its range tell. */
-  boolean fit(int c, BigInteger sum, BigInteger sumOfMagnitudes) {
+  /** Whether a channel's sums can be those of its values, as far as counts and range tell. */
+  boolean sumsFit(int c) {
+    double greatest = Math.max(-min[c], max[c]);
+    double sum = sums.value(c);
+    double sumOfMagnitudes = magnitudes.value(c);
+    // Within a row float64 rounds, at most to twice the sum.
+    double bound = 2 * greatest * finite[c];
+    boolean isClear =
+        finite[c] > 0
+            && min[c] < 0
+            && max[c] > 0
+            && sumOfMagnitudes > greatest * (1 + CLEAR)
+            && sumOfMagnitudes < bound * (1 - CLEAR)
+            && Math.abs(sum) < sumOfMagnitudes * (1 - CLEAR);
+    return isClear || fit(c, sums.exact(c), magnitudes.exact(c));
+  }
+
+  private boolean fit(int c, BigInteger sum, BigInteger sumOfMagnitudes) {
     if (finite[c] == 0) {
       return sum.signum() == 0 && sumOfMagnitudes.signum() == 0;
     }
     BigInteger greatest = ExactSums.exact(Math.max(-min[c], max[c]));
-    // Within a row float64 rounds, at most to twice the sum.
     BigInteger bound = greatest.multiply(BigInteger.valueOf(finite[c])).shiftLeft(1);
     boolean hasOneSign = min[c] >= 0 || max[c] <= 0;
     int signed = sum.abs().compareTo(sumOfMagnitudes);

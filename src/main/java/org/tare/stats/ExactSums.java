@@ -55,11 +55,15 @@ final class ExactSums {
       waiting[channel] = sum;
     } else {
       waiting[channel] = value;
-      addToLimbs(channel, before);
+      add(limbs, channel * LIMBS, before);
+      if (++additions >= ADDITIONS_BEFORE_CARRY) {
+        carry();
+      }
     }
   }
 
-  private void addToLimbs(int channel, double value) {
+  /** Adds to the sum whose lowest limb is the {@code first}. */
+  private static void add(long[] limbs, int first, double value) {
     if (value == 0) {
       return;
     }
@@ -72,7 +76,7 @@ final class ExactSums {
       mantissa >>>= -position;
       position = 0;
     }
-    int limb = channel * LIMBS + (position >>> 5);
+    int limb = first + (position >>> 5);
     int shift = position & 31;
     long low = (mantissa & MASK) << shift;
     long high = (mantissa >>> 32) << shift;
@@ -85,9 +89,6 @@ final class ExactSums {
       limbs[limb] -= low & MASK;
       limbs[limb + 1] -= middle;
       limbs[limb + 2] -= high >>> 32;
-    }
-    if (++additions >= ADDITIONS_BEFORE_CARRY) {
-      carry();
     }
   }
 
@@ -112,61 +113,66 @@ final class ExactSums {
     for (int c = 0; c < waiting.length; c++) {
       double value = waiting[c];
       waiting[c] = 0;
-      addToLimbs(c, value);
+      add(limbs, c * LIMBS, value);
     }
     carry();
   }
 
-  /** Brings all limbs but the highest of each sum to 32 bits, not below zero. */
   private void carry() {
-    for (int i = 0; i < limbs.length; i++) {
-      if (i % LIMBS != LIMBS - 1) {
+    carry(limbs);
+    additions = 0;
+  }
+
+  /** Brings all limbs but the highest of each sum to 32 bits, not below zero. */
+  private static void carry(long[] limbs) {
+    for (int first = 0; first < limbs.length; first += LIMBS) {
+      for (int i = first; i < first + LIMBS - 1; i++) {
         limbs[i + 1] += limbs[i] >> 32;
         limbs[i] &= MASK;
       }
     }
-    additions = 0;
+  }
+
+  /** The limbs of a sum with all that waits: the highest with its sign, the others of 32 bits. */
+  private long[] settled(int channel) {
+    long[] sum = Arrays.copyOfRange(limbs, channel * LIMBS, (channel + 1) * LIMBS);
+    add(sum, 0, waiting[channel]);
+    carry(sum);
+    return sum;
   }
 
   /** The sum as a whole number of 2^-{@value #FRACTION_BITS}. */
   BigInteger exact(int channel) {
-    // Eight bytes of the highest limb, four of each other, the highest first.
-    byte[] digits = new byte[4 * LIMBS + 4];
-    int end = digits.length;
-    long carried = 0;
-    for (int i = 0; i < LIMBS; i++) {
-      long limb = limbs[channel * LIMBS + i];
-      boolean isHighest = i == LIMBS - 1;
-      carried += isHighest ? limb : limb & MASK;
-      int bytes = isHighest ? 8 : 4;
-      for (int b = 0; b < bytes; b++) {
-        digits[--end] = (byte) (carried >> (8 * b));
-      }
-      carried = (carried >> 32) + (limb >> 32);
+    return new BigInteger(digits(channel));
+  }
+
+  /** The same as bytes, as {@link BigInteger#toByteArray} gives them: the highest first. */
+  byte[] digits(int channel) {
+    long[] sum = settled(channel);
+    int sign = (int) (sum[LIMBS - 1] >> 63);
+    int count = MAX_BYTES;
+    // A byte that only repeats the sign of the one below is one too many.
+    while (count > 1 && digit(sum, count - 1) == sign && digit(sum, count - 2) >> 7 == sign) {
+      count--;
     }
-    BigInteger settled = new BigInteger(digits);
-    return waiting[channel] == 0 ? settled : settled.add(exact(waiting[channel]));
+    byte[] digits = new byte[count];
+    for (int i = 0; i < count; i++) {
+      digits[count - 1 - i] = digit(sum, i);
+    }
+    return digits;
   }
 
-  /** A sum of finite float32 numbers as a whole number of 2^-{@value #FRACTION_BITS}. */
-  private static BigInteger exact(double value) {
-    int exponent = Math.getExponent(value) - 52 + FRACTION_BITS;
-    long mantissa = (long) Math.scalb(value, 52 - Math.getExponent(value));
-    BigInteger whole = BigInteger.valueOf(mantissa);
-    // To the right only zeros are shifted out.
-    return exponent >= 0 ? whole.shiftLeft(exponent) : whole.shiftRight(-exponent);
+  /** A byte of a settled sum; the lowest is the first. */
+  private static byte digit(long[] sum, int place) {
+    int limb = Math.min(place >>> 2, LIMBS - 1);
+    return (byte) (sum[limb] >> (8 * (place - 4 * limb)));
   }
 
-  void set(int channel, BigInteger exact) {
+  private void set(int channel, BigInteger exact) {
     if (exact.bitLength() > 32 * (LIMBS - 1) + 62) {
       throw new ArithmeticException("sum overflows");
     }
-    waiting[channel] = 0;
-    for (int i = 0; i < LIMBS; i++) {
-      BigInteger shifted = exact.shiftRight(32 * i);
-      limbs[channel * LIMBS + i] =
-          i == LIMBS - 1 ? shifted.longValueExact() : shifted.longValue() & MASK;
-    }
+    set(channel, exact.toByteArray());
   }
 
   /**
@@ -199,9 +205,30 @@ final class ExactSums {
         .shiftLeft(exponent - 150 + FRACTION_BITS);
   }
 
-  /** The float64 nearest to the sum. */
+  /** The float64 nearest to the sum; of two the even one. */
   double value(int channel) {
-    return Math.scalb(exact(channel).doubleValue(), -FRACTION_BITS);
+    long[] sum = settled(channel);
+    boolean isNegative = sum[LIMBS - 1] < 0;
+    if (isNegative) {
+      for (int i = 0; i < LIMBS; i++) {
+        sum[i] = -sum[i];
+      }
+      carry(sum);
+    }
+    // The highest 63 bits, of which the last says too whether any are set below: to round these is
+    // to round all.
+    long bits = sum[LIMBS - 1];
+    int place = 32 * (LIMBS - 1);
+    for (int i = LIMBS - 2; i >= 0; i--) {
+      int room = Math.min(32, Long.numberOfLeadingZeros(bits) - 1);
+      bits = (bits << room) | (sum[i] >>> (32 - room));
+      place -= room;
+      if ((sum[i] & (MASK >>> room)) != 0) {
+        bits |= 1;
+      }
+    }
+    double magnitude = Math.scalb((double) bits, place - FRACTION_BITS);
+    return isNegative ? -magnitude : magnitude;
   }
 
   @Override

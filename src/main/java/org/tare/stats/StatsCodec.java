@@ -1,6 +1,5 @@
 package org.tare.stats;
 
-import java.math.BigInteger;
 import org.tare.TareException;
 import org.tare.stats.bytes.ByteReader;
 import org.tare.stats.bytes.ByteWriter;
@@ -118,18 +117,17 @@ public final class StatsCodec {
       out.varint(stats.nans[c]);
       out.varint(stats.positiveInfinities[c]);
       out.varint(stats.negativeInfinities[c]);
-      writeExact(out, stats.sums.exact(c));
-      writeExact(out, stats.magnitudes.exact(c));
+      writeExact(out, stats.sums.digits(c));
+      writeExact(out, stats.magnitudes.digits(c));
       if (stats.hasHistograms()) {
         writeBody(out, stats.histograms[c]);
       }
     }
   }
 
-  private static void writeExact(ByteWriter out, BigInteger sum) {
-    byte[] bytes = sum.toByteArray();
-    out.u8(bytes.length);
-    out.bytes(bytes);
+  private static void writeExact(ByteWriter out, byte[] digits) {
+    out.u8(digits.length);
+    out.bytes(digits);
   }
 
   private static void writeAverage(ByteWriter out, MovingAverage average) {

@@ -1,6 +1,5 @@
 package org.tare.stats;
 
-import java.math.BigInteger;
 import org.tare.stats.bytes.ByteReader;
 
 /**
@@ -80,9 +79,9 @@ final class StatsReader {
               + c
               + " does not fit the counts");
     }
-    BigInteger sum = exactSum(stats.sums, c);
-    BigInteger magnitudes = exactSum(stats.magnitudes, c);
-    if (!stats.fit(c, sum, magnitudes)) {
+    exactSum(stats.sums, c);
+    exactSum(stats.magnitudes, c);
+    if (!stats.sumsFit(c)) {
       throw in.damaged("the sums of channel " + c + " do not fit its counts and its range");
     }
     if (stats.hasHistograms()) {
@@ -106,7 +105,7 @@ final class StatsReader {
         && (finite == 1 ? min == max : min <= max);
   }
 
-  private BigInteger exactSum(ExactSums sums, int channel) {
+  private void exactSum(ExactSums sums, int channel) {
     int length = in.u8();
     if (length == 0) {
       throw in.damaged("a sum has no digits");
@@ -120,7 +119,6 @@ final class StatsReader {
       throw in.damaged("a sum is not in its shortest form");
     }
     sums.set(channel, digits);
-    return new BigInteger(digits);
   }
 
   MovingAverage average() {

@@ -33,11 +33,14 @@ public record BoundTable(
   private static final String READER_BATCH = "spark.sql.parquet.columnarReaderBatchSize";
   private static final long READER_BATCH_BYTES = 64L << 20;
 
-  /**
-   * Values of a row, in arrays or alone. To interpret takes some 45 ns more for each, and so at
-   * most 6 microseconds more for a row.
-   */
-  private static final long MOST_INTERPRETED = 128;
+  /** Of so few values, in arrays or alone, a row takes next to nothing beside a model. */
+  private static final long FEW_VALUES = 128;
+
+  /** What it takes longer to interpret than to run compiled code, for each value of a row. */
+  private static final double INTERPRETED_SECONDS = 45e-9;
+
+  /** What it takes to compile the queries of a job. */
+  private static final double COMPILE_SECONDS = 1;
 
   private static final long VALUE_BYTES = 8;
 
@@ -92,9 +95,6 @@ public record BoundTable(
     List<Row> head = data.head(needed, flat);
     BinaryForms forms = forms(bound, ways.whole(), needed, needs.specs(), head);
     RowSource source = bound.with(forms.bindings());
-    if (values(head) > MOST_INTERPRETED) {
-      settings.compile();
-    }
     if (choosesReaderBatch) {
       long rowBytes = Math.max(1, rowBytes(head));
       long readerBatch = Math.max(16, Math.min(4096, READER_BATCH_BYTES / rowBytes));
@@ -108,7 +108,24 @@ public record BoundTable(
     }
     List<SliceColumn> by =
         sliceNames.stream().map(name -> new SliceColumn(name, needed.indexOf(name))).toList();
-    return new BoundTable(rows, source, head, by, forms.notes());
+    BoundTable cut = new BoundTable(rows, source, head, by, forms.notes());
+    // The rows of files are counted before the work; those of a query would be computed for that.
+    if (!data.isOfFiles()) {
+      cut.compile(settings, data.mostRows());
+    }
+    return cut;
+  }
+
+  /**
+   * Has Spark compile the code of queries that are planned from here on, if that pays.
+   *
+   * @param rows at most so many are read
+   * @return whether it has
+   */
+  public boolean compile(SessionSettings settings, long rows) {
+    long values = values(head);
+    boolean pays = values > FEW_VALUES && INTERPRETED_SECONDS * values * rows > COMPILE_SECONDS;
+    return pays && settings.compile();
   }
 
   /** The bindings as the first rows show them to be. */

@@ -33,6 +33,16 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
 
     /** All rows, lazily. */
     Dataset<Row> rows(SparkSession spark);
+
+    /** Whether it is read from files, so that to count the rows computes nothing. */
+    default boolean isOfFiles() {
+      return false;
+    }
+
+    /** That it has no more rows than these is known beforehand. */
+    default long mostRows() {
+      return Long.MAX_VALUE;
+    }
   }
 
   /**
@@ -51,6 +61,11 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
     public Dataset<Row> rows(SparkSession spark) {
       HadoopFiles files = new HadoopFiles(spark.sparkContext().hadoopConfiguration());
       return spark.read().format(format).options(options).load(files.forSpark(path));
+    }
+
+    @Override
+    public boolean isOfFiles() {
+      return true;
     }
   }
 
@@ -88,8 +103,25 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
     }
   }
 
+  /**
+   * Rows that Spark keeps.
+   *
+   * @param mostRows at most so many
+   */
+  record Kept(Dataset<Row> rows, String label, long mostRows) implements Origin {
+    @Override
+    public Dataset<Row> rows(SparkSession spark) {
+      return rows;
+    }
+  }
+
   /** A table as it was when it was pinned, with the first rows that were read of it. */
-  private record Pinned(Dataset<Row> rows, String label, Map<List<String>, List<Row>> heads)
+  private record Pinned(
+      Dataset<Row> rows,
+      String label,
+      boolean isOfFiles,
+      long mostRows,
+      Map<List<String>, List<Row>> heads)
       implements Origin {
     @Override
     public Dataset<Row> rows(SparkSession spark) {
@@ -105,6 +137,18 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
   /** What to call it in messages. */
   public String label() {
     return origin.label();
+  }
+
+  /** Whether it is read from files, so that to count the rows computes nothing. */
+  boolean isOfFiles() {
+    return origin.isOfFiles();
+  }
+
+  /** At most so many rows are read. */
+  long mostRows() {
+    return sample.isPresent() && sample.get() instanceof Sample.Rows some
+        ? Math.min(some.count(), origin.mostRows())
+        : origin.mostRows();
   }
 
   /**
@@ -127,7 +171,10 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
    * all see the same rows. Its first rows are read once.
    */
   public DataSource pinned(SparkSession spark) {
-    return new DataSource(new Pinned(load(spark), label(), new ConcurrentHashMap<>()), sample, key);
+    Pinned pinned =
+        new Pinned(
+            load(spark), label(), origin.isOfFiles(), origin.mostRows(), new ConcurrentHashMap<>());
+    return new DataSource(pinned, sample, key);
   }
 
   /**

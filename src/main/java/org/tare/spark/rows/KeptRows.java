@@ -116,7 +116,8 @@ public final class KeptRows implements AutoCloseable {
     return new KeptRows(
         settings,
         rows,
-        new DataSource(new DataSource.Frame(rows, data.label()), Optional.empty(), data.key()));
+        new DataSource(
+            new DataSource.Kept(rows, data.label(), count), Optional.empty(), data.key()));
   }
 
   /**

@@ -10,9 +10,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.apache.spark.TaskContext;
-import org.apache.spark.api.java.function.MapPartitionsFunction;
-import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Encoders;
+import org.apache.spark.api.java.function.PairFlatMapFunction;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
@@ -33,14 +31,15 @@ import org.tare.stats.CalibrationState;
 import org.tare.stats.Duplicates;
 import org.tare.stats.StateSum;
 import org.tare.stats.TensorStats;
+import scala.Tuple2;
 
 /**
  * Runs a float model over a table on the executors and merges what was observed.
  *
  * <p>A task holds the stats of every tensor and emits each once; Spark merges them by tensor with
- * {@link StatsAggregator}. Results of tasks count exactly once under retries and speculation, so
- * the state does. It does not depend on how the table is partitioned, as far as the runtime's
- * kernels give a row the same values at any place in a batch of one size.
+ * {@link PartialStates}. Results of tasks count exactly once under retries and speculation, so the
+ * state does. It does not depend on how the table is partitioned, as far as the runtime's kernels
+ * give a row the same values at any place in a batch of one size.
  */
 public final class CalibrationJob {
   private CalibrationJob() {}
@@ -149,7 +148,7 @@ public final class CalibrationJob {
       try (Progress display =
           new Progress(spark, job, "Calibrating", table.source().seen(), progress)) {
         EvenTasks.Dealt dealt =
-            dealt(spark, table, request, probed, secondsPerRow.orElse(probed.secondsPerRow()));
+            dealt(settings, table, request, probed, secondsPerRow.orElse(probed.secondsPerRow()));
         tasks = dealt.tasks();
         Observe observe =
             new Observe(
@@ -160,9 +159,8 @@ public final class CalibrationJob {
                 request.mask().orElse(""),
                 probed.dependsOnBatches(request.parts()),
                 table.by());
-        Dataset<Row> partials =
-            dealt.table().rows().mapPartitions(observe, Encoders.row(PartialStates.SCHEMA));
-        merged = PartialStates.merge(settings, partials, probed.layouts().size());
+        merged =
+            PartialStates.merge(dealt.rows().mapPartitionsToPair(observe), probed.layouts().size());
       } catch (Throwable e) { // Scala throws checked exceptions unchecked
         throw job.failed("Cannot calibrate " + request.label(), e, exposed.sizeBytes());
       }
@@ -172,12 +170,16 @@ public final class CalibrationJob {
 
   /** Rows move to other tasks only where the state does not depend on which rows stand together. */
   private static EvenTasks.Dealt dealt(
-      SparkSession spark, BoundTable table, Request request, Probed probed, double secondsPerRow) {
+      SessionSettings settings,
+      BoundTable table,
+      Request request,
+      Probed probed,
+      double secondsPerRow) {
     if (probed.dependsOnBatches(request.parts())) {
-      return new EvenTasks.Dealt(table, table.rows().javaRDD().getNumPartitions());
+      return EvenTasks.asTheyAre(settings, table);
     }
     return EvenTasks.deal(
-        spark, table, new EvenTasks.Work(secondsPerRow, table.source().batch().size()));
+        settings, table, new EvenTasks.Work(secondsPerRow, table.source().batch().size()));
   }
 
   private static Result result(
@@ -222,16 +224,16 @@ public final class CalibrationJob {
       String mask,
       boolean isWhole,
       List<SliceColumn> by)
-      implements MapPartitionsFunction<Row, Row> {
+      implements PairFlatMapFunction<Iterator<Row>, Tuple2<String, String>, PartialState> {
     private static final long serialVersionUID = 1L;
 
     @Override
-    public Iterator<Row> call(Iterator<Row> rows) {
+    public Iterator<Tuple2<Tuple2<String, String>, PartialState>> call(Iterator<Row> rows) {
       TaskContext task = TaskContext.get();
       long place = task == null ? 0 : task.partitionId();
       if (!rows.hasNext()) {
         return by.isEmpty()
-            ? PartialStates.rows(
+            ? PartialStates.of(
                 "", ModelObserver.emptyStats(layouts.keySet(), parts, place), new RowSource.Tally())
             : Collections.emptyIterator();
       }
@@ -244,7 +246,7 @@ public final class CalibrationJob {
                 isWhole
                     ? source.run(own, observer::observe)
                     : source.run(own, observer::rowsAtOnce, observer::observe);
-            return PartialStates.rows(slice, observer.take(), tally);
+            return PartialStates.of(slice, observer.take(), tally);
           });
     }
   }

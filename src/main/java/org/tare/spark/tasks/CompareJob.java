@@ -15,8 +15,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.apache.spark.TaskContext;
-import org.apache.spark.api.java.function.MapPartitionsFunction;
-import org.apache.spark.sql.Encoders;
+import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
@@ -117,20 +116,20 @@ public final class CompareJob {
     try (ShippedModel shadow = ShippedModel.ship(spark, request.shadow().model(), request.label());
         ShippedModel quantized = ShippedModel.ship(spark, exposed, "quantized " + request.label());
         Progress display = new Progress(spark, job, "Comparing", bound.source().seen(), progress)) {
-      BoundTable table =
+      EvenTasks.Dealt dealt =
           request.by().isEmpty() || !computesRanges(request.quantizedModel())
-              ? EvenTasks.deal(spark, bound, EvaluationJob.work(bound)).table()
-              : bound;
+              ? EvenTasks.deal(settings, bound, EvaluationJob.work(bound))
+              : EvenTasks.asTheyAre(settings, bound);
       Compare compare =
           new Compare(
-              table.source(),
+              dealt.table().source(),
               shadow,
               quantized,
               new LinkedHashMap<>(request.seen()),
               new LinkedHashMap<>(request.shadow().local()),
               request.mask().orElse(""),
-              table.by());
-      for (byte[] bytes : table.rows().mapPartitions(compare, Encoders.BINARY()).collectAsList()) {
+              dealt.table().by());
+      for (byte[] bytes : dealt.rows().mapPartitions(compare).collect()) {
         parts.add((Part) Partial.read(bytes));
       }
     } catch (Throwable e) { // Scala throws checked exceptions unchecked
@@ -219,7 +218,7 @@ public final class CompareJob {
       LinkedHashMap<String, String> local,
       String mask,
       List<SliceColumn> by)
-      implements MapPartitionsFunction<Row, byte[]> {
+      implements FlatMapFunction<Iterator<Row>, byte[]> {
     private static final long serialVersionUID = 1L;
 
     @Override

@@ -24,8 +24,8 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.api.java.function.FlatMapFunction2;
-import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
@@ -300,7 +300,7 @@ public final class EvaluationJob {
       ShippedModel quantizedModel,
       Compared outputs,
       String mask)
-      implements MapPartitionsFunction<Row, byte[]>,
+      implements FlatMapFunction<Iterator<Row>, byte[]>,
           FlatMapFunction2<Iterator<Row>, Iterator<byte[]>, byte[]> {
     private static final long serialVersionUID = 1L;
 

@@ -7,7 +7,6 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.function.FlatMapFunction;
-import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.storage.StorageLevel;
@@ -119,9 +118,9 @@ public final class Evaluations implements AutoCloseable {
     ShippedModel floats = floatModel.get();
     String mask = request.mask().orElse("");
     if (isOnce) {
-      BoundTable dealt = EvenTasks.deal(spark, table, EvaluationJob.work(table)).table();
-      Compare compare = new Compare(dealt.source(), floats, quantized, outputs, mask);
-      return dealt.rows().mapPartitions(compare, Encoders.BINARY()).collectAsList();
+      EvenTasks.Dealt dealt = EvenTasks.deal(settings, table, EvaluationJob.work(table));
+      Compare compare = new Compare(dealt.table().source(), floats, quantized, outputs, mask);
+      return dealt.rows().mapPartitions(compare).collect();
     }
     if (kept.isEmpty()) {
       kept = Optional.of(kept(table, floats));
@@ -131,6 +130,7 @@ public final class Evaluations implements AutoCloseable {
   }
 
   private Kept kept(BoundTable table, ShippedModel floats) {
+    table.compile(settings, Long.MAX_VALUE);
     JavaRDD<Row> rows = table.rows().javaRDD();
     // Rows of it are not counted as seen: each is seen again in the evaluation.
     RowSource source = table.source().seenBy(spark.sparkContext().longAccumulator());

@@ -29,6 +29,7 @@ import org.apache.spark.unsafe.hash.Murmur3_x86_32;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.tare.TareException;
+import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BoundTable;
 
 /**
@@ -77,8 +78,27 @@ final class EvenTasks {
    */
   record Work(double secondsPerRow, int batch) {}
 
-  /** A table whose partitions are the tasks. */
-  record Dealt(BoundTable table, int tasks) {}
+  /**
+   * A table whose partitions are the tasks.
+   *
+   * @param planned the table's rows, if they are planned
+   */
+  record Dealt(BoundTable table, Optional<JavaRDD<Row>> planned, int tasks) {
+    private static Dealt of(BoundTable table, JavaRDD<Row> rows) {
+      return new Dealt(table, Optional.of(rows), rows.getNumPartitions());
+    }
+
+    /** The table's rows. They are taken either from here or from the table: each plans them. */
+    JavaRDD<Row> rows() {
+      return planned.orElseGet(() -> table.rows().javaRDD());
+    }
+  }
+
+  /** The table with the partitions that it has. */
+  static Dealt asTheyAre(SessionSettings settings, BoundTable table) {
+    table.compile(settings, Long.MAX_VALUE);
+    return Dealt.of(table, table.rows().javaRDD());
+  }
 
   /**
    * Deals. It counts the rows, which reads nothing of Parquet but its footers. Where counting takes
@@ -87,22 +107,27 @@ final class EvenTasks {
    *
    * @param work of the rows
    */
-  static Dealt deal(SparkSession spark, BoundTable table, Work work) {
+  static Dealt deal(SessionSettings settings, BoundTable table, Work work) {
+    SparkSession spark = settings.spark();
     // Planned once: what a query computes before a shuffle is computed once too.
     JavaRDD<Row> planned = table.rows().javaRDD();
     boolean isShuffled = isShuffled(planned.rdd());
-    Dataset<Row> rows =
-        isShuffled ? spark.createDataFrame(planned, table.rows().schema()) : table.rows();
-    BoundTable same = table.with(rows);
     int partitions = planned.getNumPartitions();
     if (partitions == 0) {
-      return new Dealt(same, 0);
+      return Dealt.of(table, planned);
     }
     Optional<long[]> counted =
         counts(isShuffled ? planned : table.rows().select(functions.lit(1)).javaRDD());
+    if (!isShuffled
+        && table.compile(settings, counted.map(EvenTasks::sum).orElse(Long.MAX_VALUE))) {
+      planned = table.rows().select(functions.col("*")).javaRDD();
+    }
+    // The plan that there is, as a table.
+    BoundTable same =
+        isShuffled ? table.with(spark.createDataFrame(planned, table.rows().schema())) : table;
     if (counted.isEmpty()) {
       LOG.info("Counting rows took more than {} s: the partitions stay", COUNT_SECONDS);
-      return new Dealt(same, partitions);
+      return Dealt.of(same, planned);
     }
     long[] counts = counted.get();
     int slots = Math.max(1, spark.sparkContext().defaultParallelism());
@@ -114,11 +139,13 @@ final class EvenTasks {
         work.secondsPerRow() * 1e3,
         tasks == 0 ? "the partitions stay" : tasks + " tasks");
     if (tasks == 0) {
-      return new Dealt(same, partitions);
+      return Dealt.of(same, planned);
     }
-    return isShuffled || counts.length != partitions
-        ? new Dealt(table.with(table.sorted(rows.repartition(tasks))), tasks)
-        : new Dealt(moved(table, counts, work.batch(), tasks), tasks);
+    BoundTable moved =
+        isShuffled || counts.length != partitions
+            ? table.with(table.sorted(same.rows().repartition(tasks)))
+            : moved(table, counts, work.batch(), tasks);
+    return new Dealt(moved, Optional.empty(), tasks);
   }
 
   private static BoundTable moved(BoundTable table, long[] counts, int batch, int tasks) {

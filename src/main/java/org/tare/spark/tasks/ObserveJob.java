@@ -11,10 +11,9 @@ import java.util.SortedMap;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.apache.spark.TaskContext;
-import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.api.java.function.PairFlatMapFunction;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
@@ -39,6 +38,7 @@ import org.tare.stats.MovingAverage;
 import org.tare.stats.Recording;
 import org.tare.stats.StatsObserver;
 import org.tare.stats.TensorStats;
+import scala.Tuple2;
 
 /**
  * Observes columns of a table without a model: each column is a tensor. Rows are cut into batches,
@@ -122,13 +122,11 @@ public final class ObserveJob {
     for (int i = 0; i < request.by().size(); i++) {
       by.add(new SliceColumn(request.by().get(i), columns + i));
     }
-    Dataset<Row> partials =
-        selected.mapPartitions(
-            new Observe(request.observed(), readers(request, selected.schema()), by, seen),
-            Encoders.row(PartialStates.SCHEMA));
+    Observe observe =
+        new Observe(request.observed(), readers(request, selected.schema()), by, seen);
     PartialStates.Merged merged;
     try (Progress display = new Progress(spark, job, "Observing", seen, progress)) {
-      merged = PartialStates.merge(settings, partials, columns);
+      merged = PartialStates.merge(selected.javaRDD().mapPartitionsToPair(observe), columns);
     } catch (Throwable e) { // Scala throws checked exceptions unchecked
       throw job.failed("Cannot observe " + request.data().label(), e, 0);
     }
@@ -294,17 +292,18 @@ public final class ObserveJob {
   /** One task: stats of each column, slice by slice. */
   private record Observe(
       Columns observed, List<FloatValues> readers, List<SliceColumn> by, LongAccumulator seen)
-      implements MapPartitionsFunction<Row, Row> {
+      implements PairFlatMapFunction<Iterator<Row>, Tuple2<String, String>, PartialState> {
     private static final long serialVersionUID = 1L;
 
     @Override
-    public Iterator<Row> call(Iterator<Row> rows) {
+    public Iterator<Tuple2<Tuple2<String, String>, PartialState>> call(Iterator<Row> rows) {
       TaskContext task = TaskContext.get();
       long place = task == null ? 0 : task.partitionId();
       return Slices.each(rows, by, (slice, own) -> observe(slice, own, place));
     }
 
-    private Iterator<Row> observe(String slice, Iterator<Row> rows, long place) {
+    private Iterator<Tuple2<Tuple2<String, String>, PartialState>> observe(
+        String slice, Iterator<Row> rows, long place) {
       List<ColumnObserver> observers = new ArrayList<>();
       for (int i = 0; i < readers.size(); i++) {
         observers.add(
@@ -327,7 +326,7 @@ public final class ObserveJob {
         observer.endBatch();
         tensors.put(observer.column, observer.stats);
       }
-      return PartialStates.rows(slice, tensors, tally);
+      return PartialStates.of(slice, tensors, tally);
     }
   }
 

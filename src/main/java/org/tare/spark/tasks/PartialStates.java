@@ -6,49 +6,45 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructType;
-import org.tare.spark.SessionSettings;
+import org.apache.spark.HashPartitioner;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.serializer.JavaSerializer;
 import org.tare.spark.rows.RowSource;
 import org.tare.stats.StatsCodec;
 import org.tare.stats.TensorStats;
+import org.tare.stats.bytes.ByteReader;
+import org.tare.stats.bytes.ByteWriter;
+import scala.Tuple2;
 
 /**
- * What tasks hand over: a row for each slice and tensor with its stats, and one more for each
- * slice, with an empty tensor's name, that counts rows. Spark merges them by slice and tensor;
- * results of tasks count exactly once under retries and speculation.
+ * What tasks hand over: for each slice and tensor its stats, and for each slice, with an empty
+ * tensor's name, how many rows there were. Spark adds them up by slice and tensor; results of tasks
+ * count exactly once under retries and speculation.
+ *
+ * <p>By the RDD's {@code combineByKey} and not by an SQL aggregate: for that, Spark would plan a
+ * query and turn rows into its own form and back, for states that are bytes before and after.
  */
 final class PartialStates {
-  static final StructType SCHEMA =
-      new StructType()
-          .add("slice", DataTypes.StringType, false)
-          .add("tensor", DataTypes.StringType, false)
-          .add("stats", DataTypes.BinaryType, false)
-          .add("rows", DataTypes.LongType, false)
-          .add("skipped", DataTypes.LongType, false)
-          .add("reason", DataTypes.StringType, true);
-
-  /** More groups than that are sorted by Spark instead of hashed. */
-  private static final String FALLBACK_THRESHOLD =
-      "spark.sql.objectHashAggregate.sortBased.fallbackThreshold";
-
-  private static final int SPARE_GROUPS = 128;
+  /** A reducer gets about so many states; more reducers are made than there are slots for that. */
+  private static final long STATES_PER_REDUCER = 50_000;
 
   private PartialStates() {}
 
-  /** The rows of one slice of one task. */
-  static Iterator<Row> rows(String slice, Map<String, TensorStats> tensors, RowSource.Tally tally) {
-    List<Row> rows = new ArrayList<>(tensors.size() + 1);
+  /** What one task hands over of one slice. */
+  static Iterator<Tuple2<Tuple2<String, String>, PartialState>> of(
+      String slice, Map<String, TensorStats> tensors, RowSource.Tally tally) {
+    List<Tuple2<Tuple2<String, String>, PartialState>> states = new ArrayList<>(tensors.size() + 1);
     tensors.forEach(
         (tensor, stats) ->
-            rows.add(RowFactory.create(slice, tensor, StatsCodec.encode(stats), 0L, 0L, null)));
-    String reason = tally.reason().isEmpty() ? null : tally.reason();
-    rows.add(RowFactory.create(slice, "", new byte[0], tally.rows(), tally.skipped(), reason));
-    return rows.iterator();
+            states.add(state(slice, tensor, PartialState.of(StatsCodec.encode(stats)))));
+    PartialState rows = PartialState.of(tally.rows(), tally.skipped(), tally.reason());
+    states.add(state(slice, "", rows));
+    return states.iterator();
+  }
+
+  static Tuple2<Tuple2<String, String>, PartialState> state(
+      String slice, String tensor, PartialState state) {
+    return new Tuple2<>(new Tuple2<>(slice, tensor), state);
   }
 
   /**
@@ -72,43 +68,59 @@ final class PartialStates {
   /**
    * Runs the job and merges.
    *
-   * @param settings of the session while the job runs
-   * @param groups how many slices and tensors are to be expected in a task
+   * @param tensors how many there are, about
    */
-  static Merged merge(SessionSettings settings, Dataset<Row> partials, int groups) {
-    settings.atLeast(FALLBACK_THRESHOLD, groups + SPARE_GROUPS);
-    List<Row> merged =
+  static Merged merge(JavaPairRDD<Tuple2<String, String>, PartialState> partials, int tensors) {
+    List<byte[]> merged =
         partials
-            .groupBy("slice", "tensor")
-            .agg(
-                functions
-                    .udaf(new StatsAggregator(), org.apache.spark.sql.Encoders.BINARY())
-                    .apply(functions.col("stats"))
-                    .as("stats"),
-                functions.sum("rows").as("rows"),
-                functions.sum("skipped").as("skipped"),
-                functions.min("reason").as("reason"))
-            .collectAsList();
+            .combineByKey(
+                state -> state,
+                PartialState::add,
+                PartialState::add,
+                new HashPartitioner(reducers(partials, tensors + 1L)),
+                false, // a task hands over one state of a tensor
+                // Whatever serializer the session has: it need not know these classes.
+                new JavaSerializer(partials.context().getConf()))
+            .map(group -> encode(group._1()._1(), group._1()._2(), group._2()))
+            .collect();
     SortedMap<String, SortedMap<String, TensorStats>> slices = new TreeMap<>();
     SortedMap<String, Long> rows = new TreeMap<>();
     long skipped = 0;
     String reason = "";
-    for (Row row : merged) {
-      String slice = row.getString(0);
-      String tensor = row.getString(1);
-      if (!tensor.isEmpty()) {
-        byte[] stats = row.getAs(2);
+    for (byte[] group : merged) {
+      ByteReader in = new ByteReader(group, 0, group.length, "of a reducer");
+      String slice = in.string();
+      String tensor = in.string();
+      if (tensor.isEmpty()) {
+        rows.put(slice, in.varint());
+        skipped += in.varint();
+        reason = PartialState.first(reason, in.string());
+      } else {
         slices
             .computeIfAbsent(slice, name -> new TreeMap<>())
-            .put(tensor, StatsCodec.decode(stats));
-        continue;
+            .put(tensor, StatsCodec.decode(in.block("bytes of a state")));
       }
-      rows.put(slice, row.getLong(3));
-      skipped += row.getLong(4);
-      String one = row.isNullAt(5) ? "" : row.getString(5);
-      boolean isFirst = reason.isEmpty() || (!one.isEmpty() && one.compareTo(reason) < 0);
-      reason = isFirst ? one : reason;
     }
     return new Merged(slices, rows, skipped, reason);
+  }
+
+  private static int reducers(JavaPairRDD<?, ?> partials, long groups) {
+    long states = groups * partials.getNumPartitions();
+    long wanted = Math.max(partials.context().defaultParallelism(), states / STATES_PER_REDUCER);
+    return (int) Math.max(1, Math.min(groups, wanted));
+  }
+
+  private static byte[] encode(String slice, String tensor, PartialState state) {
+    ByteWriter out = new ByteWriter();
+    out.string(slice);
+    out.string(tensor);
+    if (tensor.isEmpty()) {
+      out.varint(state.rows());
+      out.varint(state.skipped());
+      out.string(state.reason());
+    } else {
+      out.block(StatsCodec.encode(state.stats().stats()));
+    }
+    return out.toByteArray();
   }
 }

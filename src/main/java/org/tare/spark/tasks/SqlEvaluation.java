@@ -59,7 +59,7 @@ public final class SqlEvaluation {
             ShippedModel.ship(spark, request.quantizedModel(), "quantized " + request.label());
         Progress display =
             new Progress(spark, job, "Evaluating", table.source().seen(), progress)) {
-      BoundTable dealt = EvenTasks.deal(spark, table, EvaluationJob.work(table)).table();
+      BoundTable dealt = EvenTasks.deal(settings, table, EvaluationJob.work(table)).table();
       Dataset<Row> rows = dealt.rows().withColumn(PLACE, functions.monotonically_increasing_id());
       BoundTable placed = dealt.placed(rows, PLACE);
       TrialsJob.Try task =

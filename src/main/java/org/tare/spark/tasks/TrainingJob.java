@@ -103,6 +103,7 @@ public final class TrainingJob implements AutoCloseable {
     this.isFixed = table.source().batch().isFixed();
     this.batch = isFixed ? table.source().batch().size() : request.options().batch();
     int workers = request.options().workers();
+    table.compile(settings, Long.MAX_VALUE);
     JavaRDD<byte[]> rows =
         table.rows().mapPartitions(new Gather(table.source()), Encoders.BINARY()).toJavaRDD();
     this.shards =

@@ -15,7 +15,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.apache.spark.TaskContext;
-import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
@@ -143,9 +144,11 @@ public final class TrialsJob {
         ShippedGroups groups = ShippedGroups.ship(spark, request);
         Progress display = new Progress(spark, job, "Trying", bound.source().seen(), progress)) {
       bytes += groups.sizeBytes();
-      EvenTasks.Dealt dealt = EvenTasks.deal(spark, bound, work(bound, request.forms()));
+      EvenTasks.Dealt dealt = EvenTasks.deal(settings, bound, work(bound, request.forms()));
       BoundTable table = request.own().isPresent() ? placed(dealt.table()) : dealt.table();
-      Dataset<byte[]> all = null;
+      Optional<JavaRDD<Row>> rows =
+          request.own().isPresent() ? Optional.empty() : Optional.of(dealt.rows());
+      JavaRDD<byte[]> all = null;
       Dataset<Row> withRows = null;
       for (int[] some : cut(spark, dealt.tasks(), request.forms())) {
         Try task =
@@ -158,12 +161,12 @@ public final class TrialsJob {
                 new ArrayList<>(groups.pieces(some[0], some[some.length - 1] + 1)));
         if (request.own().isPresent()) {
           StructType given = table.rows().schema();
-          TryRows rows = TryRows.of(task, request.own().get(), given);
+          TryRows tried = TryRows.of(task, request.own().get(), given);
           Dataset<Row> part =
-              table.rows().mapPartitions(rows, Encoders.row(request.own().get().emitted(given)));
+              table.rows().mapPartitions(tried, Encoders.row(request.own().get().emitted(given)));
           withRows = withRows == null ? part : withRows.union(part);
         } else {
-          Dataset<byte[]> part = table.rows().mapPartitions(task, Encoders.BINARY());
+          JavaRDD<byte[]> part = rows.get().mapPartitions(task);
           all = all == null ? part : all.union(part);
         }
       }
@@ -171,18 +174,19 @@ public final class TrialsJob {
         // Both questions are answered by one run of the models.
         withRows = withRows.persist(StorageLevel.MEMORY_AND_DISK());
         try {
-          all =
+          read(
               withRows
                   .select(SqlMetric.PART)
                   .filter(functions.col(SqlMetric.PART).isNotNull())
-                  .as(Encoders.BINARY());
-          read(all, parts);
+                  .as(Encoders.BINARY())
+                  .collectAsList(),
+              parts);
           own = request.own().get().of(withRows, request.forms());
         } finally {
           withRows.unpersist();
         }
       } else {
-        read(all, parts);
+        read(all.collect(), parts);
       }
     } catch (Throwable e) { // Scala throws checked exceptions unchecked
       throw job.failed("Cannot compare forms of " + request.label(), e, bytes);
@@ -205,8 +209,8 @@ public final class TrialsJob {
     return new EvenTasks.Work(one.secondsPerRow() * (1 + forms) / 2, one.batch());
   }
 
-  private static void read(Dataset<byte[]> found, List<Part> parts) {
-    for (byte[] bytes : found.collectAsList()) {
+  private static void read(List<byte[]> found, List<Part> parts) {
+    for (byte[] bytes : found) {
       parts.add((Part) Partial.read(bytes));
     }
   }
@@ -391,7 +395,7 @@ public final class TrialsJob {
       String mask,
       int first,
       ArrayList<Piece> pieces)
-      implements MapPartitionsFunction<Row, byte[]> {
+      implements FlatMapFunction<Iterator<Row>, byte[]> {
     private static final long serialVersionUID = 1L;
 
     boolean chooses() {

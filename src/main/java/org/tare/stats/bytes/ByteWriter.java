@@ -1,20 +1,41 @@
 package org.tare.stats.bytes;
 
-import java.io.ByteArrayOutputStream;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /** Writes little-endian numbers, LEB128 varints and bit strings. */
 public final class ByteWriter {
-  private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+  private static final VarHandle INTS =
+      MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
+
+  /** As many as Java's collections take: some JVMs have no arrays of more. */
+  private static final int MOST_BYTES = Integer.MAX_VALUE - 8;
+
+  private static final int MOST_VARINT_BYTES = 10;
+
+  private byte[] bytes = new byte[256];
+  private int length;
+
+  /** Makes room for so many bytes more. */
+  private void room(int more) {
+    if (bytes.length - length < more) {
+      int least = Math.addExact(length, more);
+      bytes = Arrays.copyOf(bytes, Math.max(least, (int) Math.min(2L * bytes.length, MOST_BYTES)));
+    }
+  }
 
   public void u8(int value) {
-    out.write(value);
+    room(1);
+    bytes[length++] = (byte) value;
   }
 
   public void i32(int value) {
-    for (int shift = 0; shift < 32; shift += 8) {
-      out.write(value >>> shift);
-    }
+    room(Integer.BYTES);
+    INTS.set(bytes, length, value);
+    length += Integer.BYTES;
   }
 
   public void i64(long value) {
@@ -34,11 +55,12 @@ public final class ByteWriter {
   /** An unsigned number in groups of seven bits, the low ones first. */
   public void varint(long value) {
     long rest = value;
+    room(MOST_VARINT_BYTES);
     while ((rest & ~0x7fL) != 0) {
-      out.write((int) (rest & 0x7f) | 0x80);
+      bytes[length++] = (byte) (rest | 0x80);
       rest >>>= 7;
     }
-    out.write((int) rest);
+    bytes[length++] = (byte) rest;
   }
 
   public static int varintLength(long value) {
@@ -55,11 +77,13 @@ public final class ByteWriter {
     bytes(bytes);
   }
 
-  public void bytes(byte[] bytes) {
-    out.writeBytes(bytes);
+  public void bytes(byte[] more) {
+    room(more.length);
+    System.arraycopy(more, 0, bytes, length, more.length);
+    length += more.length;
   }
 
   public byte[] toByteArray() {
-    return out.toByteArray();
+    return Arrays.copyOf(bytes, length);
   }
 }

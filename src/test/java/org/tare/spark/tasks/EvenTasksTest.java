@@ -176,7 +176,7 @@ class EvenTasksTest {
                   BATCH,
                   request.badRows())
               .bind(settings, request.data());
-      EvenTasks.Dealt dealt = EvenTasks.deal(spark, table, new EvenTasks.Work(0.02, BATCH));
+      EvenTasks.Dealt dealt = EvenTasks.deal(settings, table, new EvenTasks.Work(0.02, BATCH));
       List<Row> rows =
           dealt
               .table()

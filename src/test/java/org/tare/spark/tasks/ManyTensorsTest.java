@@ -10,19 +10,18 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import org.apache.spark.TaskContext;
-import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.api.java.function.PairFlatMapFunction;
 import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
-import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.RowSource;
 import org.tare.stats.CalibrationState;
 import org.tare.stats.MovingAverage;
 import org.tare.stats.Samples;
 import org.tare.stats.StatsObserver;
 import org.tare.stats.TensorStats;
+import scala.Tuple2;
 
 /**
  * A thousand tensors, more than Spark hashes by default, in 100 partitions, and a fetch that fails:
@@ -50,11 +49,12 @@ class ManyTensorsTest {
     return "tensor/" + tensor;
   }
 
-  private static final class Observe implements MapPartitionsFunction<Row, Row> {
+  private static final class Observe
+      implements PairFlatMapFunction<Iterator<Row>, Tuple2<String, String>, PartialState> {
     private static final long serialVersionUID = 1L;
 
     @Override
-    public Iterator<Row> call(Iterator<Row> rows) {
+    public Iterator<Tuple2<Tuple2<String, String>, PartialState>> call(Iterator<Row> rows) {
       RowSource.Tally tally = new RowSource.Tally();
       while (rows.hasNext()) {
         rows.next();
@@ -65,7 +65,7 @@ class ManyTensorsTest {
       for (int tensor = 0; tensor < TENSORS; tensor++) {
         all.put(name(tensor), stats(observer, tensor, TaskContext.get().partitionId()));
       }
-      return PartialStates.rows("", all, tally);
+      return PartialStates.of("", all, tally);
     }
   }
 
@@ -91,14 +91,11 @@ class ManyTensorsTest {
                 "100m",
                 "spark.sql.shuffle.partitions",
                 "5"));
-    try (SessionSettings settings = new SessionSettings(spark)) {
+    try {
       int before = FailingShuffleManager.FAILURES.get();
       Dataset<Row> rows = spark.range(0, 10L * PARTITIONS, 1, PARTITIONS).toDF();
       PartialStates.Merged merged =
-          PartialStates.merge(
-              settings,
-              rows.mapPartitions(new Observe(), Encoders.row(PartialStates.SCHEMA)),
-              TENSORS);
+          PartialStates.merge(rows.javaRDD().mapPartitionsToPair(new Observe()), TENSORS);
       assertTrue(FailingShuffleManager.FAILURES.get() > before, "no fetch failed");
       assertEquals(10L * PARTITIONS, merged.allRows());
       for (TensorStats stats : merged.slices().get("").values()) {

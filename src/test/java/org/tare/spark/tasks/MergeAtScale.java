@@ -8,23 +8,21 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.TaskContext;
-import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.function.PairFlatMapFunction;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
-import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.tare.quant.DType;
 import org.tare.quant.QParamsRule;
 import org.tare.range.RangeMethod;
 import org.tare.range.RangeSearch;
-import org.tare.spark.SessionSettings;
 import org.tare.stats.Samples;
 import org.tare.stats.StatsCodec;
 import org.tare.stats.StatsObserver;
 import org.tare.stats.TensorStats;
+import scala.Tuple2;
 
 /**
  * The states of many tensors from many partitions, merged by Spark in this process as calibration
@@ -82,14 +80,15 @@ public final class MergeAtScale {
                 shuffled.addAndGet(end.taskMetrics().shuffleWriteMetrics().bytesWritten());
               }
             });
-    try (SessionSettings settings = new SessionSettings(spark)) {
-      Dataset<Row> partials =
+    try {
+      JavaPairRDD<Tuple2<String, String>, PartialState> partials =
           spark
               .range(0, partitions, 1, partitions)
               .toDF()
-              .mapPartitions(new HandOver(states, tensors), Encoders.row(PartialStates.SCHEMA));
+              .javaRDD()
+              .mapPartitionsToPair(new HandOver(states, tensors));
       long started = System.nanoTime();
-      PartialStates.Merged merged = PartialStates.merge(settings, partials, tensors);
+      PartialStates.Merged merged = PartialStates.merge(partials, tensors);
       double mergeSeconds = (System.nanoTime() - started) / 1e9;
       long bytes = 0;
       List<RangeSearch.Wanted> wanted = new ArrayList<>();
@@ -123,16 +122,17 @@ public final class MergeAtScale {
     }
   }
 
-  private record HandOver(byte[][] states, int tensors) implements MapPartitionsFunction<Row, Row> {
+  private record HandOver(byte[][] states, int tensors)
+      implements PairFlatMapFunction<Iterator<Row>, Tuple2<String, String>, PartialState> {
     private static final long serialVersionUID = 1L;
 
     @Override
-    public Iterator<Row> call(Iterator<Row> rows) {
+    public Iterator<Tuple2<Tuple2<String, String>, PartialState>> call(Iterator<Row> rows) {
       int partition = TaskContext.get().partitionId();
-      List<Row> given = new ArrayList<>(tensors);
+      List<Tuple2<Tuple2<String, String>, PartialState>> given = new ArrayList<>(tensors);
       for (int tensor = 0; tensor < tensors; tensor++) {
         byte[] state = states[(tensor + partition) % states.length];
-        given.add(RowFactory.create("", "tensor/" + tensor, state, 0L, 0L, null));
+        given.add(PartialStates.state("", "tensor/" + tensor, PartialState.of(state)));
       }
       return given.iterator();
     }
