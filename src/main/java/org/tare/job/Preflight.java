@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.tare.TareException;
 import org.tare.infer.ModelSession;
+import org.tare.infer.Opening;
 import org.tare.infer.TemporaryModel;
 import org.tare.onnx.TensorType;
 import org.tare.spark.SessionSettings;
@@ -90,7 +91,15 @@ public final class Preflight {
       Optional<String> label,
       List<String> by,
       Set<String> notes) {
-    try (SessionSettings settings = new SessionSettings(context.spark().get())) {
+    try (Opening<ModelSession> session = opening(model);
+        SessionSettings settings = new SessionSettings(context.spark().get())) {
+      boolean mayBeOpen =
+          context.rows().batch() > 1
+              && inputs.values().stream().anyMatch(type -> type.rank() > 0 && type.shape()[0] < 0);
+      if (mayBeOpen) {
+        // While Spark plans and reads the first rows.
+        session.begin();
+      }
       BoundTable table =
           TableNeeds.of(
                   action,
@@ -112,27 +121,35 @@ public final class Preflight {
         return context.with(context.rows().withBatch(1));
       }
       boolean isOpen = !table.source().batch().isFixed() && table.source().batch().size() > 1;
-      return isOpen ? probed(context, model, table) : context;
+      return isOpen ? probed(context, model, table, session.get()) : context;
     }
   }
 
+  private static Opening<ModelSession> opening(FloatModel model) {
+    return Opening.of(
+        () -> {
+          try (TemporaryModel temporary = TemporaryModel.of(model.prepared())) {
+            return ModelSession.openBriefly(temporary.file(), model.name());
+          }
+        },
+        ModelSession::close);
+  }
+
   /** A free batch axis may be declared where the model was traced with one row. */
-  private static JobContext probed(JobContext context, FloatModel model, BoundTable table) {
-    try (TemporaryModel temporary = TemporaryModel.of(model.prepared());
-        ModelSession session = ModelSession.openBriefly(temporary.file(), model.name())) {
-      try {
-        table.probe(batch -> run(session, batch, 2));
-        return context;
-      } catch (TareException ofTwo) {
-        table.probe(batch -> run(session, batch, 1));
-        context
-            .progress()
-            .accept(
-                model.name()
-                    + " fails on two rows at once, though it declares any number of them, and runs"
-                    + " on one: it runs row by row");
-        return context.with(context.rows().withBatch(1));
-      }
+  private static JobContext probed(
+      JobContext context, FloatModel model, BoundTable table, ModelSession session) {
+    try {
+      table.probe(batch -> run(session, batch, 2));
+      return context;
+    } catch (TareException ofTwo) {
+      table.probe(batch -> run(session, batch, 1));
+      context
+          .progress()
+          .accept(
+              model.name()
+                  + " fails on two rows at once, though it declares any number of them, and runs"
+                  + " on one: it runs row by row");
+      return context.with(context.rows().withBatch(1));
     }
   }
 

@@ -14,6 +14,7 @@ import org.apache.spark.api.java.function.PairFlatMapFunction;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.tare.TareException;
+import org.tare.infer.Opening;
 import org.tare.infer.SessionPool;
 import org.tare.onnx.OnnxModel;
 import org.tare.onnx.TensorType;
@@ -118,31 +119,22 @@ public final class CalibrationJob {
       long started) {
     SparkSession spark = settings.spark();
     Map<String, TensorType> inputs = request.prepared().inputTypes(request.types());
-    BoundTable table =
-        TableNeeds.of(
-                "calibrate",
-                request.label(),
-                inputs,
-                request.inputs(),
-                request.batch(),
-                request.badRows())
-            .slicedBy(request.by())
-            .bind(settings, request.data());
-    if (table.head().isEmpty()) {
-      table.source().check(request.data().label(), 0, 0, "");
-    }
     List<String> computed =
         request.observed().stream().filter(tensor -> !inputs.containsKey(tensor)).toList();
     OnnxModel exposed =
         request
             .prepared()
             .withOutputs(computed.isEmpty() ? request.prepared().graph().outputNames() : computed);
-    SliceColumn.checkNumber("calibrate " + request.label(), request.by(), table.rows());
     PartialStates.Merged merged;
+    BoundTable table;
     int tasks;
-    try (ShippedModel model = ShippedModel.ship(spark, exposed, request.label())) {
+    try (Opening<Loaded> opening =
+        Opening.of(() -> Loaded.of(spark, exposed, request.label()), Loaded::close)) {
+      opening.begin();
+      table = bind(settings, request, inputs);
+      ShippedModel model = opening.get().model();
       Probed probed;
-      try (SessionPool.Lease lease = model.lease()) {
+      try (SessionPool.Lease lease = opening.get().lease()) {
         probed = Probed.of(table, lease.session(), request.observed(), inputs.keySet());
       }
       try (Progress display =
@@ -166,6 +158,43 @@ public final class CalibrationJob {
       }
     }
     return result(request, table, tasks, merged, started);
+  }
+
+  private static BoundTable bind(
+      SessionSettings settings, Request request, Map<String, TensorType> inputs) {
+    BoundTable table =
+        TableNeeds.of(
+                "calibrate",
+                request.label(),
+                inputs,
+                request.inputs(),
+                request.batch(),
+                request.badRows())
+            .slicedBy(request.by())
+            .bind(settings, request.data());
+    if (table.head().isEmpty()) {
+      table.source().check(request.data().label(), 0, 0, "");
+    }
+    SliceColumn.checkNumber("calibrate " + request.label(), request.by(), table.rows());
+    return table;
+  }
+
+  /** A model on its way to the executors that is loaded here. */
+  private record Loaded(ShippedModel model, SessionPool.Lease lease) {
+    static Loaded of(SparkSession spark, OnnxModel exposed, String label) {
+      ShippedModel model = ShippedModel.ship(spark, exposed, label);
+      try {
+        return new Loaded(model, model.lease());
+      } catch (RuntimeException | Error e) {
+        model.close();
+        throw e;
+      }
+    }
+
+    void close() {
+      lease.close();
+      model.close();
+    }
   }
 
   /** Rows move to other tasks only where the state does not depend on which rows stand together. */
