@@ -75,11 +75,6 @@ public final class SessionSettings implements AutoCloseable {
     hold(key, Long.toString(value), SessionSettings::least);
   }
 
-  /** Makes a number as large as wanted here, unless it is larger. */
-  public void atLeast(String key, long value) {
-    hold(key, Long.toString(value), SessionSettings::greatest);
-  }
-
   /** Makes false what is true or false. */
   public void off(String key) {
     hold(key, "false", SessionSettings::agreed);
@@ -115,10 +110,6 @@ public final class SessionSettings implements AutoCloseable {
 
   private static String least(String one, String other) {
     return Long.parseLong(one) <= Long.parseLong(other) ? one : other;
-  }
-
-  private static String greatest(String one, String other) {
-    return Long.parseLong(one) >= Long.parseLong(other) ? one : other;
   }
 
   /** Where all jobs want the same, whatever the caller had. */

@@ -10,11 +10,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkFiles;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,7 +29,9 @@ import org.tare.settings.Key;
 import org.tare.settings.Keys;
 import org.tare.spark.SessionSettings;
 import org.tare.spark.rows.BadRows;
+import org.tare.spark.rows.BoundTable;
 import org.tare.spark.rows.DataSource;
+import org.tare.spark.rows.Sample;
 import org.tare.spark.rows.TableNeeds;
 
 /** How the command starts Spark, and what it says if that fails. */
@@ -108,6 +113,36 @@ class SessionsTest {
     }
   }
 
+  /** A thousand rows of 200 values take 9 ms longer to interpret; a million, 9 s. */
+  @Test
+  void codeIsNotCompiledForFewRows() throws Exception {
+    try (SparkSession spark = start(Map.of())) {
+      Dataset<Row> rows = spark.sql("SELECT array_repeat(CAST(1 AS TINYINT), 200) AS x");
+      DataSource.Origin query = DataSource.of(rows, "rows").origin();
+      assertEquals("NO_CODEGEN", projectionsFor(spark, sample(query, 1000), 200));
+      assertEquals("FALLBACK", projectionsFor(spark, sample(query, 1_000_000), 200));
+      // The rows of files are counted first.
+      Path file = folder.resolve("wide.parquet");
+      rows.write().parquet(file.toString());
+      DataSource.Origin files = new DataSource.Files(file.toString(), "parquet", Map.of());
+      DataSource all = new DataSource(files, Optional.empty(), Optional.empty());
+      assertEquals("NO_CODEGEN", projectionsFor(spark, all, 200));
+      assertEquals("NO_CODEGEN", projectionsFor(spark, all.pinned(spark), 200));
+      try (SessionSettings settings = new SessionSettings(spark)) {
+        BoundTable table = bind(settings, all, 200);
+        assertFalse(table.compile(settings, 1000));
+        assertEquals("NO_CODEGEN", spark.conf().get("spark.sql.codegen.factoryMode"));
+        assertTrue(table.compile(settings, 1_000_000));
+        assertEquals("FALLBACK", spark.conf().get("spark.sql.codegen.factoryMode"));
+        assertFalse(table.compile(settings, 1_000_000), "it is so already");
+      }
+    }
+  }
+
+  private static DataSource sample(DataSource.Origin origin, int rows) {
+    return new DataSource(origin, Optional.of(new Sample.Rows(rows)), Optional.empty());
+  }
+
   /** A new setting that takes a user's SQL, or names a view, has to be in the list too. */
   @Test
   void settingsThatMeanSqlAreKnown() {
@@ -120,14 +155,22 @@ class SessionsTest {
   }
 
   private static String projectionsFor(SparkSession spark, String x, long... shape) {
-    long[] all = LongStream.concat(LongStream.of(-1), LongStream.of(shape)).toArray();
-    TensorType type = new TensorType(ElementType.UINT8, all);
-    DataSource data = DataSource.of(spark.sql("SELECT " + x + " AS x"), "rows");
+    return projectionsFor(spark, DataSource.of(spark.sql("SELECT " + x + " AS x"), "rows"), shape);
+  }
+
+  private static String projectionsFor(SparkSession spark, DataSource data, long... shape) {
     try (SessionSettings settings = new SessionSettings(spark)) {
-      TableNeeds.of("calibrate", "m.onnx", Map.of("x", type), Map.of(), 1, new BadRows(false, 0))
-          .bind(settings, data);
+      bind(settings, data, shape);
       return spark.conf().get("spark.sql.codegen.factoryMode");
     }
+  }
+
+  private static BoundTable bind(SessionSettings settings, DataSource data, long... shape) {
+    long[] all = LongStream.concat(LongStream.of(-1), LongStream.of(shape)).toArray();
+    TensorType type = new TensorType(ElementType.UINT8, all);
+    return TableNeeds.of(
+            "calibrate", "m.onnx", Map.of("x", type), Map.of(), 1, new BadRows(false, 0))
+        .bind(settings, data);
   }
 
   @Test

@@ -14,7 +14,7 @@ import org.tare.spark.tasks.DigitsCalibration;
 /** Settings of a session that several jobs want otherwise at once. */
 class SessionSettingsTest {
   private static final String SMALL = "spark.sql.parquet.columnarReaderBatchSize";
-  private static final String LARGE = "spark.sql.objectHashAggregate.sortBased.fallbackThreshold";
+  private static final String SWITCH = "spark.sql.optimizer.metadataOnly";
 
   private static SparkSession spark;
 
@@ -43,30 +43,35 @@ class SessionSettingsTest {
     assertFalse(two.isChosen(SMALL), "the caller did not choose it");
     one.atMost(SMALL, 512);
     assertEquals("16", spark.conf().get(SMALL), "the other job needs 16");
-    one.atLeast(LARGE, 300);
-    two.atLeast(LARGE, 200);
-    assertEquals("300", spark.conf().get(LARGE));
+    one.off(SWITCH);
+    two.off(SWITCH);
     two.close();
     assertEquals("512", spark.conf().get(SMALL));
+    assertEquals("false", spark.conf().get(SWITCH), "the other job needs it off");
     one.close();
     assertFalse(has(SMALL));
-    assertFalse(has(LARGE));
+    assertFalse(has(SWITCH));
     one.close();
     assertFalse(has(SMALL), "closing twice does nothing");
   }
 
   @Test
   void whatTheCallerChoseComesBack() {
-    spark.conf().set(LARGE, "250");
+    spark.conf().set(SMALL, "250");
+    spark.conf().set(SWITCH, "true");
     try (SessionSettings one = new SessionSettings(spark)) {
-      assertTrue(one.isChosen(LARGE));
-      one.atLeast(LARGE, 200);
-      assertEquals("250", spark.conf().get(LARGE), "the caller's is larger");
-      one.atLeast(LARGE, 400);
-      assertEquals("400", spark.conf().get(LARGE));
-      assertTrue(one.isChosen(LARGE));
+      assertTrue(one.isChosen(SMALL));
+      one.atMost(SMALL, 300);
+      assertEquals("250", spark.conf().get(SMALL), "the caller's is smaller");
+      one.atMost(SMALL, 200);
+      assertEquals("200", spark.conf().get(SMALL));
+      assertTrue(one.isChosen(SMALL));
+      one.off(SWITCH);
+      assertEquals("false", spark.conf().get(SWITCH));
     }
-    assertEquals("250", spark.conf().get(LARGE));
-    spark.conf().unset(LARGE);
+    assertEquals("250", spark.conf().get(SMALL));
+    assertEquals("true", spark.conf().get(SWITCH));
+    spark.conf().unset(SMALL);
+    spark.conf().unset(SWITCH);
   }
 }

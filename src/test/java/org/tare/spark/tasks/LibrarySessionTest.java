@@ -37,8 +37,7 @@ import org.tare.stats.CalibrationState;
 /** Jobs in a session that is not theirs: they leave it as it was. */
 class LibrarySessionTest {
   private static final String READER_BATCH = "spark.sql.parquet.columnarReaderBatchSize";
-  private static final String THRESHOLD =
-      "spark.sql.objectHashAggregate.sortBased.fallbackThreshold";
+  private static final String CHOSEN = "spark.sql.sources.parallelPartitionDiscovery.threshold";
 
   @TempDir static Path folder;
 
@@ -146,7 +145,7 @@ class LibrarySessionTest {
 
   @Test
   void settingsPropertiesAndViewsStayAsTheyWere() throws Exception {
-    SparkSession spark = DigitsCalibration.local("local[2]", Map.of(THRESHOLD, "7"));
+    SparkSession spark = DigitsCalibration.local("local[2]", Map.of(CHOSEN, "7"));
     Map<String, String> seen = new ConcurrentHashMap<>();
     Set<String> descriptions = ConcurrentHashMap.newKeySet();
     try {
@@ -167,7 +166,7 @@ class LibrarySessionTest {
       spark.sparkContext().setJobGroup("mine", "my own", false);
       Map<String, String> before = settings(spark);
       assertFalse(before.containsKey(READER_BATCH));
-      assertEquals("7", before.get(THRESHOLD));
+      assertEquals("7", before.get(CHOSEN));
       List<String> views = views(spark);
       calibrate(spark);
       evaluate(spark);
@@ -235,7 +234,6 @@ class LibrarySessionTest {
         assertArrayEquals(expected, run.get());
       }
       assertFalse(settings(spark).containsKey(READER_BATCH));
-      assertFalse(settings(spark).containsKey(THRESHOLD));
       try (Stream<Path> files = Files.list(Path.of(SparkFiles.getRootDirectory()))) {
         assertEquals(
             List.of(),

@@ -88,9 +88,7 @@ class ManyTensorsTest {
                 FailingShuffleManager.class.getName(),
                 // A failed fetch makes Spark forget the blocks of this JVM, large results too.
                 "spark.task.maxDirectResultSize",
-                "100m",
-                "spark.sql.shuffle.partitions",
-                "5"));
+                "100m"));
     try {
       int before = FailingShuffleManager.FAILURES.get();
       Dataset<Row> rows = spark.range(0, 10L * PARTITIONS, 1, PARTITIONS).toDF();
