@@ -60,9 +60,13 @@ public final class PartialState implements Externalizable {
     return reason;
   }
 
-  /** Adds another and returns this. */
+  /**
+   * Adds another, which has no stats any more then, and returns this. Java's serialization holds on
+   * to the last hundred objects that it read; their bytes would take memory for nothing.
+   */
   PartialState add(PartialState other) {
     stats.add(other.stats);
+    other.stats = new StatsBuffer();
     rows += other.rows;
     skipped += other.skipped;
     reason = first(reason, other.reason);

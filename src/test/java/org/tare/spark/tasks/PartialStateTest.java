@@ -52,6 +52,9 @@ class PartialStateTest {
       oneByOne = oneByOne.add(PartialState.of(given));
       merged = carried(PartialState.of(given)).add(merged);
       assertArrayEquals(encoded, given, "the bytes that were given are not changed");
+      PartialState taken = PartialState.of(given);
+      new PartialState().add(taken);
+      assertEquals(0, taken.stats().stats().count(), "its bytes are held once");
     }
     byte[] sum = StatsCodec.encode(expected);
     assertArrayEquals(sum, sum(carried(oneByOne)));
