@@ -34,10 +34,10 @@ public final class Opening<T> implements AutoCloseable {
 
   /** Begins to load on another thread. */
   public void begin() {
-    isBegun = true;
     Thread thread = new Thread(task, "tare-load");
     thread.setDaemon(true);
     thread.start();
+    isBegun = true;
   }
 
   /**

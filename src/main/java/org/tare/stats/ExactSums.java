@@ -169,10 +169,18 @@ final class ExactSums {
   }
 
   private void set(int channel, BigInteger exact) {
-    if (exact.bitLength() > 32 * (LIMBS - 1) + 62) {
+    byte[] digits = exact.toByteArray();
+    if (!isInRange(digits)) {
       throw new ArithmeticException("sum overflows");
     }
-    set(channel, exact.toByteArray());
+    set(channel, digits);
+  }
+
+  /** Whether a sum is from -2^382 to below 2^382: its negative is then a sum too. */
+  static boolean isInRange(byte[] digits) {
+    int highest = digits[0] >> 6;
+    return digits.length < MAX_BYTES
+        || (digits.length == MAX_BYTES && (highest == 0 || highest == -1));
   }
 
   /**

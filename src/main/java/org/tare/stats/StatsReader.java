@@ -114,6 +114,9 @@ final class StatsReader {
       throw in.damaged("a sum is out of range");
     }
     byte[] digits = in.bytes(length);
+    if (!ExactSums.isInRange(digits)) {
+      throw in.damaged("a sum is out of range");
+    }
     // A first byte that only repeats the sign of the second is one too many.
     if (length > 1 && digits[0] == digits[1] >> 7) {
       throw in.damaged("a sum is not in its shortest form");

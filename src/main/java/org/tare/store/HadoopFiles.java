@@ -96,6 +96,20 @@ public final class HadoopFiles {
     }
   }
 
+  /** What files hold together; {@link Long#MAX_VALUE} if one cannot be looked at. */
+  public long bytes(String... names) {
+    long sum = 0;
+    for (String name : names) {
+      try {
+        Path path = new Path(name);
+        sum += path.getFileSystem(configuration).getFileStatus(path).getLen();
+      } catch (IOException e) {
+        return Long.MAX_VALUE;
+      }
+    }
+    return sum;
+  }
+
   Path qualifiedPath(String name) throws IOException {
     Path path = Paths.parse(name, configuration);
     if ("file".equals(path.toUri().getScheme())) {

@@ -119,8 +119,8 @@ class SessionsTest {
     try (SparkSession spark = start(Map.of())) {
       Dataset<Row> rows = spark.sql("SELECT array_repeat(CAST(1 AS TINYINT), 200) AS x");
       DataSource.Origin query = DataSource.of(rows, "rows").origin();
-      assertEquals("NO_CODEGEN", projectionsFor(spark, sample(query, 1000), 200));
-      assertEquals("FALLBACK", projectionsFor(spark, sample(query, 1_000_000), 200));
+      // All rows are looked at for a sample.
+      assertEquals("FALLBACK", projectionsFor(spark, sample(query, 10), 200));
       // The rows of files are counted first.
       Path file = folder.resolve("wide.parquet");
       rows.write().parquet(file.toString());
@@ -128,6 +128,11 @@ class SessionsTest {
       DataSource all = new DataSource(files, Optional.empty(), Optional.empty());
       assertEquals("NO_CODEGEN", projectionsFor(spark, all, 200));
       assertEquals("NO_CODEGEN", projectionsFor(spark, all.pinned(spark), 200));
+      assertEquals("NO_CODEGEN", projectionsFor(spark, sample(files, 10), 200), "a small file");
+      Path large = folder.resolve("large.parquet");
+      spark.range(30_000).selectExpr(LARGE).coalesce(1).write().parquet(large.toString());
+      DataSource.Origin largeFiles = new DataSource.Files(large.toString(), "parquet", Map.of());
+      assertEquals("FALLBACK", projectionsFor(spark, sample(largeFiles, 10), 200), "a large one");
       try (SessionSettings settings = new SessionSettings(spark)) {
         BoundTable table = bind(settings, all, 200);
         assertFalse(table.compile(settings, 1000));
@@ -138,6 +143,10 @@ class SessionsTest {
       }
     }
   }
+
+  /** 200 bytes that no codec makes less of. */
+  private static final String LARGE =
+      "transform(sequence(1, 200), i -> CAST(xxhash64(id, i) % 128 AS TINYINT)) AS x";
 
   private static DataSource sample(DataSource.Origin origin, int rows) {
     return new DataSource(origin, Optional.of(new Sample.Rows(rows)), Optional.empty());

@@ -100,6 +100,12 @@ public record BoundTable(
       long readerBatch = Math.max(16, Math.min(4096, READER_BATCH_BYTES / rowBytes));
       settings.atMost(READER_BATCH, readerBatch);
     }
+    // The rows of files are counted before the work, unless some have to be found first; those of a
+    // query would be computed for that.
+    boolean isCounted = data.isOfFiles() && (data.sample().isEmpty() || data.isSmall(spark));
+    if (!isCounted) {
+      compile(settings, head, data.mostRows());
+    }
     Dataset<Row> rows =
         data.select(flat, needed, key.map(found -> List.of(found.name())).orElse(inputColumns));
     if (!sliceNames.isEmpty()) {
@@ -108,12 +114,7 @@ public record BoundTable(
     }
     List<SliceColumn> by =
         sliceNames.stream().map(name -> new SliceColumn(name, needed.indexOf(name))).toList();
-    BoundTable cut = new BoundTable(rows, source, head, by, forms.notes());
-    // The rows of files are counted before the work; those of a query would be computed for that.
-    if (!data.isOfFiles()) {
-      cut.compile(settings, data.mostRows());
-    }
-    return cut;
+    return new BoundTable(rows, source, head, by, forms.notes());
   }
 
   /**
@@ -123,6 +124,10 @@ public record BoundTable(
    * @return whether it has
    */
   public boolean compile(SessionSettings settings, long rows) {
+    return compile(settings, head, rows);
+  }
+
+  private static boolean compile(SessionSettings settings, List<Row> head, long rows) {
     long values = values(head);
     boolean pays = values > FEW_VALUES && INTERPRETED_SECONDS * values * rows > COMPILE_SECONDS;
     return pays && settings.compile();

@@ -26,6 +26,9 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
   /** Asking for more takes too long. */
   private static final int MOST_FILES = 1000;
 
+  private static final int FEW_FILES = 16;
+  private static final long FEW_BYTES = 4 << 20;
+
   /** Where the rows come from. */
   public sealed interface Origin {
     /** What to call it in messages. */
@@ -34,7 +37,7 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
     /** All rows, lazily. */
     Dataset<Row> rows(SparkSession spark);
 
-    /** Whether it is read from files, so that to count the rows computes nothing. */
+    /** Whether it is read from files, so that to count all rows computes nothing. */
     default boolean isOfFiles() {
       return false;
     }
@@ -139,16 +142,22 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
     return origin.label();
   }
 
-  /** Whether it is read from files, so that to count the rows computes nothing. */
+  /** Whether it is read from files, so that to count all rows computes nothing. */
   boolean isOfFiles() {
     return origin.isOfFiles();
   }
 
-  /** At most so many rows are read. */
+  /** The whole table has at most so many rows. */
   long mostRows() {
-    return sample.isPresent() && sample.get() instanceof Sample.Rows some
-        ? Math.min(some.count(), origin.mostRows())
-        : origin.mostRows();
+    return origin.mostRows();
+  }
+
+  /** Whether the whole table is a few files of some megabytes. */
+  boolean isSmall(SparkSession spark) {
+    String[] names = load(spark).inputFiles();
+    return isOfFiles()
+        && names.length <= FEW_FILES
+        && new HadoopFiles(spark.sparkContext().hadoopConfiguration()).bytes(names) <= FEW_BYTES;
   }
 
   /**

@@ -98,6 +98,10 @@ public final class KeptRows implements AutoCloseable {
             .withLabel(labels)
             .along(along)
             .bind(settings, data);
+    if (!data.isSmall(settings.spark())) {
+      // Hashes are taken of all rows.
+      table.compile(settings, data.mostRows());
+    }
     Dataset<Row> selected = table.rows();
     String key = table.source().keyColumn();
     List<String> identity =

@@ -40,9 +40,9 @@ public record SliceColumn(String name, int index) implements Serializable {
    *
    * @param action for messages, as in {@code calibrate digits}
    */
-  public static void checkNumber(String action, List<String> columns, Dataset<Row> rows) {
+  public static long checkNumber(String action, List<String> columns, Dataset<Row> rows) {
     if (columns.isEmpty()) {
-      return;
+      return 1;
     }
     Column[] by =
         columns.stream().map(name -> functions.col(DataSource.quoted(name))).toArray(Column[]::new);
@@ -52,6 +52,7 @@ public record SliceColumn(String name, int index) implements Serializable {
           "Cannot %s by %s: there are more than %d slices; take columns of fewer values",
           action, String.join(",", columns), MOST_SLICES);
     }
+    return slices;
   }
 
   /**

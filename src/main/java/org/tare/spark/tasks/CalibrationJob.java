@@ -132,6 +132,8 @@ public final class CalibrationJob {
         Opening.of(() -> Loaded.of(spark, exposed, request.label()), Loaded::close)) {
       opening.begin();
       table = bind(settings, request, inputs);
+      long slices =
+          SliceColumn.checkNumber("calibrate " + request.label(), request.by(), table.rows());
       ShippedModel model = opening.get().model();
       Probed probed;
       try (SessionPool.Lease lease = opening.get().lease()) {
@@ -152,7 +154,8 @@ public final class CalibrationJob {
                 probed.dependsOnBatches(request.parts()),
                 table.by());
         merged =
-            PartialStates.merge(dealt.rows().mapPartitionsToPair(observe), probed.layouts().size());
+            PartialStates.merge(
+                dealt.rows().mapPartitionsToPair(observe), slices * (probed.layouts().size() + 1L));
       } catch (Throwable e) { // Scala throws checked exceptions unchecked
         throw job.failed("Cannot calibrate " + request.label(), e, exposed.sizeBytes());
       }
@@ -175,7 +178,6 @@ public final class CalibrationJob {
     if (table.head().isEmpty()) {
       table.source().check(request.data().label(), 0, 0, "");
     }
-    SliceColumn.checkNumber("calibrate " + request.label(), request.by(), table.rows());
     return table;
   }
 

@@ -115,7 +115,8 @@ public final class ObserveJob {
     // No model runs here: to take the values out of rows is the work.
     settings.compile();
     Dataset<Row> selected = select(spark, request);
-    SliceColumn.checkNumber("observe " + request.data().label(), request.by(), selected);
+    long slices =
+        SliceColumn.checkNumber("observe " + request.data().label(), request.by(), selected);
     LongAccumulator seen = spark.sparkContext().longAccumulator("rows");
     int columns = request.columns().size();
     List<SliceColumn> by = new ArrayList<>();
@@ -126,7 +127,9 @@ public final class ObserveJob {
         new Observe(request.observed(), readers(request, selected.schema()), by, seen);
     PartialStates.Merged merged;
     try (Progress display = new Progress(spark, job, "Observing", seen, progress)) {
-      merged = PartialStates.merge(selected.javaRDD().mapPartitionsToPair(observe), columns);
+      merged =
+          PartialStates.merge(
+              selected.javaRDD().mapPartitionsToPair(observe), slices * (columns + 1L));
     } catch (Throwable e) { // Scala throws checked exceptions unchecked
       throw job.failed("Cannot observe " + request.data().label(), e, 0);
     }

@@ -7,26 +7,34 @@ import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.apache.spark.HashPartitioner;
+import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.rdd.RDD;
+import org.apache.spark.rdd.ShuffledRDD;
 import org.apache.spark.serializer.JavaSerializer;
+import org.apache.spark.serializer.Serializer;
+import org.apache.spark.util.collection.ExternalAppendOnlyMap;
 import org.tare.spark.rows.RowSource;
 import org.tare.stats.StatsCodec;
 import org.tare.stats.TensorStats;
 import org.tare.stats.bytes.ByteReader;
 import org.tare.stats.bytes.ByteWriter;
 import scala.Tuple2;
+import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * What tasks hand over: for each slice and tensor its stats, and for each slice, with an empty
  * tensor's name, how many rows there were. Spark adds them up by slice and tensor; results of tasks
  * count exactly once under retries and speculation.
  *
- * <p>By the RDD's {@code combineByKey} and not by an SQL aggregate: for that, Spark would plan a
- * query and turn rows into its own form and back, for states that are bytes before and after.
+ * <p>By a shuffle of an RDD and not by an SQL aggregate: for that, Spark would plan a query and
+ * turn rows into its own form and back, for states that are bytes before and after.
  */
 final class PartialStates {
   /** A reducer gets about so many states; more reducers are made than there are slots for that. */
   private static final long STATES_PER_REDUCER = 50_000;
+
+  private static final long MOST_REDUCERS = 2000;
 
   private PartialStates() {}
 
@@ -68,21 +76,25 @@ final class PartialStates {
   /**
    * Runs the job and merges.
    *
-   * @param tensors how many there are, about
+   * @param groups tensors times slices, about
    */
-  static Merged merge(JavaPairRDD<Tuple2<String, String>, PartialState> partials, int tensors) {
+  static Merged merge(JavaPairRDD<Tuple2<String, String>, PartialState> partials, long groups) {
+    // Whatever serializer the session has: it need not know these classes. Java's holds on to what
+    // it wrote or read, until it is reset.
+    Serializer serializer =
+        new JavaSerializer(
+            partials.context().getConf().set("spark.serializer.objectStreamReset", "10"));
+    HashPartitioner reducers = new HashPartitioner(reducers(partials, groups));
+    RDD<Tuple2<Tuple2<String, String>, PartialState>> shuffled =
+        new ShuffledRDD<Tuple2<String, String>, PartialState, PartialState>(
+                partials.rdd(),
+                reducers,
+                partials.kClassTag(),
+                partials.vClassTag(),
+                partials.vClassTag())
+            .setSerializer(serializer);
     List<byte[]> merged =
-        partials
-            .combineByKey(
-                state -> state,
-                PartialState::add,
-                PartialState::add,
-                new HashPartitioner(reducers(partials, tensors + 1L)),
-                false, // a task hands over one state of a tensor
-                // Whatever serializer the session has: it need not know these classes.
-                new JavaSerializer(partials.context().getConf()))
-            .map(group -> encode(group._1()._1(), group._1()._2(), group._2()))
-            .collect();
+        shuffled.toJavaRDD().mapPartitions(states -> sums(states, serializer)).collect();
     SortedMap<String, SortedMap<String, TensorStats>> slices = new TreeMap<>();
     SortedMap<String, Long> rows = new TreeMap<>();
     long skipped = 0;
@@ -105,9 +117,27 @@ final class PartialStates {
   }
 
   private static int reducers(JavaPairRDD<?, ?> partials, long groups) {
-    long states = groups * partials.getNumPartitions();
-    long wanted = Math.max(partials.context().defaultParallelism(), states / STATES_PER_REDUCER);
-    return (int) Math.max(1, Math.min(groups, wanted));
+    long slots = partials.context().defaultParallelism();
+    long wanted = Math.max(slots, groups * partials.getNumPartitions() / STATES_PER_REDUCER);
+    return (int) Math.max(1, Math.min(Math.min(groups, wanted), MOST_REDUCERS));
+  }
+
+  /** What one reducer gets, added up. It goes to disk where memory is short. */
+  private static Iterator<byte[]> sums(
+      Iterator<Tuple2<Tuple2<String, String>, PartialState>> states, Serializer serializer) {
+    ExternalAppendOnlyMap<Tuple2<String, String>, PartialState, PartialState> sums =
+        new ExternalAppendOnlyMap<>(
+            state -> state,
+            PartialState::add,
+            PartialState::add,
+            serializer,
+            SparkEnv.get().blockManager());
+    while (states.hasNext()) {
+      Tuple2<Tuple2<String, String>, PartialState> state = states.next();
+      sums.insert(state._1(), state._2());
+    }
+    return CollectionConverters.asJava(
+        sums.iterator().map(sum -> encode(sum._1()._1(), sum._1()._2(), sum._2())));
   }
 
   private static byte[] encode(String slice, String tensor, PartialState state) {

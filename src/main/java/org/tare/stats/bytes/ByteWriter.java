@@ -22,7 +22,10 @@ public final class ByteWriter {
   /** Makes room for so many bytes more. */
   private void room(int more) {
     if (bytes.length - length < more) {
-      int least = Math.addExact(length, more);
+      int least = length + more;
+      if (least < 0) {
+        throw new OutOfMemoryError("2 GB and more cannot be written into one array");
+      }
       bytes = Arrays.copyOf(bytes, Math.max(least, (int) Math.min(2L * bytes.length, MOST_BYTES)));
     }
   }

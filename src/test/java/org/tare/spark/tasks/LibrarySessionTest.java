@@ -116,7 +116,10 @@ class LibrarySessionTest {
                 "spark.serializer",
                 "org.apache.spark.serializer.KryoSerializer",
                 "spark.kryo.registrationRequired",
-                "true"));
+                "true",
+                // Sums of states go to disk too.
+                "spark.shuffle.spill.numElementsForceSpillThreshold",
+                "1"));
     try {
       view(spark);
       assertEquals("true", spark.conf().get("spark.sql.artifact.isolation.enabled"));

@@ -93,7 +93,7 @@ class ManyTensorsTest {
       int before = FailingShuffleManager.FAILURES.get();
       Dataset<Row> rows = spark.range(0, 10L * PARTITIONS, 1, PARTITIONS).toDF();
       PartialStates.Merged merged =
-          PartialStates.merge(rows.javaRDD().mapPartitionsToPair(new Observe()), TENSORS);
+          PartialStates.merge(rows.javaRDD().mapPartitionsToPair(new Observe()), TENSORS + 1L);
       assertTrue(FailingShuffleManager.FAILURES.get() > before, "no fetch failed");
       assertEquals(10L * PARTITIONS, merged.allRows());
       for (TensorStats stats : merged.slices().get("").values()) {
