@@ -154,8 +154,12 @@ public record DataSource(Origin origin, Optional<Sample> sample, Optional<String
 
   /** Whether the whole table is a few files of some megabytes. */
   boolean isSmall(SparkSession spark) {
+    if (!isOfFiles()) {
+      return false;
+    }
     String[] names = load(spark).inputFiles();
-    return isOfFiles()
+    // Some formats do not tell their files.
+    return names.length > 0
         && names.length <= FEW_FILES
         && new HadoopFiles(spark.sparkContext().hadoopConfiguration()).bytes(names) <= FEW_BYTES;
   }

@@ -62,7 +62,7 @@ public final class PartialState implements Externalizable {
 
   /**
    * Adds another, which has no stats any more then, and returns this. Java's serialization holds on
-   * to the last hundred objects that it read; their bytes would take memory for nothing.
+   * to the objects that it read last; their bytes would take memory for nothing.
    */
   PartialState add(PartialState other) {
     stats.add(other.stats);
@@ -83,7 +83,7 @@ public final class PartialState implements Externalizable {
 
   @Override
   public void writeExternal(ObjectOutput out) throws IOException {
-    stats.writeExternal(out);
+    stats.write(out);
     out.writeLong(rows);
     out.writeLong(skipped);
     out.writeObject(reason); // writeUTF takes no more than 64 kB
@@ -91,7 +91,7 @@ public final class PartialState implements Externalizable {
 
   @Override
   public void readExternal(ObjectInput in) throws IOException, ClassNotFoundException {
-    stats.readExternal(in);
+    stats.read(in);
     rows = in.readLong();
     skipped = in.readLong();
     reason = (String) in.readObject();

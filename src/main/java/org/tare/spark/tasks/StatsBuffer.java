@@ -1,6 +1,5 @@
 package org.tare.spark.tasks;
 
-import java.io.Externalizable;
 import java.io.IOException;
 import java.io.ObjectInput;
 import java.io.ObjectOutput;
@@ -12,17 +11,12 @@ import org.tare.stats.TensorStats;
  * {@link StatsCodec} in between. A task hands over one state of a tensor, so that the first that
  * comes stays in bytes until there is another.
  */
-public final class StatsBuffer implements Externalizable {
-  private static final long serialVersionUID = 1L;
-
+final class StatsBuffer {
   /** The only state so far; null if there is none, or it is in the stats. */
   private byte[] only;
 
   /** What was merged; null while that is one state or none. */
   private TensorStats stats;
-
-  /** Nothing observed. */
-  public StatsBuffer() {}
 
   /** Adds an encoded state. */
   void add(byte[] encoded) {
@@ -54,15 +48,13 @@ public final class StatsBuffer implements Externalizable {
     return stats;
   }
 
-  @Override
-  public void writeExternal(ObjectOutput out) throws IOException {
+  void write(ObjectOutput out) throws IOException {
     byte[] bytes = only != null ? only : StatsCodec.encode(stats());
     out.writeInt(bytes.length);
     out.write(bytes);
   }
 
-  @Override
-  public void readExternal(ObjectInput in) throws IOException {
+  void read(ObjectInput in) throws IOException {
     byte[] bytes = new byte[in.readInt()];
     in.readFully(bytes);
     stats = null;
